@@ -1,0 +1,182 @@
+"""Every setting of IRCase. Values come from the environment (docs/production.md lists them); unsafe ones stop the start."""
+
+from pathlib import Path
+
+from config.env import database, env_bool, env_float, env_int, env_list, env_secret, env_str
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Where things live ---------------------------------------------------------------------------------------------
+DATA_DIR = Path(env_str("IRCASE_DATA_DIR", str(BASE_DIR / "var")))
+EVIDENCE_DIR = DATA_DIR / "evidence"  # sealed bytes, named by SHA-256
+TABLES_DIR = DATA_DIR / "tables"  # Parquet made from evidence; always rebuildable
+SPOOL_DIR = DATA_DIR / "spool"  # work in progress; may be emptied while no worker runs
+REPORTS_DIR = DATA_DIR / "reports"
+
+# --- Django --------------------------------------------------------------------------------------------------------
+SECRET_KEY = env_secret("IRCASE_SECRET_KEY")
+FIELD_KEYS = env_secret("IRCASE_FIELD_KEYS").split(",")  # Fernet keys, newest first: connection secrets at rest
+DEBUG = env_bool("IRCASE_DEBUG", False)
+ALLOWED_HOSTS = env_list("IRCASE_ALLOWED_HOSTS", "localhost,127.0.0.1")
+CSRF_TRUSTED_ORIGINS = env_list("IRCASE_TRUSTED_ORIGINS")
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "ircase.User"
+LOGIN_URL = "ircase:sign_in"
+LOGIN_REDIRECT_URL = "ircase:my_work"
+LOGOUT_REDIRECT_URL = "ircase:sign_in"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.admin",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "axes",
+    "csp",
+    "django_htmx",
+    "ircase",
+    "hunting",
+    "liveresponse",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "ircase.middleware.TimeZoneMiddleware",
+    "ircase.middleware.RequestLogMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "ircase.context.navigation",
+            ],
+        },
+    }
+]
+DATABASES = {"default": database(env_str("DATABASE_URL", f"sqlite:///{DATA_DIR / 'ircase.sqlite3'}"))}
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# Sign-in is throttled by account and address together, so that nobody can lock a colleague out from elsewhere.
+AXES_FAILURE_LIMIT = env_int("IRCASE_SIGN_IN_TRIES", 8)
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "ircase.views.people.locked_out"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# --- Transport and browser safety ----------------------------------------------------------------------------------
+# The embedded mode serves plain http on the loopback; everything else is https behind a proxy that sets the header.
+INSECURE_HTTP = env_bool("IRCASE_INSECURE_HTTP", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_HTTP
+SECURE_SSL_REDIRECT = not INSECURE_HTTP
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not INSECURE_HTTP
+SECURE_HSTS_PRELOAD = False
+if env_bool("IRCASE_BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = env_int("IRCASE_SESSION_HOURS", 12) * 3600
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# --- Language, time, static files ----------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env_str("IRCASE_STATIC_DIR", str(BASE_DIR / "staticfiles")))
+STATICFILES_DIRS = [BASE_DIR / "frontend" / "dist"] if (BASE_DIR / "frontend" / "dist").is_dir() else []
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": env_str("IRCASE_STATIC_STORAGE", "whitenoise.storage.CompressedManifestStaticFilesStorage")
+    },
+}
+FILE_UPLOAD_TEMP_DIR = None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
+UPLOAD_MAX_BYTES = env_int("IRCASE_UPLOAD_MAX_BYTES", 4 * 2**30)
+
+# --- Background work -----------------------------------------------------------------------------------------------
+REDIS_URL = env_str("IRCASE_REDIS_URL", "redis://localhost:6379/0")
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A web request must not hang on a dead broker: the row is written, the sweep sends the message later.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "visibility_timeout": 3600,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+# Seconds. A RUNNING row without a heartbeat for this long is handed back to the queue.
+HEARTBEAT_SECONDS = env_float("IRCASE_HEARTBEAT_SECONDS", 15)
+STALE_SECONDS = env_float("IRCASE_STALE_SECONDS", 90)
+SWEEP_SECONDS = env_float("IRCASE_SWEEP_SECONDS", 15)
+MAX_ATTEMPTS = env_int("IRCASE_MAX_ATTEMPTS", 5)
+
+# --- Logs: one JSON object a line, to standard error -----------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "ircase.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env_str("IRCASE_LOG_LEVEL", "INFO")},
+    "loggers": {"azure": {"level": "WARNING"}, "msal": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+}

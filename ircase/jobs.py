@@ -1,0 +1,27 @@
+"""The one way to background work. The row is written first; the message only nudges a worker to look at it."""
+
+import logging
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+
+def enqueue(task: str, *args: int | str) -> None:
+    """When the surrounding transaction commits, send `task` (a name such as "hunting.run_hunt") with ids.
+
+    A dead broker loses nothing: the row stays QUEUED, and the sweep sends the message again.
+    """
+    transaction.on_commit(lambda: send(task, *args))
+
+
+def send(task: str, *args: int | str) -> None:
+    try:
+        current_app.send_task(task, args=list(args))
+    except (OperationalError, RedisError, OSError) as error:
+        logger.warning(
+            "jobs.broker_unreachable", extra={"task": task, "args_sent": args, "error": type(error).__name__}
+        )

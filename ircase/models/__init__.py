@@ -1,0 +1,67 @@
+"""The case, who touched it, and what was done."""
+
+from ircase.models.activity import Activity, Approval, ReportBuild, StandingApproval
+from ircase.models.cases import (
+    Case,
+    CaseMember,
+    CaseRole,
+    CaseSequence,
+    Classification,
+    Determination,
+    Milestone,
+    Note,
+    NoteRevision,
+    Phase,
+    PhaseEntry,
+    Severity,
+    Tlp,
+)
+from ircase.models.chain import GENESIS, AppendOnlyError, ChainHead
+from ircase.models.checklist import ChecklistItem, PreparationItem, Proof
+from ircase.models.connections import Connection
+from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
+from ircase.models.findings import Asset, Event, Indicator
+from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
+from ircase.models.log import LogEntry
+from ircase.models.people import ApiToken, User
+
+__all__ = [
+    "FINAL_STATES",
+    "GENESIS",
+    "Activity",
+    "ApiToken",
+    "AppendOnlyError",
+    "Approval",
+    "Asset",
+    "Case",
+    "CaseMember",
+    "CaseRole",
+    "CaseSequence",
+    "CaseTable",
+    "ChainHead",
+    "ChecklistItem",
+    "Classification",
+    "Connection",
+    "CustodyEntry",
+    "Determination",
+    "Event",
+    "Evidence",
+    "Indicator",
+    "Job",
+    "JobQuerySet",
+    "JobState",
+    "LogEntry",
+    "Milestone",
+    "Note",
+    "NoteRevision",
+    "ParseJob",
+    "Phase",
+    "PhaseEntry",
+    "PreparationItem",
+    "Proof",
+    "ReportBuild",
+    "Severity",
+    "StandingApproval",
+    "Tlp",
+    "User",
+]

@@ -1,0 +1,58 @@
+"""People and their tokens."""
+
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+
+
+class User(AbstractUser):
+    """A person. What they may do on a case is their membership (`CaseMember`); `site_role` says what they may do without one."""
+
+    class SiteRole(models.TextChoices):
+        GUEST = "guest", "Guest"  # only the cases they are a member of
+        ANALYST = "analyst", "Analyst"  # reads ordinary cases, opens cases
+        MANAGER = "manager", "Manager"  # reads ordinary cases and dashboards, writes nothing
+        ADMINISTRATOR = "administrator", "Administrator"  # people, connections, libraries; no case content by that role
+
+    site_role = models.CharField(max_length=16, choices=SiteRole.choices, default=SiteRole.GUEST)
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="An IANA name, as in Europe/Copenhagen.")
+
+    objects: ClassVar[UserManager["User"]] = UserManager()
+
+    @property
+    def name(self) -> str:
+        """How the person is shown and written into logs."""
+        return self.get_full_name() or self.username
+
+    @property
+    def initials(self) -> str:
+        words = self.name.split()
+        return (words[0][:1] + (words[-1][:1] if len(words) > 1 else "")).upper()
+
+    @property
+    def administers(self) -> bool:
+        return self.site_role == self.SiteRole.ADMINISTRATOR
+
+    @property
+    def reads_ordinary_cases(self) -> bool:
+        return self.site_role in (self.SiteRole.ANALYST, self.SiteRole.MANAGER)
+
+    @property
+    def opens_cases(self) -> bool:
+        return self.site_role == self.SiteRole.ANALYST
+
+
+class ApiToken(models.Model):
+    """A bearer token for /api/v1/. Only its SHA-256 is stored; the text is shown once, when it is made."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.user.username}: {self.name}"

@@ -1,0 +1,44 @@
+"""How a tab of the case is shown: the whole page, or only the panel when htmx asks for it."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from ircase import access
+from ircase.models import Case, CaseRole
+
+# (tab, label, URL name taking the case's reference). Named, not imported: the apps above own some of these pages.
+TABS = (
+    ("overview", "Overview", "ircase:case"),
+    ("checklist", "Checklist", "ircase:checklist"),
+    ("hunts", "Hunts", "hunting:panel"),
+    ("live-response", "Live Response", "liveresponse:panel"),
+    ("evidence", "Evidence", "ircase:evidence"),
+    ("timeline", "Timeline", "ircase:timeline"),
+    ("entities", "Entities", "ircase:entities"),
+    ("notes", "Notes", "ircase:notes"),
+    ("report", "Report", "ircase:report"),
+    ("log", "Log", "ircase:log"),
+)
+
+
+def render_tab(
+    request: HttpRequest, case: Case, tab: str, template: str, context: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """Render `template`, which extends `base` and fills the block `panel`.
+
+    `base` is the whole case page, or only the panel when htmx replaces it, so that each tab is one template and one URL.
+    Templates find: case, tab, tabs, may_write, may_lead.
+    """
+    partial = bool(request.headers.get("HX-Request")) and not request.headers.get("HX-Boosted")
+    values = {
+        "base": "case/_panel.html" if partial else "case/shell.html",
+        "case": case,
+        "tab": tab,
+        "tabs": TABS,
+        "may_write": access.may(case, CaseRole.ANALYST) and case.is_open,
+        "may_lead": access.may(case, CaseRole.LEAD),
+        **(context or {}),
+    }
+    return render(request, template, values, status=status)

@@ -1,0 +1,82 @@
+"""The work behind the tasks: reading evidence into tables."""
+
+import logging
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from artifacts import LoadReport
+from artifacts.process import LoadFailed, load_in_child
+from ircase.models import JobState, ParseJob
+from ircase.services import activity, tables
+from ircase.work import Hold, Stopped, hold
+
+logger = logging.getLogger(__name__)
+PARSE_TIMEOUT = 3600.0
+
+
+def spool_folder(prefix: str) -> Path:
+    """A new folder for work in progress. The caller removes it."""
+    settings.SPOOL_DIR.mkdir(parents=True, exist_ok=True, mode=0o750)
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=settings.SPOOL_DIR))
+
+
+def parse_evidence(job: ParseJob) -> None:
+    """Read one claimed job's evidence into case tables. Ends the job whatever happens."""
+    folder = spool_folder("parse")
+    try:
+        with hold(ParseJob.objects.all(), job) as held:
+            report = _load(job, folder, held)
+            held.beat_now()
+            held.check()
+        _keep(job, report)
+    except Stopped:
+        _give_up(job)
+    except LoadFailed as error:
+        _fail(job, str(error))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _load(job: ParseJob, folder: Path, held: Hold) -> LoadReport:
+    source = job.evidence.path
+    # The store's name is a hash; the loader needs what the outside called it, for table names and formats.
+    return load_in_child(
+        [source],
+        folder,
+        timeout=PARSE_TIMEOUT,
+        cancel=held.stop,
+        on_progress=lambda seen: held.progress(**seen),
+        names={source: job.evidence.name},
+    )
+
+
+def _keep(job: ParseJob, report: LoadReport) -> None:
+    new = [
+        tables.NewTable(t.name, t.path, t.columns, t.rows, t.first_time, t.last_time, t.origin) for t in report.tables
+    ]
+    problems = [{"member": p.member, "code": p.code, "message": p.message} for p in report.problems]
+    rows = sum(t.row_count for t in new)
+    outcome = f"{rows:,} rows in {len(new)} tables" + (f"; {len(problems)} parts could not be read" if problems else "")
+    with transaction.atomic():
+        if not ParseJob.objects.end(job.pk, job.owner, JobState.DONE, problems=problems):
+            return
+        tables.keep(evidence=job.evidence, tables=new)
+        activity.end(job.activity, state=JobState.DONE, outcome=outcome, row_count=rows, partial=bool(problems))
+
+
+def _fail(job: ParseJob, reason: str) -> None:
+    with transaction.atomic():
+        if ParseJob.objects.end(job.pk, job.owner, JobState.FAILED, reason=reason):
+            activity.end(job.activity, state=JobState.FAILED, outcome=reason)
+
+
+def _give_up(job: ParseJob) -> None:
+    """Cancelled by a person, or the row is another worker's now and nothing is ours to end."""
+    with transaction.atomic():
+        if ParseJob.objects.end(job.pk, job.owner, JobState.CANCELLED, reason="Cancelled"):
+            activity.end(job.activity, state=JobState.CANCELLED, outcome="Cancelled")

@@ -1,0 +1,87 @@
+"""Activity: how hunts, collections and reports are known to the case without the case knowing of them."""
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from ircase.models import Activity, Case, Evidence, JobState, User
+from ircase.services import log
+
+
+@transaction.atomic
+def begin(
+    *,
+    case: Case,
+    kind: Activity.Kind,
+    title: str,
+    subject: uuid.UUID,
+    url_name: str,
+    actor: User,
+    state: str = JobState.QUEUED,
+    detail: dict[str, Any] | None = None,
+) -> Activity:
+    """The activity of a row that is being made. `url_name` takes the case's reference and `subject`."""
+    activity = Activity.objects.create(
+        case=case,
+        kind=kind,
+        title=title[:300],
+        subject=subject,
+        url_name=url_name,
+        requested_by=actor,
+        state=state,
+        detail=detail or {},
+    )
+    log.record(f"{kind.value}.queued", case=case, actor=actor, title=title, subject=str(subject))
+    return activity
+
+
+def progress(activity: Activity, state: str) -> None:
+    """The work has moved on; its start is kept the first time."""
+    Activity.objects.filter(pk=activity.pk, started_at=None).update(started_at=timezone.now())
+    Activity.objects.filter(pk=activity.pk).update(state=state)
+
+
+@transaction.atomic
+def end(
+    activity: Activity,
+    *,
+    state: str,
+    outcome: str,
+    row_count: int | None = None,
+    partial: bool = False,
+    evidence: Evidence | None = None,
+    actor: User | None = None,
+) -> None:
+    """Write how it ended, in the transaction that ends the work's own row, and log it."""
+    activity.state, activity.outcome, activity.row_count, activity.partial = state, outcome, row_count, partial
+    activity.ended_at = timezone.now()
+    activity.save(update_fields=["state", "outcome", "row_count", "partial", "ended_at"])
+    if evidence is not None:
+        activity.evidence.add(evidence)
+    log.record(
+        f"{activity.kind}.{state}",
+        case=activity.case,
+        actor=actor,
+        title=activity.title,
+        subject=str(activity.subject),
+        outcome=outcome,
+        partial=partial,
+    )
+
+
+@transaction.atomic
+def judge(*, activity: Activity, actor: User, verdict: str, sentence: str) -> Activity:
+    """A person's conclusion: what the result means for the case."""
+    activity.verdict, activity.sentence, activity.judged_by = Activity.Verdict(verdict), sentence, actor
+    activity.save(update_fields=["verdict", "sentence", "judged_by"])
+    log.record(
+        f"{activity.kind}.judged",
+        case=activity.case,
+        actor=actor,
+        title=activity.title,
+        verdict=verdict,
+        sentence=sentence[:200],
+    )
+    return activity

@@ -1,0 +1,159 @@
+"""A second person's yes: asked for, given or refused, and checked again by the worker."""
+
+import hashlib
+import json
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ircase import access, jobs
+from ircase.models import Approval, Case, Connection, StandingApproval, User
+from ircase.services import log
+
+LIFETIME = timedelta(hours=24)
+STANDING_MAXIMUM = timedelta(days=90)
+
+
+def binding(**what: Any) -> str:
+    """SHA-256 of what is asked: the same act gives the same digest, any change another."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+@transaction.atomic
+def request(
+    *,
+    case: Case,
+    actor: User,
+    kind: str,
+    subject: uuid.UUID,
+    title: str,
+    detail: dict[str, Any],
+    digest: str,
+    task: str,
+    reason: str = "",
+    lifetime: timedelta = LIFETIME,
+) -> Approval:
+    """Ask the leads of the case. `digest` is `binding(...)` of the act; `task` is woken with `subject` when it is decided."""
+    approval = Approval.objects.create(
+        case=case,
+        kind=kind,
+        subject=subject,
+        title=title,
+        detail=detail,
+        binding=digest,
+        task=task,
+        reason=reason,
+        requested_by=actor,
+        expires_at=timezone.now() + lifetime,
+    )
+    log.record(
+        "approval.requested", case=case, actor=actor, kind=kind, title=title, subject=str(subject), binding=digest
+    )
+    return approval
+
+
+@transaction.atomic
+def decide(*, approval: Approval, actor: User, approve: bool, comment: str = "") -> Approval:
+    """Say yes or no. Only a lead of the case who did not ask. Raises PermissionDenied or ValidationError."""
+    approval = Approval.objects.select_for_update().select_related("case", "requested_by").get(pk=approval.pk)
+    if approval.requested_by_id == actor.pk:
+        raise PermissionDenied("You asked for this yourself: another lead of the case has to decide.")
+    if not access.still_may(actor, approval.case, access.LEAD):
+        raise PermissionDenied("Only a lead of the case can decide this.")
+    if approval.state != Approval.State.REQUESTED or approval.expires_at <= timezone.now():
+        raise ValidationError(f"This request is {approval.get_state_display().lower()} or past its time; ask again.")
+    approval.state = Approval.State.APPROVED if approve else Approval.State.REJECTED
+    approval.decided_by, approval.decided_at, approval.comment = actor, timezone.now(), comment
+    approval.save(update_fields=["state", "decided_by", "decided_at", "comment"])
+    log.record(
+        f"approval.{approval.state}",
+        case=approval.case,
+        actor=actor,
+        title=approval.title,
+        subject=str(approval.subject),
+        comment=comment,
+    )
+    if approval.task:
+        jobs.enqueue(approval.task, str(approval.subject))
+    return approval
+
+
+@transaction.atomic
+def withdraw(*, approval: Approval, actor: User) -> None:
+    """Take the question back; nothing happens if it was decided."""
+    changed = Approval.objects.filter(pk=approval.pk, state=Approval.State.REQUESTED).update(
+        state=Approval.State.WITHDRAWN
+    )
+    if changed:
+        log.record("approval.withdrawn", case=approval.case, actor=actor, title=approval.title)
+
+
+def find_valid(subject: uuid.UUID, digest: str) -> Approval | None:
+    """The yes that covers exactly this act now: right digest, not expired, given by somebody who is still a lead."""
+    candidates = Approval.objects.select_related("case", "decided_by").filter(
+        subject=subject, binding=digest, state=Approval.State.APPROVED, expires_at__gt=timezone.now()
+    )
+    return next((a for a in candidates if a.decided_by and access.still_may(a.decided_by, a.case, access.LEAD)), None)
+
+
+def expire_old() -> list[Approval]:
+    """Mark requests whose time is over, and return them."""
+    old = list(
+        Approval.objects.filter(state=Approval.State.REQUESTED, expires_at__lte=timezone.now()).select_related("case")
+    )
+    for approval in old:
+        with transaction.atomic():
+            if Approval.objects.filter(pk=approval.pk, state=Approval.State.REQUESTED).update(
+                state=Approval.State.EXPIRED
+            ):
+                log.record("approval.expired", case=approval.case, title=approval.title, subject=str(approval.subject))
+                if approval.task:
+                    jobs.enqueue(approval.task, str(approval.subject))
+    return old
+
+
+@transaction.atomic
+def grant_standing(
+    *, case: Case, actor: User, connection: Connection, script_name: str, script_sha256: str, reason: str, days: int
+) -> StandingApproval:
+    """A lead's yes in advance to one script hash on one connection."""
+    if not access.still_may(actor, case, access.LEAD):
+        raise PermissionDenied("Only a lead can give a standing approval.")
+    if not 0 < days <= STANDING_MAXIMUM.days:
+        raise ValidationError(f"A standing approval lasts 1 to {STANDING_MAXIMUM.days} days.")
+    standing = StandingApproval.objects.create(
+        connection=connection,
+        script_name=script_name,
+        script_sha256=script_sha256.lower(),
+        reason=reason,
+        granted_by=actor,
+        expires_at=timezone.now() + timedelta(days=days),
+    )
+    log.record(
+        "approval.standing_granted",
+        case=case,
+        actor=actor,
+        script=script_name,
+        sha256=script_sha256,
+        days=days,
+        reason=reason,
+    )
+    return standing
+
+
+def find_standing(connection: Connection, script_sha256: str) -> StandingApproval | None:
+    now = timezone.now()
+    rows = StandingApproval.objects.filter(
+        connection=connection, script_sha256=script_sha256.lower(), expires_at__gt=now
+    )
+    return (
+        rows.filter(Q(revoked_at=None) | Q(revoked_at__gt=now))
+        .select_related("granted_by")
+        .filter(granted_by__is_active=True)
+        .first()
+    )

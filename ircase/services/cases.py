@@ -1,0 +1,324 @@
+"""Opening, moving and closing cases; who is on them; their milestones and notes."""
+
+import base64
+import secrets
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from ircase import catalogue
+from ircase.models import (
+    Case,
+    CaseMember,
+    CaseRole,
+    CaseSequence,
+    ChecklistItem,
+    Connection,
+    Milestone,
+    Note,
+    NoteRevision,
+    Phase,
+    PhaseEntry,
+    PreparationItem,
+    User,
+)
+from ircase.services import checklist, log
+
+EDITABLE = (
+    "title",
+    "description",
+    "summary",
+    "lessons",
+    "severity",
+    "tlp",
+    "classification",
+    "determination",
+    "exercise",
+)
+
+
+class NoteConflict(Exception):
+    """Somebody saved the note meanwhile. Both texts are kept: theirs is the page, `revision` holds the late one."""
+
+    def __init__(self, note: Note, revision: NoteRevision) -> None:
+        super().__init__(
+            f"{note.updated_by.name} saved this note meanwhile. Your text is kept beside theirs; merge and save again."
+        )
+        self.note, self.revision = note, revision
+
+
+@transaction.atomic
+def open_case(
+    *,
+    actor: User,
+    title: str,
+    playbook: str = "",
+    severity: str = "medium",
+    tlp: str = "amber",
+    description: str = "",
+    confidential: bool = False,
+    exercise: bool = False,
+    connection: Connection | None = None,
+    incident_id: str = "",
+    incident_url: str = "",
+    occurred: datetime | None = None,
+    detected: datetime | None = None,
+) -> Case:
+    """A new case in Detection and Analysis with `actor` as its lead, the playbook's checklist, and a snapshot of preparation."""
+    plan = catalogue.playbooks()[playbook] if playbook else None
+    now = timezone.now()
+    case = Case(
+        reference=_confidential_reference(now) if confidential else _next_reference(now),
+        title=title,
+        description=description,
+        severity=severity,
+        tlp=tlp,
+        confidential=confidential,
+        exercise=exercise,
+        playbook=plan.id if plan else "",
+        playbook_version=plan.version if plan else 0,
+        connection=connection,
+        incident_id=incident_id,
+        incident_url=incident_url,
+        opened_at=now,
+        opened_by=actor,
+    )
+    case.full_clean()
+    case.save()
+    CaseMember.objects.create(case=case, user=actor, role=CaseRole.LEAD)
+    PhaseEntry.objects.create(case=case, phase=case.phase, entered_at=now, moved_by=actor, reason="Case opened")
+    log.record("case.opened", case=case, actor=actor, title=title, severity=severity, playbook=case.playbook)
+    if occurred:
+        set_milestone(case=case, actor=actor, kind=Milestone.Kind.OCCURRED, at=occurred)
+    set_milestone(case=case, actor=actor, kind=Milestone.Kind.DETECTED, at=detected or now)
+    # Whoever opens a case by hand has taken it on: that is the first assignment.
+    set_milestone(case=case, actor=actor, kind=Milestone.Kind.ACKNOWLEDGED, at=now)
+    _snapshot_preparation(case)
+    if plan:
+        checklist.create_from(case=case, playbook=plan)
+    return case
+
+
+def _next_reference(now: datetime) -> str:
+    CaseSequence.objects.get_or_create(year=now.year)
+    row = CaseSequence.objects.select_for_update().get(year=now.year)
+    row.last += 1
+    row.save(update_fields=["last"])
+    return f"IR-{now.year}-{row.last:04d}"
+
+
+def _confidential_reference(now: datetime) -> str:
+    """Outside the numbered series, so that no gap betrays the case."""
+    letters = base64.b32encode(secrets.token_bytes(5)).decode()[:6]
+    return f"IR-{now.year}-X{letters}"
+
+
+def _snapshot_preparation(case: Case) -> None:
+    ChecklistItem.objects.bulk_create(
+        ChecklistItem(
+            case=case,
+            key=f"prep_{item.key}"[:64],
+            position=item.position,
+            phase=Phase.PREPARATION,
+            title=item.title,
+            r2_step="",
+            csf_outcome=item.csf_outcome,
+            owner=item.owner,
+            due_at=item.due_at,
+            state=ChecklistItem.State.DONE if item.done_at else ChecklistItem.State.OPEN,
+            result=item.result,
+            ended_at=item.done_at,
+        )
+        for item in PreparationItem.objects.all()
+    )
+
+
+@transaction.atomic
+def edit_case(*, case: Case, actor: User, **changes: object) -> Case:
+    """Change any of EDITABLE. Only what differs is written and logged, long texts by their length."""
+    before = {name: getattr(case, name) for name in changes}
+    unknown = set(changes) - set(EDITABLE)
+    if unknown:
+        raise ValidationError(f"These cannot be edited: {', '.join(sorted(unknown))}.")
+    changed = {name: value for name, value in changes.items() if before[name] != value}
+    for name, value in changed.items():
+        setattr(case, name, value)
+    case.full_clean()
+    if changed:
+        case.save(update_fields=[*changed, "updated_at"])
+        log.record(
+            "case.edited",
+            case=case,
+            actor=actor,
+            changes={k: [_short(before[k]), _short(v)] for k, v in changed.items()},
+        )
+    return case
+
+
+def _short(value: object) -> object:
+    return f"{len(value)} characters" if isinstance(value, str) and len(value) > 200 else value
+
+
+@transaction.atomic
+def set_confidential(*, case: Case, actor: User, confidential: bool, reason: str) -> Case:
+    case.confidential = confidential
+    case.save(update_fields=["confidential", "updated_at"])
+    log.record("case.confidentiality", case=case, actor=actor, confidential=confidential, reason=reason)
+    return case
+
+
+@transaction.atomic
+def move_phase(*, case: Case, actor: User, phase: str, reason: str) -> PhaseEntry:
+    """Move to `phase`, either way. Open required items of the phase being left do not hold it, but a reason is always kept."""
+    case = Case.objects.select_for_update().get(pk=case.pk)
+    if case.phase == phase:
+        raise ValidationError(f"The case is in {Phase(phase).label} already.")
+    if not case.is_open:
+        raise ValidationError("The case is closed. Reopen it first.")
+    if not reason.strip():
+        raise ValidationError("Say why the phase changes; the log and the report show it.")
+    now = timezone.now()
+    waiting = checklist.open_required(case, case.phase)
+    PhaseEntry.objects.filter(case=case, left_at=None).update(left_at=now)
+    entry = PhaseEntry.objects.create(case=case, phase=phase, entered_at=now, moved_by=actor, reason=reason)
+    left, case.phase = case.phase, phase
+    case.save(update_fields=["phase", "updated_at"])
+    log.record(
+        "case.phase_moved",
+        case=case,
+        actor=actor,
+        phase=phase,
+        left=left,
+        reason=reason,
+        required_left_open=[item.key for item in waiting],
+    )
+    return entry
+
+
+@transaction.atomic
+def close_case(*, case: Case, actor: User, reason: str) -> Case:
+    """Close. Needs a classification; what required work is left open is logged with the reason."""
+    case = Case.objects.select_for_update().get(pk=case.pk)
+    if not case.is_open:
+        raise ValidationError("The case is closed already.")
+    if case.classification == "unknown":
+        raise ValidationError("Set the classification before closing: it is what the metrics and Defender are told.")
+    waiting = checklist.open_required(case)
+    if waiting and not reason.strip():
+        raise ValidationError(
+            f"{len(waiting)} required items are open. Finish or skip them, or say why the case closes anyway."
+        )
+    case.closed_at = timezone.now()
+    case.save(update_fields=["closed_at", "updated_at"])
+    set_milestone(case=case, actor=actor, kind=Milestone.Kind.CLOSED, at=case.closed_at)
+    log.record("case.closed", case=case, actor=actor, reason=reason, required_left_open=[item.key for item in waiting])
+    return case
+
+
+@transaction.atomic
+def reopen_case(*, case: Case, actor: User, reason: str) -> Case:
+    if case.is_open:
+        raise ValidationError("The case is open.")
+    if not reason.strip():
+        raise ValidationError("Say why the case is opened again.")
+    case.closed_at = None
+    case.save(update_fields=["closed_at", "updated_at"])
+    Milestone.objects.filter(case=case, kind=Milestone.Kind.CLOSED).delete()
+    log.record("case.reopened", case=case, actor=actor, reason=reason)
+    return case
+
+
+@transaction.atomic
+def set_milestone(*, case: Case, actor: User, kind: str, at: datetime, note: str = "") -> Milestone:
+    """Set or move a milestone. The log keeps every earlier value."""
+    if at > timezone.now() + timedelta(minutes=5):
+        raise ValidationError("A milestone cannot lie in the future.")
+    before = Milestone.objects.filter(case=case, kind=kind).first()
+    milestone, _ = Milestone.objects.update_or_create(
+        case=case, kind=kind, defaults={"at": at, "set_by": actor, "note": note}
+    )
+    log.record(
+        "case.milestone",
+        case=case,
+        actor=actor,
+        kind=kind,
+        at=at.isoformat(),
+        before=before.at.isoformat() if before else None,
+        note=note,
+    )
+    checklist.set_due_dates(case=case, milestone=kind, at=at)
+    return milestone
+
+
+@transaction.atomic
+def set_member(*, case: Case, actor: User, user: User, role: str, duty: str = "") -> CaseMember:
+    """Add a member or change their role. A manager stays a reader; the last lead stays lead."""
+    if user.site_role == User.SiteRole.MANAGER and role != CaseRole.VIEWER:
+        raise ValidationError("A manager reads; they can only be a viewer of a case.")
+    if role != CaseRole.LEAD:
+        _keep_a_lead(case, user)
+    member, _ = CaseMember.objects.update_or_create(
+        case=case, user=user, defaults={"role": CaseRole(role), "duty": duty}
+    )
+    log.record("case.member", case=case, actor=actor, member=user.username, role=role, duty=duty)
+    return member
+
+
+@transaction.atomic
+def remove_member(*, case: Case, actor: User, user: User) -> None:
+    _keep_a_lead(case, user)
+    CaseMember.objects.filter(case=case, user=user).delete()
+    log.record("case.member_removed", case=case, actor=actor, member=user.username)
+
+
+def _keep_a_lead(case: Case, leaving: User) -> None:
+    leads = set(CaseMember.objects.filter(case=case, role=CaseRole.LEAD).values_list("user_id", flat=True))
+    if leads == {leaving.pk}:
+        raise ValidationError("A case needs a lead. Make somebody else lead first.")
+
+
+@transaction.atomic
+def join_as_administrator(*, case: Case, actor: User, reason: str) -> CaseMember:
+    """An administrator joins a case as viewer: with a typed reason, logged on the case for its leads to see."""
+    if not reason.strip():
+        raise ValidationError("Say why you need to see this case.")
+    member, _ = CaseMember.objects.get_or_create(case=case, user=actor, defaults={"role": CaseRole.VIEWER})
+    log.record("case.administrator_joined", case=case, actor=actor, reason=reason)
+    return member
+
+
+@transaction.atomic
+def create_note(*, case: Case, actor: User, title: str, body: str = "") -> Note:
+    note = Note(case=case, title=title, body=body, updated_by=actor)
+    note.full_clean(exclude=["case", "updated_by"])
+    note.save()
+    _keep_revision(note, actor)
+    log.record("note.created", case=case, actor=actor, note=str(note.uuid), title=title)
+    return note
+
+
+def save_note(*, note: Note, actor: User, title: str, body: str, version: int) -> Note:
+    """Save what was written against `version`. Raises NoteConflict when the note has moved on; no text is lost either way."""
+    with transaction.atomic():
+        note = Note.objects.select_for_update().get(pk=note.pk)
+        late = note.version != version
+        if not late:
+            note.title, note.body, note.version, note.updated_by = title, body, version + 1, actor
+            note.full_clean(exclude=["case", "updated_by"])
+            note.save(update_fields=["title", "body", "version", "updated_by", "updated_at"])
+            _keep_revision(note, actor)
+            log.record("note.saved", case=note.case, actor=actor, note=str(note.uuid), version=note.version)
+            return note
+        revision = NoteRevision.objects.create(
+            note=note, version=version, title=title, body=body, saved_by=actor, rejected=True
+        )
+        log.record(
+            "note.conflict", case=note.case, actor=actor, note=str(note.uuid), version=version, current=note.version
+        )
+    raise NoteConflict(note, revision)
+
+
+def _keep_revision(note: Note, actor: User) -> None:
+    NoteRevision.objects.create(note=note, version=note.version, title=note.title, body=note.body, saved_by=actor)

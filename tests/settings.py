@@ -1,0 +1,20 @@
+"""Settings for the suite: the product's own, with values a test may use and no secret worth keeping."""
+
+import os
+import tempfile
+
+from cryptography.fernet import Fernet
+
+_data = os.environ.setdefault("IRCASE_DATA_DIR", tempfile.mkdtemp(prefix="ircase-test-"))
+os.environ.setdefault("IRCASE_SECRET_KEY", "only-for-the-test-suite-" + "x" * 40)
+os.environ.setdefault("IRCASE_FIELD_KEYS", Fernet.generate_key().decode())
+os.environ.setdefault("IRCASE_INSECURE_HTTP", "1")
+os.environ.setdefault("IRCASE_ALLOWED_HOSTS", "localhost,127.0.0.1,testserver")
+os.environ.setdefault("IRCASE_STATIC_STORAGE", "django.contrib.staticfiles.storage.StaticFilesStorage")
+os.environ.setdefault("IRCASE_LOG_LEVEL", "WARNING")
+
+from config.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# App tests never reach a broker: what they enqueue is looked at, or run by hand. Journeys use a real one.
+CELERY_BROKER_URL = os.environ.get("IRCASE_TEST_BROKER", "memory://")
