@@ -1,4 +1,4 @@
-"""Every setting of IRCase. Values come from the environment (docs/production.md lists them); unsafe ones stop the start."""
+"""Every setting of IRCase. Values come from the environment (docs/production.md); unsafe ones stop the start."""
 
 from pathlib import Path
 
@@ -143,7 +143,8 @@ UPLOAD_MAX_BYTES = env_int("IRCASE_UPLOAD_MAX_BYTES", 4 * 2**30)
 
 # --- Background work -----------------------------------------------------------------------------------------------
 REDIS_URL = env_str("IRCASE_REDIS_URL", "redis://localhost:6379/0")
-CELERY_BROKER_URL = REDIS_URL
+# Celery spells a unix socket in its own way.
+CELERY_BROKER_URL = f"redis+socket://{REDIS_URL[7:]}" if REDIS_URL.startswith("unix://") else REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

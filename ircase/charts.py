@@ -1,0 +1,153 @@
+"""Charts as SVG made on the server: the same for the page and the PDF, readable without script, by ear and in print.
+
+Marks carry presentation attributes, so that they print, and classes, by which the page's style sheet gives them the
+theme's colours. Every mark has a `<title>`, the drawing a label, and `as_table` says the same in words and figures.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from django.utils.safestring import SafeString, mark_safe
+
+BAR, GAP, LABEL, VALUE, WIDTH = 22, 12, 150, 70, 640
+# Colours for print and for where no style sheet reaches; classes override them on the page.
+FILLS = {
+    "informational": "#64748b",
+    "low": "#2563eb",
+    "medium": "#b45309",
+    "high": "#c2410c",
+    "critical": "#b91c1c",
+    "accent": "#2563eb",
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One row: parts by series, in order; `note` is shown at its end, `link` leads to what it counts."""
+
+    label: str
+    parts: Mapping[str, float]
+    note: str = ""
+    link: str = ""
+
+    @property
+    def total(self) -> float:
+        return sum(self.parts.values())
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart and the same in a table: header and rows of text."""
+
+    svg: SafeString
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def bars(title: str, rows: Sequence[Bar], names: Mapping[str, str]) -> Drawing:
+    """Horizontal bars, stacked where a row has several parts. `names` gives each series its label; a series named in
+    FILLS takes that colour."""
+    height = len(rows) * (BAR + GAP) + GAP
+    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "aria-label": title})
+    SubElement(svg, "title").text = title
+    longest = max((row.total for row in rows), default=0) or 1
+    for place, row in enumerate(rows):
+        _bar(svg, row, names, GAP + place * (BAR + GAP), (WIDTH - LABEL - VALUE) / longest)
+    return Drawing(_text(svg), ("", *names.values()), tuple(_words(row, names) for row in rows))
+
+
+def _bar(svg: Element, row: Bar, names: Mapping[str, str], top: float, scale: float) -> None:
+    parent = SubElement(svg, "a", {"href": row.link}) if row.link else SubElement(svg, "g")
+    text = {"fill": "#475569", "font-size": "13", "y": f"{top + BAR * 0.7:.1f}"}
+    SubElement(parent, "text", {**text, "x": str(LABEL - 10), "text-anchor": "end"}).text = row.label
+    left = float(LABEL)
+    for series, value in row.parts.items():
+        if value > 0:
+            attributes = {"class": _colour(series), "fill": FILLS.get(series, FILLS["accent"]), "rx": "2"}
+            box = {"x": f"{left:.1f}", "y": f"{top:.1f}", "width": f"{max(value * scale, 1):.1f}", "height": str(BAR)}
+            mark = SubElement(parent, "rect", {**attributes, **box})
+            SubElement(mark, "title").text = f"{row.label}, {names.get(series, series)}: {_figure(value)}"
+            left += value * scale
+    SubElement(parent, "text", {**text, "x": f"{left + 8:.1f}", "class": "value"}).text = row.note or _figure(row.total)
+
+
+def line(title: str, points: Sequence[tuple[str, float | None]], unit: str) -> Drawing:
+    """One line over labelled points; a point without a value leaves a gap, never a zero."""
+    height, left, top, bottom = 200, 44, 14, 28
+    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "aria-label": title})
+    SubElement(svg, "title").text = title
+    highest = max((value for _, value in points if value is not None), default=0) or 1
+    step = (WIDTH - left - 16) / max(len(points) - 1, 1)
+    place = [
+        (left + number * step, None if value is None else top + (height - top - bottom) * (1 - value / highest))
+        for number, (_, value) in enumerate(points)
+    ]
+    _axis(svg, left, top, height - bottom, highest)
+    for stretch in _stretches(place):
+        path = "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in stretch)
+        SubElement(
+            svg,
+            "path",
+            {"class": "line series-1", "d": path, "fill": "none", "stroke": FILLS["accent"], "stroke-width": "2"},
+        )
+    for (x, y), (label, value) in zip(place, points, strict=True):
+        words = {"fill": "#475569", "font-size": "12", "text-anchor": "middle"}
+        SubElement(svg, "text", {**words, "x": f"{x:.1f}", "y": str(height - 8)}).text = label
+        if y is not None and value is not None:
+            dot = SubElement(
+                svg,
+                "circle",
+                {"class": "series-1", "cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "4", "fill": FILLS["accent"]},
+            )
+            SubElement(dot, "title").text = f"{label}: {_figure(value)} {unit}"
+    rows = tuple((label, "no data" if value is None else f"{_figure(value)} {unit}") for label, value in points)
+    return Drawing(_text(svg), ("", unit), rows)
+
+
+def _axis(svg: Element, left: float, top: float, bottom: float, highest: float) -> None:
+    for share in (0.0, 0.5, 1.0):
+        y = bottom - (bottom - top) * share
+        SubElement(
+            svg,
+            "line",
+            {
+                "class": "grid-line",
+                "stroke": "#cbd5e1",
+                "x1": str(left),
+                "x2": str(WIDTH - 16),
+                "y1": f"{y:.1f}",
+                "y2": f"{y:.1f}",
+            },
+        )
+        words = {"fill": "#475569", "font-size": "12", "text-anchor": "end"}
+        SubElement(svg, "text", {**words, "x": str(left - 6), "y": f"{y + 4:.1f}"}).text = _figure(highest * share)
+
+
+def _stretches(place: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
+    """Runs of neighbouring points that have a value."""
+    found: list[list[tuple[float, float]]] = [[]]
+    for x, y in place:
+        if y is None:
+            found.append([])
+        else:
+            found[-1].append((x, y))
+    return [stretch for stretch in found if len(stretch) > 1]
+
+
+def _colour(series: str) -> str:
+    """The style sheet's class of a series: severities have their own colours."""
+    return f"sev-{series}" if series in FILLS and series != "accent" else "series-1"
+
+
+def _words(row: Bar, names: Mapping[str, str]) -> tuple[str, ...]:
+    return (row.label, *(_figure(row.parts.get(series, 0)) for series in names))
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def _text(svg: Element) -> SafeString:
+    # ElementTree escapes every label: nothing of what a person wrote reaches the page as markup.
+    return mark_safe(tostring(svg, encoding="unicode"))
