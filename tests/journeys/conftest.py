@@ -1,4 +1,4 @@
-"""The real stack in a temporary folder: simulator over sockets, Redis, worker, web; started by the code of `make demo`."""
+"""The real stack in a temporary folder: simulator, Redis, worker and web over sockets, by the code of `make demo`."""
 
 import os
 import shutil
@@ -29,7 +29,12 @@ SPEED = 60.0
 
 def make_stack(root: Path, *arguments: str) -> Stack:
     return Stack(
-        root=root, port=free_port(), simulator_port=free_port(), speed=SPEED, simulator_arguments=arguments, settings=SETTINGS
+        root=root,
+        port=free_port(),
+        simulator_port=free_port(),
+        speed=SPEED,
+        simulator_arguments=arguments,
+        settings=SETTINGS,
     )
 
 

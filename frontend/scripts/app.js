@@ -1,0 +1,12 @@
+// Every module only adds to a page that works without it, listens on the document, and so survives htmx swaps.
+import "./theme-switch.js";
+import "./shortcuts.js";
+import "./dialogs.js";
+import "./menus.js";
+import "./copy.js";
+import "./toasts.js";
+import "./textareas.js";
+import "./forms.js";
+import "./uploads.js";
+import "./swaps.js";
+import "./problems.js";

@@ -1,0 +1,81 @@
+"""What every move of a collection works with."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from ircase.services import activity, connections
+from liveresponse.catalogue import Definition, Step, definitions
+from liveresponse.models import Collection, CollectionState
+from liveresponse.providers import Tenant
+from liveresponse.services import collections
+from msapi.governor import Bucket, Governor, live_response_bucket
+
+State = CollectionState
+TICKET_SECONDS: Final = 900.0
+
+
+class Refused(Exception):
+    """The job must not go on; the message says why and what to do."""
+
+
+class Lost(Exception):
+    """Another worker holds the lease now: end quietly."""
+
+
+@dataclass
+class Work:
+    """One move's surroundings."""
+
+    row: Collection
+    owner: str
+    tenant: Tenant
+    governor: Governor
+    plan: Definition = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan = definitions().get(self.row.definition)
+        if plan is None or plan.version != self.row.version:
+            raise Refused(f"The collection {self.row.definition!r} has changed since this was asked for. Ask again.")
+        self.plan = plan
+
+    @property
+    def step(self) -> Step:
+        return self.plan.steps[self.row.step]
+
+    @property
+    def values(self) -> dict[str, object]:
+        return {**self.row.parameters, **self.row.found}
+
+    @property
+    def bucket(self) -> Bucket:
+        return live_response_bucket(connections.endpoint(self.row.connection), TICKET_SECONDS)
+
+    def pace(self, name: str, default: float) -> timedelta:
+        """A poll time of the connection's settings, in seconds."""
+        return timedelta(seconds=float(self.row.connection.limits.get(name, default)))
+
+    def write(self, what: str = "", text: str = "", *, after: timedelta = timedelta(0), **fields: Any) -> None:
+        """Keep what this move found and when to look again. Raises Lost when the lease is another's."""
+        fields.setdefault("trouble", 0)
+        with transaction.atomic():
+            if not Collection.objects.all().change(
+                self.row.pk, self.owner, next_poll_at=timezone.now() + after, **fields
+            ):
+                raise Lost
+            if what:
+                collections.note(self.row, what, text)
+            if "state" in fields:
+                activity.progress(self.row.activity, fields["state"])
+        for name, value in fields.items():
+            setattr(self.row, name, value)
+
+
+def end(row: Collection, state: State, reason: str) -> None:
+    """End without a result."""
+    with transaction.atomic():
+        if collections.end(row, state, reason):
+            collections.note(row, state.value, reason)

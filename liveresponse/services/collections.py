@@ -1,0 +1,246 @@
+"""Asking for collections, approving them, stopping them, and asking again."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from ircase import jobs
+from ircase.models import Activity, Approval, Case, StandingApproval, User
+from ircase.services import activity, approvals, log
+from liveresponse.catalogue import Definition, ParameterError, definitions
+from liveresponse.models import FINAL_COLLECTION_STATES, Collection, CollectionState, CommandLog, LibraryScript
+
+APPROVAL_KIND = "liveresponse.script"
+
+
+@transaction.atomic
+def request_collection(
+    *,
+    case: Case,
+    actor: User,
+    definition: str,
+    device: str,
+    parameters: dict[str, Any],
+    reason: str = "",
+    machine_id: str = "",
+    retry_of: Collection | None = None,
+) -> Collection:
+    """One job on one device. It starts at once where no approval is needed or a standing one covers the script's hash;
+    otherwise it waits for a lead. Raises ValidationError with what to mend."""
+    plan = definitions().get(definition)
+    if plan is None:
+        raise ValidationError(f"There is no collection called {definition!r}.")
+    _check_case(case)
+    try:
+        values = plan.clean(parameters)
+    except ParameterError as error:
+        raise ValidationError(str(error)) from error
+    if not device.strip():
+        raise ValidationError("Choose a device.")
+    script = _script(case, plan)
+    collection = Collection(
+        uuid=uuid.uuid4(),
+        case=case,
+        connection=case.connection,
+        definition=plan.id,
+        version=plan.version,
+        parameters=values,
+        device=device.strip().lower(),
+        machine_id=machine_id,
+        script_name=plan.script,
+        script_sha256=script.sha256 if script else "",
+        reason=reason,
+        requested_by=actor,
+        deadline=timezone.now() + _time_limit(case, plan),
+        retry_of=retry_of,
+    )
+    collection.activity = activity.begin(
+        case=case,
+        kind=Activity.Kind.COLLECTION,
+        title=f"{plan.title} on {collection.device}",
+        subject=collection.uuid,
+        url_name="liveresponse:collection",
+        actor=actor,
+        state=CollectionState.REQUESTED,
+        detail={
+            "device": collection.device,
+            "collection": plan.id,
+            "version": plan.version,
+            "parameters": values,
+            "script": plan.script,
+            "script_sha256": collection.script_sha256,
+            "reason": reason,
+        },
+    )
+    collection.save()
+    _ask_or_start(collection, plan, actor)
+    return collection
+
+
+def _check_case(case: Case) -> None:
+    if case.connection is None:
+        raise ValidationError("This case has no connection: choose the tenant on the case's overview first.")
+    if not case.connection.enabled or case.connection.read_only:
+        raise ValidationError(
+            f"The connection {case.connection.name} is for hunting only: nothing may touch a device through it."
+        )
+    if not case.is_open:
+        raise ValidationError("The case is closed. Reopen it first.")
+
+
+def _script(case: Case, plan: Definition) -> LibraryScript | None:
+    """The library script the job will run: an approval binds to its hash, so it has to be known now."""
+    if not plan.script:
+        return None
+    script = LibraryScript.objects.filter(connection=case.connection, name__iexact=plan.script).first()
+    if script is None or not script.sha256:
+        raise ValidationError(
+            f"{plan.script} is not in the tenant's Live Response library. Upload it in the Defender portal"
+            f"{f' (from {plan.source})' if plan.source else ''}, then read the library again."
+        )
+    return script
+
+
+def _time_limit(case: Case, plan: Definition) -> timedelta:
+    """How long an offline device is waited for: the connection's setting, else the definition's."""
+    hours = case.connection.limits.get("live_response_queue_hours") if case.connection else None
+    return timedelta(hours=float(hours)) if hours else plan.time_limit
+
+
+def binding_of(collection: Collection) -> str:
+    """What an approval is bound to: action, device, script, its hash, parameters."""
+    return approvals.binding(
+        action=collection.definition,
+        version=collection.version,
+        connection=collection.connection_id,
+        device=collection.device,
+        script=collection.script_name,
+        sha256=collection.script_sha256,
+        parameters=collection.parameters,
+    )
+
+
+def _ask_or_start(collection: Collection, plan: Definition, actor: User) -> None:
+    standing = (
+        approvals.find_standing(collection.connection, collection.script_sha256) if collection.script_sha256 else None
+    )
+    if not plan.needs_approval or standing:
+        start(collection, approved_by=_standing_text(standing) if standing else "No approval needed")
+        return
+    approvals.request(
+        case=collection.case,
+        actor=actor,
+        kind=APPROVAL_KIND,
+        subject=collection.uuid,
+        title=f"{plan.title} on {collection.device}",
+        detail={
+            "Collection": plan.title,
+            "Device": collection.device,
+            "Script": collection.script_name,
+            "SHA-256": collection.script_sha256,
+            "Parameters": ", ".join(f"{k} = {v}" for k, v in collection.parameters.items()) or "none",
+            "Changes on the device": plan.changes,
+        },
+        digest=binding_of(collection),
+        task="liveresponse.approval_decided",
+        reason=collection.reason,
+    )
+
+
+def _standing_text(standing: StandingApproval) -> str:
+    return f"Standing approval of {standing.granted_by.name} until {standing.expires_at:%Y-%m-%d}"
+
+
+def start(collection: Collection, *, approved_by: str) -> None:
+    """REQUESTED -> APPROVED; a worker takes it from there."""
+    changed = Collection.objects.filter(pk=collection.pk, state=CollectionState.REQUESTED).update(
+        state=CollectionState.APPROVED,
+        approved_by=approved_by,
+        next_poll_at=timezone.now(),
+        status_text="Approved; about to start",
+    )
+    if changed:
+        activity.progress(collection.activity, CollectionState.APPROVED)
+        jobs.enqueue("liveresponse.step", collection.pk)
+
+
+@transaction.atomic
+def approval_decided(subject: uuid.UUID) -> None:
+    """The request for `subject` was approved, rejected, withdrawn or has expired: go on, or refuse with the reason."""
+    collection = Collection.objects.select_related("case", "activity", "connection").filter(uuid=subject).first()
+    if collection is None or collection.state != CollectionState.REQUESTED:
+        return
+    approval = Approval.objects.filter(subject=subject).select_related("decided_by").order_by("-pk").first()
+    if approval is None or approval.state == Approval.State.REQUESTED:
+        return
+    if approval.state == Approval.State.APPROVED and approvals.find_valid(subject, binding_of(collection)):
+        start(collection, approved_by=approval.decided_by.name if approval.decided_by else "")
+        return
+    end(collection, CollectionState.REFUSED, _why_not(approval))
+
+
+def _why_not(approval: Approval) -> str:
+    decider = approval.decided_by.name if approval.decided_by else "a lead"
+    return {
+        Approval.State.REJECTED: f"Rejected by {decider}: {approval.comment or 'no reason given'}",
+        Approval.State.EXPIRED: "Nobody decided in time. Ask again.",
+        Approval.State.WITHDRAWN: "The request was withdrawn.",
+    }.get(Approval.State(approval.state), "The approval does not cover this act any more. Ask again.")
+
+
+def end(collection: Collection, state: CollectionState, reason: str, *, actor: User | None = None) -> bool:
+    """Any unfinished state -> a final one without a result, with its reason in a sentence."""
+    rows = Collection.objects.filter(pk=collection.pk).exclude(state__in=FINAL_COLLECTION_STATES)
+    ended = rows.update(
+        state=state, failure=reason, status_text="", ended_at=timezone.now(), lease_owner="", lease_until=None
+    )
+    if ended:
+        activity.end(collection.activity, state=state, outcome=reason, actor=actor)
+    return bool(ended)
+
+
+@transaction.atomic
+def cancel(*, collection: Collection, actor: User) -> None:
+    """Stop. One that has not reached the device ends at once; one that has is cancelled in Defender by the worker."""
+    log.record(
+        "collection.cancel_requested",
+        case=collection.case,
+        actor=actor,
+        device=collection.device,
+        subject=str(collection.uuid),
+    )
+    waiting = Collection.objects.filter(
+        pk=collection.pk, action_id="", state__in=(CollectionState.REQUESTED, CollectionState.APPROVED)
+    )
+    if waiting.exists():
+        for approval in Approval.objects.filter(subject=collection.uuid, state=Approval.State.REQUESTED):
+            approvals.withdraw(approval=approval, actor=actor)
+        end(collection, CollectionState.CANCELLED, f"Cancelled by {actor.name}", actor=actor)
+        return
+    Collection.objects.filter(pk=collection.pk).unfinished().update(cancel_requested=True, next_poll_at=timezone.now())
+    jobs.enqueue("liveresponse.step", collection.pk)
+
+
+def retry(*, collection: Collection, actor: User) -> Collection:
+    """Ask for the same again: a new request, with an approval of its own."""
+    if not collection.is_final:
+        raise ValidationError("This collection is still going on.")
+    return request_collection(
+        case=collection.case,
+        actor=actor,
+        definition=collection.definition,
+        device=collection.device,
+        parameters=collection.parameters,
+        reason=collection.reason,
+        machine_id=collection.machine_id,
+        retry_of=collection,
+    )
+
+
+def note(collection: Collection, what: str, text: str = "", **detail: Any) -> None:
+    """Add to the device's command log."""
+    CommandLog.objects.create(collection=collection, step=collection.step, what=what, text=text, detail=detail)

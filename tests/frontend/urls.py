@@ -1,0 +1,24 @@
+"""The URL names that the shell links to, so that it can be rendered before and beside the real ones."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+
+from frontend import styleguide
+
+
+def named(name: str) -> Callable[[HttpRequest], HttpResponse]:
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(name)
+
+    return view
+
+
+NAMES = ["dashboard", "case_list", "intake", "approvals", "administration", "search", "profile", "sign_in", "sign_out"]
+ircase = [path("", named("my_work"), name="my_work"), *(path(f"{name}/", named(name), name=name) for name in NAMES)]
+urlpatterns = [
+    path("styleguide/", styleguide.page),
+    path("hunting/", include(([path("library/", named("library"), name="library")], "hunting"))),
+    path("", include((ircase, "ircase"))),
+]
