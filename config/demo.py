@@ -37,6 +37,21 @@ def simulator_port(root: Path) -> int:
     return port
 
 
+def limits_at(speed: float) -> dict[str, float]:
+    """The connection's limits and poll times for a tenant whose clock runs `speed` times as fast: its minutes are
+    shorter, so it takes more calls in one of ours."""
+    return {
+        "hunting_per_minute": int(45 * speed),
+        "hunting_per_hour": int(1500 * speed),
+        "defender_per_minute": int(100 * speed),
+        "defender_per_hour": int(1500 * speed),
+        "live_response_per_minute": int(10 * speed),
+        "live_response_poll_seconds": max(10 / speed, 1),
+        "live_response_offline_seconds": max(30 / speed, 2),
+        "live_response_busy_seconds": max(30 / speed, 2),
+    }
+
+
 def start(stack: Stack) -> dict[str, str]:
     """Bring `stack` up with people and a connection to its simulator; their passwords by user name."""
     stack.prepare(say)
@@ -44,9 +59,9 @@ def start(stack: Stack) -> dict[str, str]:
     say("Starting Redis, the simulated tenant, the web server and the worker")
     stack.start()
     stack.wait_for("the simulated tenant", stack.simulator_is_ready, timeout=180)
-    stack.manage(
-        "seed_demo", "--tenant", str(stack.simulator_state / "ready.json"), "--people", str(stack.root / "people.json")
-    )
+    ready, names = stack.simulator_state / "ready.json", stack.root / "people.json"
+    limits = json.dumps(limits_at(stack.speed))
+    stack.manage("seed_demo", "--tenant", str(ready), "--people", str(names), "--limits", limits)
     stack.wait_for("the web server and the worker", stack.web_is_ready)
     return people
 

@@ -179,5 +179,10 @@ LOGGING = {
     "formatters": {"json": {"()": "ircase.logs.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env_str("IRCASE_LOG_LEVEL", "INFO")},
-    "loggers": {"azure": {"level": "WARNING"}, "msal": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    "loggers": {
+        "celery": {"level": "WARNING"},
+        "azure": {"level": "WARNING"},
+        "msal": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+    },
 }

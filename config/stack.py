@@ -196,7 +196,8 @@ class Stack:
             ],
             "web": [
                 python, "-m", "gunicorn", "config.wsgi", *binds, "--worker-class", "gthread", "--workers",
-                str(self.web_workers), "--threads", "8", "--timeout", "120", "--graceful-timeout", "5", "--no-control-socket",
+                str(self.web_workers), "--threads", "8", "--timeout", "120", "--graceful-timeout", "5",
+                "--no-control-socket",
             ],
             "worker": [
                 python, "-m", "celery", "-A", "config", "worker", "--pool", "threads", "--concurrency",

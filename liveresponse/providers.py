@@ -1,15 +1,14 @@
 """What a tenant's Live Response is to the runner: the calls it makes, and nothing more."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Protocol
 
-from ircase import tenants
 from ircase.models import Connection
 from ircase.services import connections
 from msapi.blobs import Downloaded
+from msapi.clients import clients_for
 from msapi.commands import LiveResponseCommand
-from msapi.defender import Defender
 from msapi.machines import LibraryFile, Machine, MachineAction
 
 
@@ -38,5 +37,4 @@ class Opener(Protocol):
 @contextmanager
 def open_tenant(connection: Connection) -> Iterator[Tenant]:
     """The tenant of a connection, over the network."""
-    with closing(Defender(tenants.transport(connections.endpoint(connection)))) as defender:
-        yield defender
+    yield clients_for(connections.endpoint(connection)).defender

@@ -28,7 +28,7 @@ ROWS = (
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "report", "grid"},
     {"services", "intake", "metrics", "charts", "markdown", "work"},
-    {"results", "providers", "catalogue", "access", "jobs", "store", "secrets", "attack", "binding", "logs"},
+    {"results", "providers", "catalogue", "access", "jobs", "store", "secrets", "quota", "attack", "binding", "logs"},
     {"models"},
 )
 

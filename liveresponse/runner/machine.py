@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from ircase import access, tenants
+from ircase import access, quota
 from ircase.services import approvals
 from ircase.store import StoreError
 from liveresponse.models import LEASE, Collection
@@ -51,7 +51,7 @@ def advance(pk: int, owner: str, opener: Opener = open_tenant) -> None:
     with _kept(row, owner):
         try:
             with opener(row.connection) as tenant:
-                _move(Work(row, owner, tenant, tenants.governor()))
+                _move(Work(row, owner, tenant, quota.governor()))
         except Lost:
             logger.info("collection.lease_lost", extra={"collection": str(row.uuid)})
         except Refused as error:

@@ -23,7 +23,7 @@ class CollectionTestCase(CastTestCase):
     def setUp(self) -> None:
         self.tenant, self.governor = FakeTenant(), FakeGovernor()
         LibraryScript.objects.create(connection=self.connection, name="DFIR-Script.ps1", sha256=SCRIPT_SHA)
-        patcher = patch("ircase.tenants.governor", lambda: self.governor)
+        patcher = patch("ircase.quota.governor", lambda: self.governor)
         patcher.start()
         self.addCleanup(patcher.stop)
 

@@ -1,0 +1,20 @@
+"""The API, assembled: /api/v1/, with its description at /api/v1/openapi.json."""
+
+from ninja import NinjaAPI
+
+from ircase.api import approvals, cases, checklist, connections, evidence, findings, intake, notes, people, problems
+from ircase.api.auth import PerToken, TokenAuth
+
+api = NinjaAPI(
+    title="IRCase",
+    version="1",
+    description="Cases, hunts, collections and evidence. What a person may do here is what they may do in the browser.",
+    urls_namespace="api",
+    openapi_url="/openapi.json",
+    docs_url=None,  # its page would need script from a content network
+    auth=TokenAuth(),
+    throttle=[PerToken()],
+)
+for _module in (people, cases, checklist, findings, notes, evidence, approvals, intake, connections):
+    api.add_router("", _module.router)
+problems.install(api)

@@ -1,0 +1,160 @@
+-- One decision of the governor, taken whole: nothing else runs in Redis meanwhile.
+-- KEYS: 1 calls (when each granted call was made), 2 queue (waiting tickets by rank), 3 alive (until when each waiting
+--       ticket is believed), 4 leases (until when each holder is believed), 5 nonces (which grant a holder has),
+--       6 penalty (until when nobody may call), 7 counter, 8 held (usual seconds between grant and release)
+-- ARGV: 1 verb, 2 now or "" for the server's clock, 3 ticket, 4 per minute, 5 per hour, 6 concurrency, 7 lease seconds,
+--       8 ticket seconds, 9 priority, 10 seconds one step of priority is worth, 11 nonce or seconds
+-- A limit of 0 means none. Times are epoch seconds. Numbers are returned as text: Redis would cut their fractions.
+local calls, queue, alive, leases, nonces, penalty, counter, held = unpack(KEYS)
+local verb, ticket = ARGV[1], ARGV[3]
+local per_minute, per_hour, concurrency = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local lease_seconds, ticket_seconds = tonumber(ARGV[7]), tonumber(ARGV[8])
+local now = tonumber(ARGV[2])
+if not now then
+  local clock = redis.call('TIME')
+  now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+end
+local EVER = 7200
+local ASK_AGAIN = 60
+
+local function text(number) return string.format('%.6f', number) end
+
+local function keep(key, seconds) redis.call('PEXPIRE', key, math.ceil(math.max(seconds, 1) * 1000)) end
+
+local function forget_the_dead()
+  redis.call('ZREMRANGEBYSCORE', calls, '-inf', text(now - 3600))
+  for _, dead in ipairs(redis.call('ZRANGEBYSCORE', alive, '-inf', text(now))) do
+    redis.call('ZREM', alive, dead)
+    redis.call('ZREM', queue, dead)
+  end
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', text(now))) do
+    redis.call('ZREM', leases, gone)
+    redis.call('HDEL', nonces, gone)
+  end
+end
+
+-- Seconds until a window of that length has room for the call that `ahead` others precede.
+local function window_wait(limit, length, ahead)
+  if limit <= 0 then return 0 end
+  local used = redis.call('ZCOUNT', calls, '(' .. text(now - length), '+inf')
+  local missing = used + ahead + 1 - limit
+  if missing <= 0 then return 0 end
+  local rounds, place = 0, missing - 1
+  if used > 0 then
+    rounds = math.floor(place / used)
+    place = place % used
+    local from = redis.call('ZCARD', calls) - used
+    local oldest = redis.call('ZRANGE', calls, from + place, from + place, 'WITHSCORES')
+    return math.max(tonumber(oldest[2]) + length - now, 0) + rounds * length
+  end
+  return math.floor(place / limit + 1) * length
+end
+
+local function lease_wait(ahead)
+  if concurrency <= 0 then return 0 end
+  local others = redis.call('ZCARD', leases)
+  if redis.call('ZSCORE', leases, ticket) then others = others - 1 end
+  local missing = others + ahead + 1 - concurrency
+  if missing <= 0 then return 0 end
+  local usual = tonumber(redis.call('GET', held) or '') or math.min(lease_seconds, 30)
+  return math.max(usual * math.ceil(missing / concurrency), 0.05)
+end
+
+local function wait_of(ahead)
+  local barred = (tonumber(redis.call('GET', penalty) or '') or 0) - now
+  return math.max(barred, window_wait(per_minute, 60, ahead), window_wait(per_hour, 3600, ahead), lease_wait(ahead), 0)
+end
+
+local function line_up()
+  if redis.call('ZSCORE', queue, ticket) then return end
+  local turn = redis.call('INCR', counter)
+  -- A step of priority is worth a fixed time in the queue, so that nobody starves; the counter keeps equals in order.
+  local rank = now + tonumber(ARGV[9]) * tonumber(ARGV[10]) + (turn % 1000) / 1000000
+  redis.call('ZADD', queue, text(rank), ticket)
+  keep(counter, EVER)
+end
+
+local function grant()
+  redis.call('ZREM', queue, ticket)
+  redis.call('ZREM', alive, ticket)
+  redis.call('ZADD', calls, text(now), ARGV[11])
+  redis.call('ZADD', leases, text(now + lease_seconds), ticket)
+  redis.call('HSET', nonces, ticket, ARGV[11] .. '@' .. text(now))
+  keep(calls, EVER)
+  keep(leases, lease_seconds + 60)
+  keep(nonces, lease_seconds + 60)
+end
+
+local function holds(nonce)
+  local found = redis.call('HGET', nonces, ticket)
+  return found and string.sub(found, 1, #nonce + 1) == nonce .. '@', found
+end
+
+local verbs = {}
+
+function verbs.acquire()
+  line_up()
+  local ahead = redis.call('ZRANK', queue, ticket)
+  local wait = wait_of(ahead)
+  if wait <= 0 then
+    grant()
+    return {'granted', text(now), '0'}
+  end
+  redis.call('ZADD', alive, text(now + math.min(wait, ASK_AGAIN) + ticket_seconds), ticket)
+  keep(queue, wait + ticket_seconds + EVER)
+  keep(alive, wait + ticket_seconds + EVER)
+  return {'wait', text(wait), tostring(ahead + 1)}
+end
+
+function verbs.look()
+  local ahead = redis.call('ZRANK', queue, ticket)
+  if not ahead then return {'absent', '0', '0'} end
+  return {'wait', text(wait_of(ahead)), tostring(ahead + 1)}
+end
+
+function verbs.leave()
+  redis.call('ZREM', alive, ticket)
+  return {'left', '0', tostring(redis.call('ZREM', queue, ticket))}
+end
+
+function verbs.renew()
+  local mine = holds(ARGV[11])
+  local other = redis.call('HEXISTS', nonces, ticket) == 1 and not mine
+  if other then return {'lost', '0', '0'} end
+  -- A lease that a restart of Redis forgot is written again: its holder is alive, for it asks.
+  redis.call('ZADD', leases, text(now + lease_seconds), ticket)
+  if not mine then redis.call('HSET', nonces, ticket, ARGV[11] .. '@' .. text(now)) end
+  keep(leases, lease_seconds + 60)
+  keep(nonces, lease_seconds + 60)
+  return {'renewed', '0', '0'}
+end
+
+function verbs.release()
+  local mine, found = holds(ARGV[11])
+  if not mine then return {'lost', '0', '0'} end
+  local spent = now - (tonumber(string.match(found, '@(.*)$')) or now)
+  local before = tonumber(redis.call('GET', held) or '') or spent
+  redis.call('SET', held, text(math.max(before * 0.8 + spent * 0.2, 0.01)))
+  keep(held, EVER * 12)
+  redis.call('ZREM', leases, ticket)
+  redis.call('HDEL', nonces, ticket)
+  return {'released', text(spent), '0'}
+end
+
+function verbs.penalise()
+  local seconds = tonumber(ARGV[11])
+  local until_then = math.max(now + seconds, tonumber(redis.call('GET', penalty) or '') or 0)
+  redis.call('SET', penalty, text(until_then))
+  keep(penalty, until_then - now)
+  return {'penalised', text(until_then - now), '0'}
+end
+
+function verbs.load()
+  local used = redis.call('ZCOUNT', calls, '(' .. text(now - 60), '+inf')
+  return {tostring(used), tostring(redis.call('ZCARD', calls)), tostring(redis.call('ZCARD', leases)),
+          tostring(redis.call('ZCARD', queue)),
+          text(math.max((tonumber(redis.call('GET', penalty) or '') or 0) - now, 0))}
+end
+
+forget_the_dead()
+return verbs[verb]()

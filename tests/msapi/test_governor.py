@@ -1,0 +1,303 @@
+"""The quota book on a real Redis, with a clock of the test's own."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from msapi.endpoint import Endpoint, Secret
+from msapi.errors import Cancelled, GovernorUnavailable, InvalidParameter
+from msapi.governor import Bucket, Governor, Granted, Wait, hunting_bucket, live_response_bucket, loganalytics_bucket
+from tests.msapi.conftest import RedisServer
+
+BUCKET = Bucket("tenant", "hunting", per_minute=3, per_hour=5)
+POOL = Bucket("tenant", "logs", concurrency=2, lease_seconds=100.0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def governor(redis_client: redis.Redis, clock: Clock) -> Governor:
+    return Governor(redis_client, clock)
+
+
+def granted(answer: Granted | Wait) -> Granted:
+    assert isinstance(answer, Granted), answer
+    return answer
+
+
+def waiting(answer: Granted | Wait) -> Wait:
+    assert isinstance(answer, Wait), answer
+    return answer
+
+
+def test_a_minute_holds_no_more_than_its_limit(governor: Governor, clock: Clock) -> None:
+    for second in range(3):
+        clock.now = 1_000_000 + second * 10
+        granted(governor.acquire(BUCKET, f"t{second}"))
+    clock.now = 1_000_030
+    # The first was at 0, so there is room at 60: in 30 s.
+    assert waiting(governor.acquire(BUCKET, "t3")) == Wait(30.0, 1, 30.0)
+    assert waiting(governor.acquire(BUCKET, "t4")) == Wait(40.0, 2, 40.0)
+    clock.now = 1_000_059.9
+    waiting(governor.acquire(BUCKET, "t3"))
+    clock.now = 1_000_060
+    granted(governor.acquire(BUCKET, "t3"))
+    waiting(governor.acquire(BUCKET, "t4"))
+
+
+def test_an_hour_too(governor: Governor, clock: Clock) -> None:
+    for call in range(5):
+        clock.now = 1_000_000 + call * 61
+        granted(governor.acquire(BUCKET, f"t{call}"))
+    clock.now = 1_000_400
+    answer = waiting(governor.acquire(BUCKET, "t5"))
+    assert (answer.seconds, answer.eta) == (60.0, 3200.0)
+    clock.now = 1_003_600
+    granted(governor.acquire(BUCKET, "t5"))
+
+
+def test_estimates_beyond_one_window(governor: Governor) -> None:
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    etas = [waiting(governor.acquire(replace(BUCKET, per_hour=0), f"w{n}")).eta for n in range(7)]
+    assert etas == [60.0] * 3 + [120.0] * 3 + [180.0]
+
+
+def test_the_line_keeps_its_order(governor: Governor, clock: Clock) -> None:
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    for name in ("a", "b", "c"):
+        waiting(governor.acquire(BUCKET, name))
+    assert [governor.place(BUCKET, name) for name in ("a", "b", "c", "x")] == [1, 2, 3, None]
+    clock.now += 60
+    unlimited = replace(BUCKET, per_hour=0)
+    # Two of three slots are for those ahead; a newcomer does not overtake.
+    granted(governor.acquire(unlimited, "b"))
+    granted(governor.acquire(unlimited, "c"))
+    waiting(governor.acquire(unlimited, "newcomer"))
+    granted(governor.acquire(unlimited, "a"))
+
+
+def test_priority_overtakes_but_starves_nobody(governor: Governor, clock: Clock) -> None:
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    waiting(governor.acquire(BUCKET, "routine", 5))
+    assert waiting(governor.acquire(BUCKET, "urgent", 0)).place == 1
+    assert governor.place(BUCKET, "routine") == 2
+    # Five steps of 60 s: who comes 300 s later, however urgent, stands behind.
+    long_lived = replace(BUCKET, ticket_seconds=1000)
+    waiting(governor.acquire(long_lived, "routine", 5))
+    governor.leave(BUCKET, "urgent")
+    governor.penalise(BUCKET, 1000)
+    clock.now += 301
+    assert waiting(governor.acquire(BUCKET, "late but urgent", 0)).place == 2
+    with pytest.raises(InvalidParameter):
+        governor.acquire(BUCKET, "x", 10)
+
+
+def test_a_silent_ticket_loses_its_place(governor: Governor, clock: Clock) -> None:
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    waiting(governor.acquire(BUCKET, "killed"))
+    governor.penalise(BUCKET, 400)
+    waiting(governor.acquire(BUCKET, "alive"))
+    clock.now += 149  # asked to come back in 60, believed for 90 more
+    assert waiting(governor.acquire(BUCKET, "alive")).place == 2
+    clock.now += 2
+    assert waiting(governor.acquire(BUCKET, "alive")).place == 1
+
+
+def test_leases_bound_what_runs_at_once(governor: Governor, clock: Clock) -> None:
+    first, _ = granted(governor.acquire(POOL, "a")), granted(governor.acquire(POOL, "b"))
+    assert waiting(governor.acquire(POOL, "c")).place == 1
+    clock.now += 8
+    assert governor.release(first) and not governor.release(first)
+    granted(governor.acquire(POOL, "c"))
+    # One lease took 8 s: that is what the next is told.
+    assert waiting(governor.acquire(POOL, "d")).eta == 8.0
+
+
+def test_a_killed_holder_lapses_and_a_living_one_does_not(governor: Governor, clock: Clock) -> None:
+    living, killed = granted(governor.acquire(POOL, "living")), granted(governor.acquire(POOL, "killed"))
+    clock.now += 60
+    assert governor.renew(living)
+    clock.now += 41
+    granted(governor.acquire(POOL, "next"))
+    waiting(governor.acquire(POOL, "over"))
+    assert not governor.release(killed)
+
+
+def test_a_job_delivered_twice_holds_one_lease(governor: Governor) -> None:
+    old = granted(governor.acquire(POOL, "run"))
+    new = granted(governor.acquire(POOL, "run"))
+    granted(governor.acquire(POOL, "other"))
+    newest = granted(governor.acquire(POOL, "run"))
+    waiting(governor.acquire(POOL, "third"))
+    for passed in (old, new):
+        assert not governor.renew(passed) and not governor.release(passed)
+    waiting(governor.acquire(POOL, "third"))
+    assert governor.renew(newest) and governor.release(newest)
+    granted(governor.acquire(POOL, "third"))
+
+
+def test_a_penalty_stops_everyone(governor: Governor, clock: Clock) -> None:
+    assert governor.penalise(BUCKET, 30) == 30.0
+    assert governor.penalise(BUCKET, 10) == 30.0
+    assert waiting(governor.acquire(BUCKET, "a")).eta == 30.0
+    assert governor.load(BUCKET).penalty == 30.0
+    granted(governor.acquire(POOL, "a"))
+    clock.now += 30
+    granted(governor.acquire(BUCKET, "a"))
+
+
+def test_tenants_do_not_share(governor: Governor) -> None:
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    waiting(governor.acquire(BUCKET, "x"))
+    granted(governor.acquire(replace(BUCKET, tenant_id="other"), "x"))
+    granted(governor.acquire(replace(BUCKET, api="defender"), "x"))
+
+
+def test_load_and_leaving(governor: Governor) -> None:
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    waiting(governor.acquire(BUCKET, "x"))
+    load = governor.load(BUCKET)
+    assert (load.minute, load.hour, load.held, load.waiting, load.penalty) == (3, 3, 3, 1, 0.0)
+    assert governor.eta(BUCKET, "x") == 60.0 and governor.eta(BUCKET, "nobody") is None
+    assert governor.leave(BUCKET, "x") and not governor.leave(BUCKET, "x")
+    assert governor.load(BUCKET).waiting == 0
+
+
+def test_many_workers_never_pass_the_limit(redis_server: RedisServer, redis_client: redis.Redis, clock: Clock) -> None:
+    bucket = Bucket("tenant", "busy", per_minute=20, concurrency=15)
+
+    def worker(number: int) -> bool:
+        client = redis.Redis(unix_socket_path=redis_server.socket)
+        return isinstance(Governor(client, clock).acquire(bucket, f"t{number}"), Granted)
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(worker, range(100))) == 15
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.floats(0, 40), st.integers(0, 5), st.integers(0, 9)), min_size=1, max_size=60))
+def test_no_window_ever_holds_more(redis_client: redis.Redis, steps: list[tuple[float, int, int]]) -> None:
+    redis_client.flushall()
+    clock = Clock()
+    governor = Governor(redis_client, clock)
+    calls: list[float] = []
+    for pause, ticket, priority in steps:
+        clock.now += pause
+        answer = governor.acquire(BUCKET, f"t{ticket}", priority)
+        if isinstance(answer, Granted):
+            calls.append(clock.now)
+        else:
+            assert 0 < answer.seconds <= 60 and answer.eta >= answer.seconds and answer.place >= 1
+    for moment in calls:
+        # A microsecond of slack: times are kept to the sixth digit.
+        assert sum(moment <= call < moment + 60 - 1e-5 for call in calls) <= 3
+        assert sum(moment <= call < moment + 3600 - 1e-5 for call in calls) <= 5
+
+
+def test_waiting_ends_with_a_turn(governor: Governor, clock: Clock) -> None:
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    told: list[tuple[int, float]] = []
+
+    def on_wait(place: int, eta: float) -> None:
+        told.append((place, eta))
+        clock.now += 40
+
+    answer = governor.wait(BUCKET, "x", on_wait=on_wait, longest_nap=0.01)
+    assert answer.ticket == "x" and told == [(1, 60.0), (1, 20.0)]
+
+
+def test_waiting_can_be_cancelled(governor: Governor) -> None:
+    governor.penalise(BUCKET, 1000)
+    cancel = threading.Event()
+    with pytest.raises(Cancelled):
+        governor.wait(BUCKET, "x", cancel=cancel, on_wait=lambda place, eta: cancel.set())
+    assert governor.place(BUCKET, "x") is None
+    with pytest.raises(Cancelled):
+        governor.wait(BUCKET, "x", timeout=0.05)
+
+
+def test_a_turn_is_given_back(governor: Governor) -> None:
+    with pytest.raises(RuntimeError), governor.turn(POOL, "a"):
+        assert governor.load(POOL).held == 1
+        raise RuntimeError
+    assert governor.load(POOL).held == 0
+
+
+def test_the_servers_clock(redis_client: redis.Redis) -> None:
+    governor = Governor(redis_client)
+    for call in range(3):
+        granted(governor.acquire(BUCKET, f"g{call}"))
+    assert 50 < waiting(governor.acquire(BUCKET, "x")).eta <= 60
+
+
+def test_clients_that_decode(redis_server: RedisServer, redis_client: redis.Redis) -> None:
+    client = redis.Redis(unix_socket_path=redis_server.socket, decode_responses=True)
+    granted(Governor(client).acquire(BUCKET, "a"))
+
+
+def test_keys_do_not_stay_for_ever(governor: Governor, redis_client: redis.Redis) -> None:
+    lease = granted(governor.acquire(POOL, "a"))
+    granted(governor.acquire(POOL, "b"))
+    waiting(governor.acquire(POOL, "c"))
+    governor.penalise(POOL, 5)
+    governor.release(lease)
+    keys = redis_client.keys("*")
+    assert len(keys) == 8 and all(0 < redis_client.ttl(key) <= 86_400 for key in keys)
+    assert all(b"{tenant|logs}" in key for key in keys)
+
+
+@pytest.fixture
+def mortal(redis_server: RedisServer) -> Iterator[RedisServer]:
+    yield redis_server
+    if redis_server.process is None:
+        redis_server.start()
+
+
+def test_a_restart_is_survived(mortal: RedisServer, redis_client: redis.Redis, clock: Clock) -> None:
+    governor = Governor(redis_client, clock)
+    lease = granted(governor.acquire(POOL, "a"))
+    governor.penalise(BUCKET, 60)
+    waiting(governor.acquire(BUCKET, "w"))
+    mortal.kill()
+    with pytest.raises(GovernorUnavailable, match="does not answer"):
+        governor.acquire(POOL, "b")
+    mortal.start()
+    # The server has forgotten the script and every row; those who are alive write themselves in again.
+    assert governor.renew(lease)
+    granted(governor.acquire(POOL, "b"))
+    waiting(governor.acquire(POOL, "c"))
+    assert governor.release(lease)
+    granted(governor.acquire(BUCKET, "w"))
+
+
+def test_buckets_of_an_endpoint() -> None:
+    endpoint = Endpoint("T-1", "c", Secret("s"))
+    hunting, live, logs = hunting_bucket(endpoint), live_response_bucket(endpoint), loganalytics_bucket(endpoint)
+    assert (hunting.per_minute, hunting.per_hour, hunting.concurrency) == (45, 1500, 0)
+    assert (live.per_minute, live.concurrency) == (10, 25)
+    assert (logs.concurrency, logs.lease_seconds) == (5, 240.0)
+    assert hunting.key == "msapi:governor:{t-1|hunting}"
