@@ -1,0 +1,221 @@
+"""The child process in which a query runs: ``python -m kql.worker``, one query, then it ends.
+
+Protocol: one JSON line on stdin (the request, see ``kql.engine``), then JSON lines on stdout: ``{"header": …}`` once
+the query runs, ``{"rows": [[…], …]}`` in batches, ``{"end": …}``; or ``{"error": …}`` at any time. Datetimes and
+timespans travel as microseconds, dynamic values and decimals as text. The end of stdin ends the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import duckdb
+
+from kql.errors import KqlError, KqlInternalError, KqlResourceError, KqlSchemaError
+from kql.problems import from_duckdb
+from kql.schema import exposed
+from kql.sql import kql_type, quote_name, sandbox
+from kql.tables import Relation, Table, relation
+from kql.translator import Translation, parse, translate
+from kql.types import Column, KqlType
+
+_PR_SET_PDEATHSIG = 1
+_BATCH_ROWS = 500
+_BATCH_BYTES = 2**20
+_MEGABYTE = 2**20
+
+_EARLIEST, _LATEST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+_CELLS: dict[KqlType, str] = {
+    "datetime": f"CASE WHEN {{0}} BETWEEN {_EARLIEST} AND {_LATEST} THEN epoch_us({{0}}::TIMESTAMP) END",
+    "timespan": "epoch_us({0})",
+    "dynamic": "CAST(to_json({0}) AS VARCHAR)",
+    "decimal": "CAST({0} AS VARCHAR)",
+    "guid": "CAST({0} AS VARCHAR)",
+    "string": "coalesce(CAST({0} AS VARCHAR), '')",
+    "real": "CAST({0} AS DOUBLE)",
+}
+
+
+def main() -> None:
+    """Answer the one request on stdin."""
+    _die_with_parent()
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    request = json.loads(sys.stdin.buffer.readline() or b"null")
+    if request is None:
+        return
+    _limit(request)
+    threading.Thread(target=_die_with_stdin, daemon=True).start()
+    try:
+        answer(request, out)
+    except KqlError as error:
+        _send(out, {"error": _error(error)})
+    except MemoryError as error:
+        _send(
+            out, {"error": _error(KqlResourceError("The query needs more memory than it may use.", detail=str(error)))}
+        )
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"
+        _send(out, {"error": _error(KqlInternalError("The query failed in the engine.", detail=detail))})
+
+
+def _die_with_parent() -> None:
+    """Ask Linux for SIGKILL when the parent's thread ends, even by ``kill -9``; elsewhere stdin's end must do."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _die_with_stdin() -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    os._exit(0)
+
+
+def _limit(request: Mapping[str, Any]) -> None:
+    """What the process may use at most, should DuckDB's own limits fail: no files written, no core, bounded time."""
+    limits = request["limits"]
+    seconds = int(limits["seconds"] * limits["threads"]) + 30
+    # DuckDB maps more than it uses: threads' stacks and arenas. This is a backstop, not the limit people set.
+    memory = (limits["memory_mb"] + 4096) * _MEGABYTE
+    for kind, value in (
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, memory),
+    ):
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (value, hard if hard == resource.RLIM_INFINITY else min(max(value, 0), hard)))
+
+
+def answer(request: Mapping[str, Any], out: BinaryIO) -> None:
+    """Run a request's query and write its messages; raises KqlError instead of the message about one."""
+    limits = request["limits"]
+    tables = [_table(each) for each in request["tables"]]
+    paths = {path for table in tables for path in table.paths}
+    connection = sandbox(memory_mb=limits["memory_mb"], threads=limits["threads"], paths=paths)
+    statement = parse(request["text"])
+    relations = {table.name: exposed(_opened(connection, table), statement.mentions) for table in tables}
+    schema = {name: [c.name for c in each.columns] for name, each in relations.items()}
+    now = datetime.fromisoformat(request["now"]) if request["now"] else None
+    translation = translate(statement, schema, now)
+    try:
+        _create_views(connection, {name: relations[name] for name in translation.tables & relations.keys()})
+        columns, sql = _final(connection, translation)
+        _send_result(connection, columns, sql, translation, limits, out)
+    except duckdb.Error as error:
+        raise from_duckdb(error, statement) from error
+
+
+def _table(request: Mapping[str, Any]) -> Table:
+    columns = request["columns"]
+    return Table(
+        request["name"],
+        tuple(Path(path) for path in request["paths"]),
+        request["format"],
+        None if columns is None else tuple(Column(name, cast(KqlType, kind)) for name, kind in columns),
+    )
+
+
+def _opened(connection: duckdb.DuckDBPyConnection, table: Table) -> Relation:
+    try:
+        return relation(connection, table)
+    except (duckdb.Error, ValueError) as error:
+        raise KqlSchemaError(
+            f"The table {table.name} cannot be read.", hint="Rebuild it from its evidence.", detail=str(error)
+        ) from error
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, relations: Mapping[str, Relation]) -> None:
+    for name, each in relations.items():
+        connection.execute(f"CREATE VIEW {quote_name(name)} AS {each.sql}")
+
+
+def _final(connection: duckdb.DuckDBPyConnection, translation: Translation) -> tuple[tuple[Column, ...], str]:
+    """The result's columns, and the query with each cell in the form in which it travels; exactly one SELECT."""
+    statements = duckdb.extract_statements(translation.sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise KqlInternalError("The query did not become one SELECT.", detail=translation.sql)
+    described = connection.execute(f"DESCRIBE {translation.sql}", dict(translation.parameters) or None).fetchall()
+    columns = tuple(Column(str(name), kql_type(str(kind))) for name, kind, *_ in described)
+    names = [f"c{index}" for index in range(len(columns))]
+    cells = ", ".join(_CELLS.get(c.type, "{0}").format(f"q.{n}") for c, n in zip(columns, names, strict=True))
+    return columns, f"SELECT {cells} FROM ({translation.sql}) AS q({', '.join(names)})"
+
+
+def _send_result(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Sequence[Column],
+    sql: str,
+    translation: Translation,
+    limits: Mapping[str, Any],
+    out: BinaryIO,
+) -> None:
+    connection.execute(sql, dict(translation.parameters) or None)
+    header = {
+        "columns": [[c.name, c.type] for c in columns],
+        "sql": translation.sql,
+        "render": translation.render,
+    }
+    _send(out, {"header": header})
+    cut = None
+    for line, truncated_by in _batches(connection, limits):
+        out.write(line)
+        cut = truncated_by
+    _send(out, {"end": {"truncated_by": cut}})
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, limits: Mapping[str, Any]) -> Iterator[tuple[bytes, str | None]]:
+    """Lines of rows and, with the last one, which limit cut the result off."""
+    left_rows, left_bytes = limits["rows"], limits["bytes"]
+    while True:
+        rows = connection.fetchmany(_BATCH_ROWS)
+        if not rows:
+            return
+        cells = [json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") for row in rows]
+        kept, size = _fitting(cells, left_rows, left_bytes)
+        left_rows, left_bytes = left_rows - kept, left_bytes - size
+        truncated = None if kept == len(cells) else "rows" if left_rows == 0 else "bytes"
+        yield b'{"rows":[' + b",".join(cells[:kept]) + b"]}\n", truncated
+        if truncated:
+            return
+
+
+def _fitting(cells: Sequence[bytes], rows: int, size: int) -> tuple[int, int]:
+    """How many of the rows fit into what is left, and their bytes."""
+    used = 0
+    for index, cell in enumerate(cells):
+        if index >= rows or used + len(cell) > size:
+            return index, used
+        used += len(cell)
+    return len(cells), used
+
+
+def _send(out: BinaryIO, message: Mapping[str, Any]) -> None:
+    out.write(json.dumps(message, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n")
+    out.flush()
+
+
+def _error(error: KqlError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "message": error.message,
+        "line": error.line,
+        "column": error.column,
+        "length": error.length,
+        "hint": error.hint,
+        "detail": error.detail[:4000],
+    }
+
+
+if __name__ == "__main__":
+    main()

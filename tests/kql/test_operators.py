@@ -1,0 +1,275 @@
+"""Operators, by answers computed by hand."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from kql import KqlSchemaError, KqlUnsupported, Table
+from tests.kql.support import at, names, one, result, run, table
+
+Tables = tuple[Table, ...]
+
+COLUMNS = ["Timestamp", "Id", "Name", "AdditionalFields", "Ok", "Took"]
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ("Name", ["Name", "Timestamp", "Id", "AdditionalFields", "Ok", "Took"]),
+        ("T*", ["Timestamp", "Took", "Id", "Name", "AdditionalFields", "Ok"]),
+        ("T* desc", ["Took", "Timestamp", "Id", "Name", "AdditionalFields", "Ok"]),
+        ("Ok, * asc", ["Ok", "AdditionalFields", "Id", "Name", "Timestamp", "Took"]),
+        ("X*", COLUMNS),
+    ],
+)
+def test_project_reorder(tables: Tables, items: str, expected: list[str]) -> None:
+    assert names(f"Events | project-reorder {items}", *tables) == expected
+
+
+def test_project_reorder_in_natural_order() -> None:
+    row = "print a10 = 1, a9 = 2, b = 3"
+    assert names(f"{row} | project-reorder a* granny-asc") == ["a9", "a10", "b"]
+    assert names(f"{row} | project-reorder b, a* granny-desc") == ["b", "a10", "a9"]
+
+
+def test_project_keep_and_away_take_patterns_and_keep_the_order(tables: Tables) -> None:
+    assert names("Events | project-keep Ok, T*", *tables) == ["Timestamp", "Ok", "Took"]
+    assert names("Events | project-away T*, Ok", *tables) == ["Id", "Name", "AdditionalFields"]
+
+
+@pytest.mark.parametrize("operator", ["project-reorder", "project-keep", "project-away"])
+def test_an_unknown_column_is_named(tables: Tables, operator: str) -> None:
+    with pytest.raises(KqlSchemaError, match="There is no column Nme here. Did you mean Name") as caught:
+        run(f"Events\n| {operator} Nme", *tables)
+    assert (caught.value.line, caught.value.column) == (2, 4 + len(operator))
+
+
+def test_next_and_prev_after_sort(tables: Tables) -> None:
+    rows = run(
+        "Events | where isnotnull(Timestamp) | sort by Timestamp asc"
+        " | extend Gap = datetime_diff('millisecond', next(Timestamp, 1), Timestamp), Before = prev(Name)"
+        " | project Id, Gap, Before, Two = next(Id, 2, -1)",
+        *tables,
+    )
+    # Two was computed after the projection before it: the order of the rows is still the sort's.
+    assert rows == [(1, 86_400_000, "", 4), (3, 108_000_000, "Alpha Beta", -1), (4, None, "powershell.exe", -1)]
+
+
+def test_a_neighbour_keeps_its_type(tables: Tables) -> None:
+    rows = run(
+        "Events | sort by Id asc | project n = next(Timestamp), t = prev(Took), d = prev(AdditionalFields)", *tables
+    )
+    assert rows[2] == (at(3, 6), None, None)
+    assert rows[3] == (None, timedelta(days=1), "just text")
+
+
+def test_serialize_with_and_without_columns(tables: Tables) -> None:
+    bare = "Devices | sort by Id desc | serialize | extend n = row_number()"
+    assert [(r[0], r[3]) for r in run(bare, *tables)] == [(9, 1), (3, 2), (1, 3)]
+    named = "Devices | sort by Id asc | serialize n = row_number(10), sum = row_cumsum(Id) | project Id, n, sum"
+    assert run(named, *tables) == [(1, 10, 1), (3, 11, 4), (9, 12, 13)]
+
+
+def test_rows_are_filtered_by_their_neighbours(tables: Tables) -> None:
+    assert run("Devices | sort by Id asc | where next(Id) == 9 | project Id", *tables) == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Events | extend n = next(Id)",
+        "Events | sort by Id | summarize count() by Name | extend n = row_number()",
+        "Events | sort by Id | join kind=inner (Devices) on Id | extend n = prev(Id)",
+    ],
+)
+def test_neighbours_need_an_order(tables: Tables, query: str) -> None:
+    with pytest.raises(KqlUnsupported, match="needs rows in a defined order") as caught:
+        run(query, *tables)
+    assert caught.value.column == query.rindex("= ") + 3
+
+
+def test_the_order_of_a_let_counts(tables: Tables) -> None:
+    assert run("let X = Devices | sort by Id desc; X | project n = next(Id)", *tables) == [(3,), (1,), (None,)]
+
+
+def test_a_union_in_brackets_is_a_source(tables: Tables) -> None:
+    rows = run(
+        "(union isfuzzy=true (Events | where Id == 1 | project Id, Name), (Devices | where Id > 5), Absent"
+        " | sort by Id desc) | project Id, Name, Site",
+        *tables,
+    )
+    assert rows == [(9, "nine", "Oslo"), (1, "Alpha Beta", "")]
+
+
+def test_brackets_around_a_let_and_within_a_let(tables: Tables) -> None:
+    rows = run(
+        "let Few = (Events | where Id < 3 | project-reorder Name);"
+        "let All = (union Few, (Devices | project-keep Id, Name));"
+        "(All) | sort by Id asc, Name asc | serialize | project Id, Name, Before = prev(Name)",
+        *tables,
+    )
+    expected = [(1, "Alpha Beta", ""), (1, "one", "Alpha Beta"), (2, "", "one"), (3, "three", ""), (9, "nine", "three")]
+    assert rows == expected
+
+
+def test_columns_of_a_union_and_their_nulls(tables: Tables) -> None:
+    rows = run("union Events, Devices | where Site == '' and Id in (1, 9, 4) | project Id, Ok, Took", *tables)
+    assert sorted(rows, key=str) == [(1, True, None), (4, True, timedelta(hours=1))]
+    assert one("union kind=inner Events, Devices | where Id == 9", *tables) == (9, "nine")
+
+
+def test_a_union_with_differing_types_is_refused(tables: Tables) -> None:
+    with pytest.raises(KqlUnsupported, match="Id is long and string") as caught:
+        run("union Events, (Devices | extend Id = tostring(Id))", *tables)
+    assert "tostring" in caught.value.hint
+
+
+def test_a_union_of_patterns_names_its_sources(tables: Tables) -> None:
+    rows = run("union withsource=Source Dev*, Log* | summarize count() by Source | sort by Source asc", *tables)
+    assert rows == [("Devices", 3), ("Logs", 2)]
+
+
+def test_a_missing_table_is_named_except_in_a_fuzzy_union(tables: Tables) -> None:
+    with pytest.raises(KqlSchemaError, match="There is no table Evens here. Did you mean Events"):
+        run("union Devices, Evens", *tables)
+    assert one("union isfuzzy=true Evens, Devices | count", *tables) == (3,)
+    with pytest.raises(KqlSchemaError, match="Evens"):
+        run("union isfuzzy=true Evens, Nothing", *tables)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("inner", [(1, "Berlin"), (3, "")]),
+        ("leftouter", [(1, "Berlin"), (2, ""), (3, ""), (4, "")]),
+        ("leftsemi", [(1, None), (3, None)]),
+        ("leftanti", [(2, None), (4, None)]),
+        ("rightouter", [(1, "Berlin"), (3, ""), (None, "Oslo")]),
+        ("fullouter", [(1, "Berlin"), (2, ""), (3, ""), (4, ""), (None, "Oslo")]),
+    ],
+)
+def test_kinds_of_join(tables: Tables, kind: str, expected: list[tuple[int | None, str | None]]) -> None:
+    site = "Site" if kind.endswith(("inner", "outer")) else "''"
+    rows = run(f"Events | join kind={kind} (Devices) on Id | project Id, Site = {site}", *tables)
+    assert sorted(rows, key=str) == sorted([(i, s or "") for i, s in expected], key=str)
+
+
+def test_join_without_kind_takes_each_left_key_once() -> None:
+    left = "datatable(k:string, v:long)['a', 1, 'a', 2, 'b', 3]"
+    assert one(f"{left} | join ({left}) on k | count") == (3,)
+    assert one(f"{left} | join kind=inner ({left}) on k | count") == (5,)
+
+
+def test_join_on_named_sides_in_either_order(tables: Tables) -> None:
+    for condition in ("$left.Id == $right.Key", "$right.Key == $left.Id"):
+        joined = f"Devices | join kind=inner (Events | project Key = Id, Ok) on {condition}"
+        assert run(f"{joined} | project Id, Ok | sort by Id asc", *tables) == [(1, True), (3, None)]
+
+
+def test_join_and_lookup_keys_must_exist(tables: Tables) -> None:
+    with pytest.raises(KqlSchemaError, match="no column Ident"):
+        run("Events | join kind=inner (Devices) on Ident", *tables)
+    with pytest.raises(KqlSchemaError, match="no column id here. Names are case-sensitive: write Id"):
+        run("Events | lookup (Devices) on id", *tables)
+
+
+@pytest.mark.parametrize("operator", ["join kind=inner", "join kind=leftanti", "join", "lookup"])
+def test_keys_of_differing_types_are_refused(tables: Tables, operator: str) -> None:
+    with pytest.raises(KqlUnsupported, match="Id is long and string") as caught:
+        run(f"Events\n| {operator} (Devices | extend Id = tostring(Id)) on Id", *tables)
+    assert caught.value.line == 2
+    with pytest.raises(KqlUnsupported, match="AdditionalFields is dynamic"):
+        run(f"Events | {operator} (Events) on AdditionalFields", *tables)
+
+
+def test_an_int_key_fits_a_long_one(tables: Tables) -> None:
+    assert one("Events | join kind=inner (print Id = int(3)) on Id | project Id, Name", *tables) == (
+        3,
+        "powershell.exe",
+    )
+
+
+def test_lookup_leaves_strings_empty(tables: Tables) -> None:
+    rows = run("Events | lookup (Devices | project Id, Site) on Id | where Site == '' | project Id", *tables)
+    assert sorted(rows) == [(2,), (3,), (4,)]
+
+
+def test_time_columns_stand_in_for_each_other(tables: Tables) -> None:
+    assert run("Logs | where Timestamp > datetime(2024-01-05) | project Timestamp", *tables) == [(at(9),)]
+    assert names("Logs | take 1 | where Timestamp > ago(30d)", *tables) == ["Timestamp", "Computer"]
+    both = (
+        "union (Events | project Timestamp, Id), (Logs | project Timestamp = TimeGenerated) | summarize max(Timestamp)"
+    )
+    assert one(both, *tables) == (at(9),)
+    assert names("Logs | extend Age = Timestamp - TimeGenerated", *tables) == [
+        "TimeGenerated",
+        "Computer",
+        "Timestamp",
+        "Age",
+    ]
+
+
+def test_sort_by_a_column_whose_name_has_desc_in_it() -> None:
+    rows = "datatable(Description:string)['b', 'a', 'c']"
+    assert run(f"{rows} | sort by Description asc") == [("a",), ("b",), ("c",)]
+    assert run(f"{rows} | sort by Description") == [("c",), ("b",), ("a",)]
+
+
+def test_sort_places_nulls(tables: Tables) -> None:
+    assert run("Events | sort by Timestamp asc | project Id", *tables) == [(2,), (1,), (3,), (4,)]
+    assert run("Events | sort by Timestamp desc nulls first | project Id", *tables) == [(2,), (4,), (3,), (1,)]
+
+
+def test_take_and_top_by_a_let(tables: Tables) -> None:
+    assert one("let N = 2; Events | take N | count", *tables) == (2,)
+    assert run("let N = 2; Events | top N by Id | project Id", *tables) == [(4,), (3,)]
+
+
+def test_distinct_rows(tables: Tables) -> None:
+    assert run("Events | project Ok | distinct * | summarize count()", *tables) == [(3,)]
+
+
+def test_arg_max_of_all_columns(tables: Tables) -> None:
+    rows = run("Events | summarize arg_max(Timestamp, *) by Ok | project Ok, Id | sort by Id asc", *tables)
+    assert rows == [(False, 2), (None, 3), (True, 4)]
+    assert one("Events | summarize arg_min(Timestamp, Id, Name)", *tables) == (at(1), 1, "Alpha Beta")
+
+
+def test_summarize(tables: Tables) -> None:
+    row = one(
+        "Events | summarize count(), dcount(Ok), countif(Ok), min(Timestamp), max(Id), make_set(Ok), make_list(Id)",
+        *tables,
+    )
+    assert row[:5] == (4, 2, 2, at(1), 4)
+    assert sorted(row[5]) == [False, True]
+    assert sorted(row[6]) == [1, 2, 3, 4]
+
+
+def test_bins(tables: Tables) -> None:
+    rows = run("Events | where Id > 2 | summarize n = count() by bin(Timestamp, 1d) | sort by Timestamp asc", *tables)
+    assert rows == [(at(2), 1), (at(3), 1)]
+
+
+def test_mv_expand(tables: Tables) -> None:
+    query = (
+        "Events | where Id == 1 | mv-expand Tag = AdditionalFields.tags | extend Tag = tostring(Tag) | project Id, Tag"
+    )
+    assert run(query, *tables) == [(1, "x"), (1, "y")]
+
+
+def test_columns_that_differ_only_by_case(tmp_path_factory: pytest.TempPathFactory) -> None:
+    clash = table(tmp_path_factory.mktemp("case"), "Clash", {"Isp": "string", "ISP": "string"}, [("a", "b")])
+    assert names("Clash", clash) == ["Isp", "ISP_2"]
+    assert one("Clash | project Isp, ISP_2", clash) == ("a", "b")
+    with pytest.raises(KqlSchemaError, match="case-sensitive: write Isp"):
+        run("Clash | project ISP", clash)
+    with pytest.raises(KqlSchemaError, match="differ only in case"):
+        run("Clash | extend isp = 1", clash)
+
+
+def test_render_is_told_and_changes_nothing(tables: Tables) -> None:
+    drawn = result("Devices | summarize count() by Site | render piechart with (title='Sites')", *tables)
+    assert drawn.render == {"visualization": "piechart", "title": "Sites"}
+    assert len(list(drawn)) == 3
