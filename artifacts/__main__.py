@@ -1,0 +1,83 @@
+"""The child of ``artifacts.process.load_in_child``: one request on stdin, progress and the report on stdout.
+
+One JSON object a line each way. The child limits itself before it opens anything, and ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from artifacts.limits import Limits
+from artifacts.loader import load
+from artifacts.process import progress_line
+
+_PR_SET_PDEATHSIG = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+
+
+def main() -> int:
+    request = json.loads(sys.stdin.buffer.readline() or b"null")
+    if not isinstance(request, dict):
+        return 2
+    _die_with(int(request["parent"]))
+    _limit(int(request["memory_mb"]), int(request["cpu_seconds"]))
+    lock = threading.Lock()
+
+    def say(line: str) -> None:
+        with lock:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+    try:
+        report = load(
+            [Path(path) for path in request["paths"]],
+            Path(request["out"]),
+            limits=_limits(request["limits"]),
+            names={Path(path): name for path, name in request["names"].items()},
+            only=request["only"],
+            progress=lambda note: say(progress_line(note)),
+        )
+    except MemoryError:
+        say(json.dumps({"error": "out of memory; load the files in parts"}))
+        return 1
+    except OSError as error:
+        say(json.dumps({"error": f"cannot read or write: {error.strerror or error}"}))
+        return 1
+    say(json.dumps({"report": report.to_json()}))
+    return 0
+
+
+def _limits(values: dict[str, Any]) -> Limits:
+    return Limits(**values)
+
+
+def _die_with(parent: int) -> None:
+    """End when the parent does: by signal where the system can, and by the end of stdin everywhere."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(3)
+    threading.Thread(target=_watch_stdin, daemon=True).start()
+
+
+def _watch_stdin() -> None:
+    while sys.stdin.buffer.readline():
+        pass
+    os._exit(3)
+
+
+def _limit(memory_mb: int, cpu_seconds: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Archives and folders into members: every file once, unpacked to a numbered scratch file, counted while written.
+
+No name from outside ever becomes a path. Sizes that an archive claims are not believed: real bytes are counted.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from artifacts.limits import Budget, LoadStopped, MemberRefused
+from artifacts.naming import safe_member_name, shown
+from artifacts.streams import BoundedReads, Gunzip, ZipEntry
+
+_CHUNK = 1 << 20
+_RATIO_FLOOR = 1 << 20
+_DIRECTORY_BYTES_PER_ENTRY = 512  # a zip's directory is read whole: cap it before zipfile does
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, struct.error, ValueError)
+
+NoteProblem = Callable[[str, str, str], None]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file to read: ``name`` is for people (``!`` after an archive), ``path`` is ours."""
+
+    name: str
+    path: Path
+    depth: int  # archives around it
+
+
+class Unpacker:
+    """Opens archives into a scratch folder. One per load."""
+
+    def __init__(self, scratch: Path, budget: Budget, problem: NoteProblem) -> None:
+        self._scratch = scratch
+        self._budget = budget
+        self._problem = problem
+        self._count = 0
+
+    def zip_members(self, archive: Member) -> Iterator[Member]:
+        """The files of a zip, one at a time; each is deleted when the next is asked for."""
+        if not self._depth_allows(archive) or not self._directory_is_sane(archive):
+            return
+        try:
+            with zipfile.ZipFile(archive.path) as opened:
+                # event logs first: they know the full name of the device that other files call by its short one
+                for info in sorted(opened.infolist(), key=lambda info: not info.filename.lower().endswith(".evtx")):
+                    if not info.is_dir() and not info.filename.endswith("\\"):
+                        yield from self._zip_member(archive, opened, info)
+        except _BROKEN as error:
+            self._problem(archive.name, "archive.broken", f"the zip cannot be read further: {error}")
+
+    def _zip_member(self, archive: Member, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[Member]:
+        name = f"{archive.name}!{shown(info.filename)}"
+        try:
+            name = f"{archive.name}!{shown(safe_member_name(info.filename))}"
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise MemberRefused("the entry is a symbolic link and was left out", code="archive.link")
+            if info.flag_bits & 0x1:
+                raise MemberRefused(
+                    "the entry is encrypted; unpack the archive with its password and load the files",
+                    code="archive.encrypted",
+                )
+            with opened.open(info) as stream:
+                entry = ZipEntry(stream, info.CRC)
+                yield from self._unpacked(archive, name, entry.read, packed=lambda: info.compress_size)
+        except MemberRefused as error:
+            self._problem(name, error.code, str(error))
+        except (NotImplementedError, RuntimeError) as error:
+            self._problem(name, "archive.unsupported", f"the entry's compression cannot be read: {error}")
+        except _BROKEN as error:
+            self._problem(name, "archive.broken", f"the entry cannot be read: {error}")
+
+    def gzip_member(self, archive: Member) -> Iterator[Member]:
+        """What a gzip holds, under the archive's name without ``.gz``."""
+        if not self._depth_allows(archive):
+            return
+        inner = archive.name[:-3] if archive.name.lower().endswith(".gz") else archive.name
+        if inner.lower().endswith(".tgz"):
+            inner = inner[:-4] + ".tar"
+        with archive.path.open("rb") as raw:
+            yield from self._unpacked(archive, inner, Gunzip(raw).read, packed=raw.tell)
+
+    def tar_members(self, archive: Member) -> Iterator[Member]:
+        """The regular files of a tar."""
+        if not self._depth_allows(archive):
+            return
+        try:
+            with (
+                archive.path.open("rb") as raw,
+                tarfile.open(fileobj=cast(IO[bytes], BoundedReads(raw)), mode="r:") as opened,
+            ):
+                while (info := opened.next()) is not None:
+                    # tarfile keeps every header it has seen; a tar of millions of empty entries must not fill memory
+                    opened.__dict__["members"] = []
+                    if not info.isdir():
+                        yield from self._tar_member(archive, opened, info)
+        except _BROKEN as error:
+            self._problem(archive.name, "archive.broken", f"the tar cannot be read further: {error}")
+
+    def _tar_member(self, archive: Member, opened: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member]:
+        name = f"{archive.name}!{shown(info.name)}"
+        try:
+            name = f"{archive.name}!{shown(safe_member_name(info.name))}"
+            stream = opened.extractfile(info) if info.isreg() else None
+            if stream is None:
+                raise MemberRefused(
+                    "the entry is a link or a device, not a file, and was left out", code="archive.link"
+                )
+            yield from self._unpacked(archive, name, stream.read, packed=lambda: info.size)
+        except MemberRefused as error:
+            self._problem(name, error.code, str(error))
+
+    def _unpacked(
+        self, archive: Member, name: str, read: Callable[[int], bytes], *, packed: Callable[[], int]
+    ) -> Iterator[Member]:
+        """One member as a scratch file; what could be unpacked of a broken one is kept, and said."""
+        self._budget.take_entry()
+        self._count += 1
+        path = self._scratch / f"{self._count:06d}.bin"
+        try:
+            try:
+                self._copy(read, path, packed=packed)
+            except _BROKEN as error:
+                size = path.stat().st_size if path.exists() else 0
+                self._problem(name, "archive.cut", f"damaged or cut short: {size:,} bytes unpacked and kept ({error})")
+            except MemberRefused as error:
+                self._problem(name, error.code, str(error))
+                return
+            if path.exists():
+                yield Member(name, path, archive.depth + 1)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _copy(self, read: Callable[[int], bytes], path: Path, *, packed: Callable[[], int]) -> None:
+        limits = self._budget.limits
+        written = 0
+        with path.open("xb") as out:
+            while chunk := read(_CHUNK):
+                written += len(chunk)
+                if written > limits.member_bytes:
+                    raise MemberRefused(
+                        f"more than {limits.member_bytes:,} bytes unpacked: left out", code="limit.member_bytes"
+                    )
+                if written > _RATIO_FLOOR and written > limits.ratio * max(packed(), 1):
+                    raise MemberRefused(
+                        f"unpacks to more than {limits.ratio} times its size (a zip bomb?): left out",
+                        code="archive.bomb",
+                    )
+                self._budget.take_bytes(len(chunk))
+                self._budget.check_time()
+                out.write(chunk)
+
+    def _depth_allows(self, archive: Member) -> bool:
+        if archive.depth < self._budget.limits.depth:
+            return True
+        self._problem(
+            archive.name,
+            "archive.depth",
+            f"archives lie more than {self._budget.limits.depth} deep: left out; unpack it and load the inner file",
+        )
+        return False
+
+    def _directory_is_sane(self, archive: Member) -> bool:
+        entries, size = _zip_directory(archive.path)
+        cap = self._budget.limits.entries
+        if entries <= cap and size <= cap * _DIRECTORY_BYTES_PER_ENTRY:
+            return True
+        self._problem(archive.name, "limit.entries", f"the zip lists {entries:,} entries, the cap is {cap:,}: left out")
+        return False
+
+
+def _zip_directory(path: Path) -> tuple[int, int]:
+    """Entries and bytes of a zip's central directory as its end record claims; (0, 0) where there is none."""
+    with path.open("rb") as raw:
+        end = raw.seek(0, os.SEEK_END)
+        raw.seek(max(0, end - 65_557 - 20))
+        tail = raw.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or len(tail) < at + 22:
+            return 0, 0
+        entries, size = struct.unpack_from("<HL", tail, at + 10)
+        if entries != 0xFFFF and size != 0xFFFFFFFF:
+            return entries, size
+        locator = tail.rfind(b"PK\x06\x07", 0, at)
+        if locator < 0 or len(tail) < locator + 16:
+            return entries, size
+        raw.seek(min(struct.unpack_from("<Q", tail, locator + 8)[0], end))
+        record = raw.read(56)
+        return struct.unpack_from("<QQ", record, 32) if len(record) == 56 else (entries, size)
+
+
+def folder_members(root: Path, name: str, budget: Budget, problem: NoteProblem) -> Iterator[Member]:
+    """The files below a folder, sorted; links are not followed but named."""
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        here = Path(folder)
+        for file in sorted(files):
+            path = here / file
+            label = f"{name}/{path.relative_to(root).as_posix()}"
+            if path.is_symlink() or not path.is_file():
+                problem(shown(label), "file.link", "a link or a device, not a file: left out")
+                continue
+            try:
+                budget.take_entry()
+            except LoadStopped as stop:
+                problem(shown(label), stop.code, str(stop))
+                raise
+            yield Member(shown(label), path, 0)

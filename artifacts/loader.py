@@ -1,0 +1,357 @@
+"""``load``: files and folders into tables, one Parquet each, and a report that names whatever could not be read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from artifacts.archives import Member, Unpacker, folder_members
+from artifacts.csvfiles import CsvFile
+from artifacts.dfir import DfirFile, dfir_member, is_duplicate_csv
+from artifacts.eventcsv import is_event_csv, record_of, time_order
+from artifacts.events import EventTables, device
+from artifacts.evtxfiles import EvtxFile
+from artifacts.jsonfiles import JsonFile
+from artifacts.limits import ArtifactError, Budget, Limits, LoadStopped
+from artifacts.naming import shown
+from artifacts.records import from_evtx, from_json
+from artifacts.report import FileReport, LoadReport, Problem
+from artifacts.rowsets import FileRows, parquet_rows
+from artifacts.sniff import Kind, kind_of, packed_as
+from artifacts.spool import Spools
+from artifacts.text import TextSource, open_text
+from kql.catalogue import TABLES
+
+_Row = TypeVar("_Row", bound=Mapping[str, Any])
+_PROBLEMS = 5_000
+_FILES = 50_000
+_PROGRESS_EVERY = 0.5
+_ARCHIVES: tuple[Kind, ...] = ("zip", "tar", "gzip")
+
+
+@dataclass(frozen=True)
+class ProgressNote:
+    """Where a load is: ``stage`` ``reading`` or ``writing``, the file or table at hand, records read so far."""
+
+    stage: str
+    name: str
+    records: int
+    bytes: int
+
+
+OnProgress = Callable[[ProgressNote], None]
+
+
+def load(
+    paths: Iterable[Path],
+    out: Path,
+    *,
+    limits: Limits | None = None,
+    progress: OnProgress | None = None,
+    names: Mapping[Path, str] | None = None,
+    only: Collection[str] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> LoadReport:
+    """Read files and folders into tables and write each as ``out/<Table>.parquet``.
+
+    EVTX, exported Windows events and rows as JSON, CSV, Parquet, and zip, tar and gzip of them; a DFIR zip becomes
+    ``DFIR_*`` tables. ``names`` gives the name by which a path is shown and by which a table is called where nothing
+    in the file says it (evidence is stored under its hash). ``only``: make no other tables than these.
+
+    Nothing in the input raises: what cannot be read is a Problem, what can is kept; where a cap or ``cancelled`` stops
+    the load, ``complete`` is False. Raises OSError only where ``out`` cannot be written or a given path does not exist.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".load-{os.getpid()}-", dir=out) as scratch:
+        loader = _Loader(Path(scratch), Budget(limits or Limits(), cancelled), progress, only)
+        complete = True
+        try:
+            for path in paths:
+                loader.read(path, (names or {}).get(path) or _given_name(path))
+        except LoadStopped as stop:
+            loader.problem("", stop.code, str(stop))
+            complete = False
+        return loader.finish(out, complete)
+
+
+def _given_name(path: Path) -> str:
+    """A path's own name, with its folder's where that names a table: one part of several may be given alone."""
+    resolved = path.resolve()
+    return f"{resolved.parent.name}/{resolved.name}" if resolved.parent.name in TABLES else resolved.name
+
+
+class _Loader:
+    def __init__(
+        self, scratch: Path, budget: Budget, progress: OnProgress | None, only: Collection[str] | None
+    ) -> None:
+        self._budget = budget
+        self._progress = progress or (lambda note: None)
+        self._said = 0.0
+        self._problems: list[Problem] = []
+        self._dropped = 0
+        self._files: list[FileReport] = []
+        (scratch / "members").mkdir()
+        (scratch / "spools").mkdir()
+        self._scratch = scratch
+        self._unpacker = Unpacker(scratch / "members", budget, self.problem)
+        self._spools = Spools(scratch / "spools", budget, only)
+        self._events = EventTables.of(self._spools, scratch)
+        self._records = 0
+        self._security_logs: set[str] = set()
+
+    def problem(self, member: str, code: str, message: str) -> None:
+        if len(self._problems) < _PROBLEMS:
+            self._problems.append(Problem(shown(member), code, shown(message, length=1_000)))
+        else:
+            self._dropped += 1
+
+    def read(self, path: Path, name: str) -> None:
+        """One path that the caller gave."""
+        if path.is_dir():
+            for member in folder_members(path, name, self._budget, self.problem):
+                self._member(member)
+        else:
+            self._budget.take_entry()
+            path.stat()
+            self._member(Member(shown(name), path, 0))
+
+    def finish(self, out: Path, complete: bool) -> LoadReport:
+        if self._dropped:
+            self._problems.append(Problem("", "report.problems", f"{self._dropped:,} more problems are not listed"))
+        tables = self._spools.finish(out, self.problem, lambda name: self._say("writing", name, force=True))
+        not_made = tuple(sorted(self._spools.not_made))
+        return LoadReport(tables, tuple(self._problems), tuple(self._files), complete, not_made)
+
+    def _member(self, member: Member) -> None:
+        """One file, whatever it is. Only LoadStopped leaves this."""
+        self._say("reading", member.name)
+        try:
+            kind = kind_of(member.path, member.name)
+            if kind in _ARCHIVES:
+                self._archive(member, kind)
+            else:
+                self._plain(member, kind)
+        except LoadStopped as stop:
+            raise LoadStopped(f"{member.name}: {stop}", code=stop.code) from stop
+        except ArtifactError as error:
+            self.problem(member.name, error.code, str(error))
+        except OSError as error:
+            self.problem(member.name, "file.unreadable", f"cannot be read: {error.strerror or error}")
+
+    def _archive(self, member: Member, kind: Kind) -> None:
+        members = {
+            "zip": self._unpacker.zip_members,
+            "tar": self._unpacker.tar_members,
+            "gzip": self._unpacker.gzip_member,
+        }[kind](member)
+        count = 0
+        for inner in members:
+            count += 1
+            self._member(inner)
+        self._file(member, kind, count)
+
+    def _plain(self, member: Member, kind: Kind) -> None:
+        readers: dict[Kind, Callable[[Member], None]] = {
+            "evtx": self._evtx,
+            "json": self._json,
+            "csv": self._csv,
+            "parquet": self._parquet,
+        }
+        if dfir_member(member.name) is not None and kind in ("csv", "other"):
+            self._dfir(member)
+        elif is_duplicate_csv(member.name):
+            self._file(member, "other")
+        elif kind in readers:
+            readers[kind](member)
+        elif kind == "packed":
+            word = packed_as(member.path)
+            self.problem(member.name, "archive.unsupported", f"a {word} archive is not read; unpack it, load its files")
+            self._file(member, "packed")
+        else:
+            self._file(member, kind)
+
+    def _evtx(self, member: Member) -> None:
+        source = EvtxFile(member.path, self._scratch)
+        events = self._events.for_file(member.name)
+        try:
+            for row in self._counted(source.rows(), member):
+                record = from_evtx(row)
+                if record is None:
+                    source.records_bad += 1
+                else:
+                    events.add(row, record)
+        finally:
+            events.finish()
+            self._evtx_problems(member, source, events.records)
+            if member.name.lower().endswith("security.evtx") and events.records:
+                self._security_logs.add(member.name.rpartition("!")[0])
+            self._file(member, "evtx", events.records, source.records_bad)
+
+    def _evtx_problems(self, member: Member, source: EvtxFile, kept: int) -> None:
+        why = f" ({'; '.join(source.examples)})" if source.examples else ""
+        if source.chunks_bad:
+            self.problem(
+                member.name, "evtx.chunk", f"{source.chunks_bad:,} chunks cannot be read, {kept:,} records kept{why}"
+            )
+        if source.records_bad:
+            self.problem(
+                member.name, "evtx.record", f"{source.records_bad:,} records cannot be read, {kept:,} kept{why}"
+            )
+        if source.cut or source.missing_chunks:
+            lost = f", {source.missing_chunks:,} chunks of 64 KiB are missing" if source.missing_chunks else ""
+            self.problem(member.name, "evtx.cut", f"the file is cut short{lost}; {kept:,} records kept")
+
+    def _json(self, member: Member) -> None:
+        source = self._text(member)
+        reader = JsonFile(source)
+        events = self._events.for_file(member.name)
+        rows = FileRows(self._spools, member.name)
+        try:
+            for row in self._counted(reader.rows(), member):
+                record = from_json(row)
+                if record is None:
+                    rows.add(row)
+                else:
+                    events.add(row, record)
+        finally:
+            events.finish()
+            if reader.bad:
+                self.problem(
+                    member.name,
+                    "json.line",
+                    f"{reader.bad:,} lines are no JSON object, the first is {reader.first_bad:,}",
+                )
+            if events.timeless:
+                self.problem(member.name, "event.time", f"{events.timeless:,} events carry no time")
+            if events.unzoned:
+                self.problem(
+                    member.name,
+                    "event.zone",
+                    f"{events.unzoned:,} events carry only a wall clock of unknown zone, which was taken as UTC",
+                )
+            self._text_problems(member, source)
+            self._file(member, "json", events.records + rows.records, reader.bad)
+
+    def _csv(self, member: Member) -> None:
+        first = CsvFile(open_text(member.path))
+        next(islice(first.rows(), 1), None)
+        if is_event_csv(first.header):
+            self._event_csv(member)
+            return
+        source = self._text(member)
+        reader = CsvFile(source)
+        rows = FileRows(self._spools, member.name)
+        try:
+            for row in self._counted(reader.rows(), member):
+                rows.add(row)
+        finally:
+            self._csv_problems(member, reader)
+            self._text_problems(member, source)
+            self._file(member, "csv", rows.records)
+
+    def _csv_problems(self, member: Member, reader: CsvFile) -> None:
+        if reader.guessed:
+            self.problem(
+                member.name,
+                "csv.header",
+                f"the first line is data, not names: columns are called Column1 to Column{len(reader.header)}",
+            )
+        if reader.ragged:
+            self.problem(
+                member.name, "csv.ragged", f"{reader.ragged:,} rows have more cells than the header; see ExtraCells"
+            )
+
+    def _event_csv(self, member: Member) -> None:
+        """A log that Get-EventLog wrote: into the event tables as far as its columns and its message go."""
+        found = dfir_member(member.name)
+        order = time_order(CsvFile(open_text(member.path)).rows(), found.collected() if found else None)
+        source = self._text(member)
+        kept = skipped = 0
+        for row in self._counted(CsvFile(source).rows(), member):
+            record = record_of(row, order)
+            if record is None:
+                skipped += 1
+                continue
+            kept += 1
+            self._events.write(record, member.name)
+        if order is None and kept:
+            self.problem(
+                member.name,
+                "csv.culture",
+                "day and month cannot be told apart: TimeGenerated is empty, TimeSource keeps the text",
+            )
+        self._text_problems(member, source)
+        self._file(member, "csv", kept, skipped)
+
+    def _dfir(self, member: Member) -> None:
+        found = dfir_member(member.name)
+        assert found is not None
+        source = self._text(member)
+        computer = self._events.full_name(found.host)
+        file = DfirFile(found, member.name, source, device(computer)[0])
+        count = file.write(self._spools)
+        self._records += count
+        self._text_problems(member, source)
+        self._file(member, "dfir", count)
+        if found.base.casefold() == "securityevents" and count:
+            self._dfir_security(member, found.root)
+
+    def _dfir_security(self, member: Member, root: str) -> None:
+        if any(log.startswith(root.rpartition("!")[0]) for log in self._security_logs):
+            self.problem(
+                member.name,
+                "dfir.twin",
+                "the Security.evtx beside it holds the same events and more of them: SecurityEvent is made from that",
+            )
+        else:
+            self._event_csv(member)
+
+    def _parquet(self, member: Member) -> None:
+        rows = FileRows(self._spools, member.name)
+        try:
+            for row in self._counted(parquet_rows(member.path), member):
+                rows.add(row)
+        finally:
+            self._file(member, "parquet", rows.records)
+
+    def _text(self, member: Member) -> TextSource:
+        source = open_text(member.path)
+        if source.assumed:
+            self.problem(
+                member.name,
+                "text.encoding",
+                f"no byte-order mark and not UTF-8: read as {source.encoding}; characters outside ASCII may be wrong",
+            )
+        return source
+
+    def _text_problems(self, member: Member, source: TextSource) -> None:
+        if source.nuls:
+            self.problem(member.name, "text.nul", f"{source.nuls:,} NUL characters were dropped")
+        if source.long_lines:
+            self.problem(
+                member.name, "text.long", f"{source.long_lines:,} lines of over 16 Mi characters were left out"
+            )
+
+    def _counted(self, rows: Iterator[_Row], member: Member) -> Iterator[_Row]:
+        for number, row in enumerate(rows):
+            self._records += 1
+            if not number % 512:
+                self._budget.check_time()
+                self._say("reading", member.name)
+            yield row
+
+    def _file(self, member: Member, kind: str, records: int = 0, skipped: int = 0) -> None:
+        if len(self._files) < _FILES:
+            self._files.append(FileReport(member.name, kind, records, skipped))
+
+    def _say(self, stage: str, name: str, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now - self._said >= _PROGRESS_EVERY:
+            self._said = now
+            self._progress(ProgressNote(stage, name, self._records, self._budget.total_bytes))

@@ -1,0 +1,110 @@
+"""Text of unknown encoding as lines."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_CHUNK = 1 << 20
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+LINE_CHARACTERS = 16 << 20
+
+
+@dataclass
+class TextSource:
+    """A text file, read line by line.
+
+    ``encoding`` is what it is read as; ``assumed`` is True where nothing in the file says so (no byte-order mark and
+    not UTF-8). ``nuls`` counts NUL characters that were dropped, ``long_lines`` lines over 16 Mi characters, dropped.
+    """
+
+    path: Path
+    encoding: str
+    assumed: bool
+    nuls: int = 0
+    long_lines: int = 0
+    line: int = field(default=0)
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends, NULs dropped. ``line`` is the number of the one given last."""
+        with self.path.open("r", encoding=self.encoding, errors="replace", newline="") as stream:
+            while text := stream.readline(LINE_CHARACTERS):
+                self.line += 1
+                if len(text) == LINE_CHARACTERS and not text.endswith("\n"):
+                    self.long_lines += 1
+                    while (text := stream.readline(LINE_CHARACTERS)) and not text.endswith("\n"):
+                        pass
+                    continue
+                if "\0" in text:
+                    self.nuls += text.count("\0")
+                    text = text.replace("\0", "")
+                yield text
+
+
+def open_text(path: Path) -> TextSource:
+    """Decide a file's encoding: byte-order mark, else UTF-16 by its NULs, else UTF-8 if all of it is, else cp1252."""
+    with path.open("rb") as raw:
+        head = raw.read(4096)
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return TextSource(path, encoding, assumed=False)
+    guessed = _utf16_without_mark(head)
+    if guessed:
+        return TextSource(path, guessed, assumed=True)
+    if _is_utf8(path):
+        return TextSource(path, "utf-8", assumed=False)
+    return TextSource(path, "cp1252", assumed=True)
+
+
+def _utf16_without_mark(head: bytes) -> str | None:
+    pairs = len(head) // 2
+    if pairs < 8:
+        return None
+    if head[1::2].count(0) > 0.7 * pairs and head[0::2].count(0) < 0.1 * pairs:
+        return "utf-16-le"
+    if head[0::2].count(0) > 0.7 * pairs and head[1::2].count(0) < 0.1 * pairs:
+        return "utf-16-be"
+    return None
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as raw:
+            while chunk := raw.read(_CHUNK):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def dump_line(row: dict[str, Any]) -> str:
+    """One row as a line of JSON that every reader takes: ASCII, no lone surrogates, no NaN."""
+    line = _encode(row)
+    if "\\ud" in line:
+        line = _encode(_whole_characters(row))
+    return line + "\n"
+
+
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False, allow_nan=True).encode
+
+
+def _whole_characters(value: Any) -> Any:
+    """The same value with lone surrogates replaced; real pairs stay."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole_characters(key): _whole_characters(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    return value
