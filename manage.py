@@ -6,9 +6,12 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from config.stack import borrow_settings
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    borrow_settings(sys.argv[1:2])
     execute_from_command_line(sys.argv)
 
 

@@ -2,8 +2,22 @@
 
 from ninja import NinjaAPI
 
-from ircase.api import approvals, cases, checklist, connections, evidence, findings, intake, notes, people, problems
+from hunting import api as hunting
+from ircase.api import (
+    approvals,
+    cases,
+    checklist,
+    connections,
+    evidence,
+    findings,
+    intake,
+    notes,
+    people,
+    problems,
+    reports,
+)
 from ircase.api.auth import PerToken, TokenAuth
+from liveresponse import api as liveresponse
 
 api = NinjaAPI(
     title="IRCase",
@@ -15,6 +29,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-for _module in (people, cases, checklist, findings, notes, evidence, approvals, intake, connections):
-    api.add_router("", _module.router)
+_AREAS = (people, cases, checklist, findings, notes, evidence, reports, approvals, intake, connections)
+for _area in (*_AREAS, hunting, liveresponse):
+    api.add_router("", _area.router)
 problems.install(api)

@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,19 @@ PR_SET_PDEATHSIG = 1
 
 class StackError(Exception):
     """The stack did not come up. The message says which part and what its log says."""
+
+
+def borrow_settings(command: Sequence[str]) -> None:
+    """Where nobody has configured anything, a management command works on the demo of this folder; and `kql`, which
+    reads files only and needs neither database nor secret, works without one."""
+    if "IRCASE_SECRET_KEY" in os.environ or "IRCASE_SECRET_KEY_FILE" in os.environ:
+        return
+    demo = Path(os.environ.get("IRCASE_DEMO_DIR", str(BASE_DIR / ".demo"))) / "environment.json"
+    if demo.is_file():
+        os.environ.update(json.loads(demo.read_text(encoding="utf-8")))
+    elif list(command) == ["kql"]:
+        os.environ["IRCASE_SECRET_KEY"] = secrets.token_urlsafe(50)
+        os.environ["IRCASE_FIELD_KEYS"] = Fernet.generate_key().decode()
 
 
 def free_port() -> int:
@@ -108,10 +121,13 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the processes of this stack are told, beside the environment they inherit."""
+        """What the processes of this stack are told: the settings of its own over the environment they inherit."""
+        return {**os.environ, **self.own_settings}
+
+    @property
+    def own_settings(self) -> dict[str, str]:
         keys = json.loads((self.root / "keys.json").read_text(encoding="utf-8"))
         return {
-            **os.environ,
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "IRCASE_DATA_DIR": str(self.root / "data"),
             "DATABASE_URL": f"sqlite://{self.root / 'data' / 'ircase.sqlite3'}",
@@ -136,6 +152,9 @@ class Stack:
             keys.touch(mode=0o600)
             made = {"secret_key": secrets.token_urlsafe(50), "field_keys": Fernet.generate_key().decode()}
             keys.write_text(json.dumps(made), encoding="utf-8")
+        own = self.root / "environment.json"
+        own.touch(mode=0o600)
+        own.write_text(json.dumps(self.own_settings), encoding="utf-8")
         say("Preparing the database")
         self.manage("migrate", "--no-input", "-v", "0")
         if not self._static_is_current():

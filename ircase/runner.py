@@ -3,14 +3,13 @@
 import logging
 import shutil
 import tempfile
-import threading
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from artifacts import LoadReport
-from artifacts.process import LoadFailed, load_in_child
+from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
 from ircase.models import JobState, ParseJob
 from ircase.services import activity, tables
 from ircase.work import Hold, Stopped, hold
@@ -36,8 +35,16 @@ def parse_evidence(job: ParseJob) -> None:
         _keep(job, report)
     except Stopped:
         _give_up(job)
-    except LoadFailed as error:
+    except LoadCancelled:
+        _give_up(job)
+    except (LoadFailed, LoadTimedOut) as error:
         _fail(job, str(error))
+    except DatabaseError:
+        # Nothing can be written now; the sweep takes the row up once the database answers.
+        raise
+    except Exception:
+        logger.exception("import.fault", extra={"job": str(job.uuid)})
+        _fail(job, "A fault in IRCase stopped this import; the evidence is untouched. Its log has the details.")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -50,7 +57,7 @@ def _load(job: ParseJob, folder: Path, held: Hold) -> LoadReport:
         folder,
         timeout=PARSE_TIMEOUT,
         cancel=held.stop,
-        on_progress=lambda seen: held.progress(**seen),
+        on_progress=lambda seen: held.progress(stage=seen.stage, name=seen.name, records=seen.records),
         names={source: job.evidence.name},
     )
 

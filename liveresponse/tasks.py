@@ -5,7 +5,7 @@ import uuid
 from datetime import timedelta
 
 from celery import shared_task
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from ircase import jobs
@@ -27,7 +27,7 @@ def poll() -> None:
         jobs.send("liveresponse.step", pk)
     old = timezone.now() - LIBRARY_AGE
     seen = Connection.objects.filter(enabled=True).annotate(read=Max("library_scripts__seen_at"))
-    for connection in seen.exclude(read__gt=old):
+    for connection in seen.filter(Q(read=None) | Q(read__lte=old)):
         jobs.send("liveresponse.sync_library", connection.pk)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ircase.models import Approval, Evidence, LogEntry, ParseJob
 from ircase.services import approvals, cases, evidence
-from liveresponse import runner
+from liveresponse import runner, tasks
 from liveresponse.models import Collection, CollectionState, LibraryScript
 from liveresponse.runner.work import Lost
 from liveresponse.services import collections
@@ -405,3 +405,23 @@ class ViewTests(CollectionTestCase):
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert" in page
         assert MACHINE in page
+
+
+class ClockTests(CollectionTestCase):
+    def test_a_library_never_read_and_an_old_one_are_read_a_fresh_one_is_not(self) -> None:
+        def sent() -> list[tuple[object, ...]]:
+            with patch("ircase.jobs.send") as send:
+                tasks.poll()
+            return [call.args for call in send.call_args_list if call.args[0] == "liveresponse.sync_library"]
+
+        assert sent() == []
+        LibraryScript.objects.update(seen_at=timezone.now() - timedelta(hours=1))
+        assert sent() == [("liveresponse.sync_library", self.connection.pk)]
+        LibraryScript.objects.all().delete()
+        assert sent() == [("liveresponse.sync_library", self.connection.pk)]
+
+    def test_due_collections_get_a_worker(self) -> None:
+        row = self.ask("get-file", Path="C:\\x")
+        with patch("ircase.jobs.send") as send:
+            tasks.poll()
+        assert ("liveresponse.step", row.pk) in [call.args for call in send.call_args_list]

@@ -1,0 +1,92 @@
+"""The control endpoints below `/_sim`: faults, recorded requests, state, clock. They need no token."""
+
+from __future__ import annotations
+
+from werkzeug.wrappers import Response
+
+from simulator.clock import iso
+from simulator.faults import FaultError, parse_fault
+from simulator.http import ApiFault, Call, Route, json_response
+from simulator.tenant import Service
+
+MAXIMUM_ADVANCE = 366 * 86_400
+
+
+def add_fault(call: Call) -> Response:
+    """Switch a fault on."""
+    try:
+        call.simulator.faults.add(parse_fault(call.json()))
+    except FaultError as error:
+        raise ApiFault(400, "BadFault", str(error)) from error
+    return json_response({"faults": call.simulator.faults.listing()}, 201)
+
+
+def list_faults(call: Call) -> Response:
+    """The faults still on."""
+    return json_response({"faults": call.simulator.faults.listing()})
+
+
+def clear_faults(call: Call) -> Response:
+    """Switch all faults off."""
+    call.simulator.faults.clear()
+    return json_response({"faults": []})
+
+
+def list_requests(call: Call) -> Response:
+    """The recorded requests, oldest first; `?path=` keeps those whose path contains it."""
+    wanted = call.request.args.get("path", "").lower()
+    kept = [entry for entry in list(call.simulator.requests) if wanted in entry["path"].lower()]
+    return json_response({"requests": kept})
+
+
+def clear_requests(call: Call) -> Response:
+    """Forget the recorded requests and the quota counters."""
+    call.simulator.requests.clear()
+    call.simulator.quotas.reset()
+    return json_response({"requests": []})
+
+
+def show_state(call: Call) -> Response:
+    """Who and when the simulator is, and what it holds."""
+    simulator = call.simulator
+    world = simulator.story.world
+    return json_response(
+        {
+            "tenant": simulator.tenant.id,
+            "workspace": simulator.tenant.workspace,
+            "now": iso(simulator.clock.wall()),
+            "speed": simulator.clock.speed,
+            "advanced": simulator.clock.advanced,
+            "quotas": simulator.quotas.on,
+            "rows": simulator.story.rows,
+            "tables": {
+                "hunting": sorted(simulator.telemetry.hunting),
+                "workspace": sorted(simulator.telemetry.workspace),
+            },
+            "patient_zero": world.patient_zero.name,
+            "devices": [
+                {"id": device.id, "name": device.name, "kind": device.kind, "offline": device.offline}
+                for device in world.devices
+            ],
+            "actions": sum(1 for _ in simulator.state.all("action")),
+        }
+    )
+
+
+def move_clock(call: Call) -> Response:
+    """`{"advance": seconds}`: push actions, links and quota windows forward."""
+    seconds = call.json().get("advance")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAXIMUM_ADVANCE:
+        raise ApiFault(400, "BadClock", "'advance' must be a number of seconds, from 0 to a year.")
+    return json_response({"advanced": call.simulator.advance(float(seconds))})
+
+
+ROUTES = (
+    Route("POST", "/_sim/faults", add_fault, Service.CONTROL),
+    Route("GET", "/_sim/faults", list_faults, Service.CONTROL),
+    Route("DELETE", "/_sim/faults", clear_faults, Service.CONTROL),
+    Route("GET", "/_sim/requests", list_requests, Service.CONTROL),
+    Route("DELETE", "/_sim/requests", clear_requests, Service.CONTROL),
+    Route("GET", "/_sim/state", show_state, Service.CONTROL),
+    Route("POST", "/_sim/clock", move_clock, Service.CONTROL),
+)

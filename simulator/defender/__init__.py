@@ -1,0 +1,1 @@
+"""Microsoft Defender for Endpoint: machines, alerts, Live Response, response actions, the library."""

@@ -1,0 +1,64 @@
+"""Paths and permissions of Defender for Endpoint. Sources: the page of each endpoint below
+https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list
+"""
+
+from __future__ import annotations
+
+from simulator.defender import actions, library, machines, responses, results
+from simulator.defender.liveresponse import run_live_response
+from simulator.http import Handler, Route
+from simulator.tenant import Service
+
+_READ = ("Machine.Read.All", "Machine.ReadWrite.All")
+_WRITE = ("Machine.ReadWrite.All",)
+_LIBRARY = ("Library.Manage",)
+_ALERTS = ("Alert.Read.All", "Alert.ReadWrite.All")
+
+# Every literal part of a path in its spelling here, by its lower case; a client may spell it any way.
+CANONICAL: dict[str, str] = {
+    name.lower(): name
+    for name in (
+        "api", "machines", "machineactions", "libraryfiles", "alerts", "runliveresponse", "logonusers", "tags",
+        "cancel", "getPackageUri", "GetLiveResponseResultDownloadLink", "isolate", "unisolate", "restrictCodeExecution",
+        "unrestrictCodeExecution", "runAntiVirusScan", "collectInvestigationPackage", "StopAndQuarantineFile",
+        "offboard",
+    )
+}  # fmt: skip
+
+
+def _route(method: str, path: str, handler: Handler, roles: tuple[str, ...]) -> Route:
+    return Route(method, f"/api{path}", handler, Service.DEFENDER, roles)
+
+
+def _action(name: str, handler: Handler, role: str) -> Route:
+    return _route("POST", f"/machines/<machine>/{name}", handler, (role,))
+
+
+ROUTES = (
+    _route("GET", "/machines", machines.list_machines, _READ),
+    _route("GET", "/machines/<machine>", machines.get_machine, _READ),
+    _route("GET", "/machines/<machine>/logonusers", machines.logon_users, ("User.Read.All",)),
+    _route("GET", "/machines/<machine>/alerts", machines.machine_alerts, _ALERTS),
+    _route("POST", "/machines/<machine>/tags", machines.tag_machine, _WRITE),
+    _route("GET", "/alerts", machines.list_alerts, _ALERTS),
+    _route("GET", "/alerts/<key>", machines.get_alert, _ALERTS),
+    _route("GET", "/libraryfiles", library.list_files, _LIBRARY),
+    _route("POST", "/libraryfiles", library.upload, _LIBRARY),
+    _route("DELETE", "/libraryfiles/<name>", library.delete, _LIBRARY),
+    _action("runliveresponse", run_live_response, "Machine.LiveResponse"),
+    _action("isolate", responses.isolate, "Machine.Isolate"),
+    _action("unisolate", responses.plain("Unisolate"), "Machine.Isolate"),
+    _action("restrictCodeExecution", responses.plain("RestrictCodeExecution"), "Machine.RestrictExecution"),
+    _action("unrestrictCodeExecution", responses.plain("UnrestrictCodeExecution"), "Machine.RestrictExecution"),
+    _action("runAntiVirusScan", responses.scan, "Machine.Scan"),
+    _action("collectInvestigationPackage", responses.plain("CollectInvestigationPackage"), "Machine.CollectForensics"),
+    _action("StopAndQuarantineFile", responses.quarantine, "Machine.StopAndQuarantine"),
+    _action("offboard", responses.plain("Offboard"), "Machine.Offboard"),
+    _route("GET", "/machineactions", actions.list_actions, _READ),
+    _route("GET", "/machineactions/<action>", actions.get_action, _READ),
+    _route(
+        "POST", "/machineactions/<action>/cancel", actions.cancel, tuple(dict.fromkeys(actions.CANCEL_ROLES.values()))
+    ),
+    _route("GET", "/machineactions/<action>/getPackageUri", responses.package_uri, _READ),
+    _route("GET", "/machineactions/<action>/<function>", results.result_link, _READ),
+)

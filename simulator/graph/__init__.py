@@ -1,0 +1,1 @@
+"""Microsoft Graph security: advanced hunting, incidents, alerts."""
