@@ -33,7 +33,7 @@ test: $(VENV)/develop.stamp ## the whole suite (TESTS=tests/kql for a part)
 check: $(VENV)/develop.stamp ## lint, types, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy config ircase hunting liveresponse msapi kql artifacts simulator manage.py
+	@$(BIN)/mypy config ircase hunting liveresponse msapi kql artifacts simulator frontend manage.py
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py check
 

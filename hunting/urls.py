@@ -1,4 +1,27 @@
-from django.urls import URLPattern
+"""The hunts tab, runs below their case, and the library."""
+
+from django.urls import path
+
+from hunting.views import attach, library, panel, rows, runs
 
 app_name = "hunting"
-urlpatterns: list[URLPattern] = []
+_CASE = "cases/<str:reference>/hunts/"
+_RUN = f"{_CASE}<uuid:uuid>/"
+
+urlpatterns = [
+    path("hunts/", library.library, name="library"),
+    path("hunts/<slug:hunt_id>/", library.hunt, name="hunt"),
+    path(_CASE, panel.panel, name="panel"),
+    path(f"{_CASE}runs/", panel.run_list, name="run_list"),
+    path(f"{_CASE}own-kql/", attach.own_kql, name="own_kql"),
+    path(f"{_CASE}attach/<slug:hunt_id>/", attach.attach_hunt, name="attach"),
+    path(f"{_CASE}packs/<slug:pack_id>/", panel.run_pack, name="run_pack"),
+    path(_RUN, runs.run, name="run"),
+    path(f"{_RUN}state/", runs.run_state, name="run_state"),
+    path(f"{_RUN}cancel/", runs.run_cancel, name="run_cancel"),
+    path(f"{_RUN}retry/", runs.run_retry, name="run_retry"),
+    path(f"{_RUN}conclude/", runs.run_conclude, name="run_conclude"),
+    path(f"{_RUN}rows/", rows.run_rows, name="run_rows"),
+    path(f"{_RUN}rows/<int:number>/", rows.run_row, name="run_row"),
+    path(f"{_RUN}csv/", rows.run_csv, name="run_csv"),
+]

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class IrcaseConfig(AppConfig):
@@ -8,3 +11,13 @@ class IrcaseConfig(AppConfig):
     def ready(self) -> None:
         # Registers the system checks.
         from ircase import checks  # noqa: F401, PLC0415
+
+        post_migrate.connect(_fill_preparation, sender=self)
+
+
+def _fill_preparation(**_: Any) -> None:
+    """A new database gets the program's list of preparation; one that has a list keeps it."""
+    # Models cannot be imported before every app is loaded.
+    from ircase.services.preparation import load_preparation  # noqa: PLC0415
+
+    load_preparation()

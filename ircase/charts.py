@@ -49,7 +49,9 @@ def bars(title: str, rows: Sequence[Bar], names: Mapping[str, str]) -> Drawing:
     """Horizontal bars, stacked where a row has several parts. `names` gives each series its label; a series named in
     FILLS takes that colour."""
     height = len(rows) * (BAR + GAP) + GAP
-    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "aria-label": title})
+    # What can be followed must be reachable: an image hides its links from those who listen.
+    role = "group" if any(row.link for row in rows) else "img"
+    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": role, "aria-label": title})
     SubElement(svg, "title").text = title
     longest = max((row.total for row in rows), default=0) or 1
     for place, row in enumerate(rows):

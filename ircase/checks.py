@@ -36,7 +36,7 @@ def deployment_is_safe(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.INSECURE_HTTP:
         found.append(Error("IRCASE_INSECURE_HTTP is on: sessions would travel in the clear.", id="ircase.E003"))
-    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    if str(settings.DATABASES["default"]["ENGINE"]).endswith("sqlite3"):
         found.append(Warning("SQLite serves one machine; set DATABASE_URL to PostgreSQL for more.", id="ircase.W001"))
     if settings.DATA_DIR.is_relative_to(settings.BASE_DIR):
         found.append(

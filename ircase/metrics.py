@@ -7,8 +7,10 @@ and n beside it; a case that lacks a milestone is counted as missing, never as n
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from statistics import mean, median
+
+from django.utils import timezone
 
 from ircase.models import CaseMember, CaseRole, ChecklistItem, Milestone, Phase, PhaseEntry, Severity, User
 from ircase.models.cases import CaseQuerySet
@@ -20,6 +22,32 @@ TIMES = {
     "MTTC": ("Time to contain", Milestone.Kind.DETECTED, Milestone.Kind.CONTAINED),
     "MTTR": ("Time to recover", Milestone.Kind.DETECTED, Milestone.Kind.RECOVERED),
 }
+
+
+@dataclass(frozen=True)
+class Period:
+    """Whole days in the reader's time zone, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def start(self) -> datetime:
+        return timezone.make_aware(datetime.combine(self.first, time.min))
+
+    @property
+    def end(self) -> datetime:
+        """The midnight after the last day."""
+        return timezone.make_aware(datetime.combine(self.last + timedelta(days=1), time.min))
+
+    def months(self) -> list["Period"]:
+        """The calendar months that the period touches, each cut to it, oldest first."""
+        found, first = [], self.first
+        while first <= self.last:
+            after = (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+            found.append(Period(first, min(self.last, after - timedelta(days=1))))
+            first = after
+        return found
 
 
 @dataclass(frozen=True)
@@ -73,18 +101,43 @@ def board(cases: CaseQuerySet) -> Board:
     return Board(counts, sum(tally.values()))
 
 
-def mean_times(cases: CaseQuerySet) -> list[Measure]:
-    """MTTD, MTTA, MTTC and MTTR over `cases`."""
+Moments = Mapping[int, Mapping[str, datetime]]
+
+
+def moments_of(cases: CaseQuerySet) -> tuple[dict[int, str], Moments]:
+    """The references of the cases that count, and the milestones of each by kind; two queries."""
     references = dict(counted(cases).order_by().values_list("pk", "reference"))
     moments: dict[int, dict[str, datetime]] = defaultdict(dict)
     for case_id, kind, at in (
         Milestone.objects.filter(case__in=references).order_by().values_list("case_id", "kind", "at")
     ):
         moments[case_id][kind] = at
+    return references, moments
+
+
+def mean_times(cases: CaseQuerySet) -> list[Measure]:
+    """MTTD, MTTA, MTTC and MTTR over `cases`."""
+    references, moments = moments_of(cases)
     return [measure(name, references, moments) for name in TIMES]
 
 
-def measure(name: str, references: Mapping[int, str], moments: Mapping[int, Mapping[str, datetime]]) -> Measure:
+def by_month(
+    name: str, period: Period, references: Mapping[int, str], moments: Moments
+) -> list[tuple[Period, Measure]]:
+    """One of TIMES for each month of the period, by when the cases were detected."""
+    detected = {
+        case: moments[case][Milestone.Kind.DETECTED]
+        for case in references
+        if Milestone.Kind.DETECTED in moments.get(case, {})
+    }
+    found = []
+    for month in period.months():
+        here = {case: references[case] for case, at in detected.items() if month.start <= at < month.end}
+        found.append((month, measure(name, here, moments)))
+    return found
+
+
+def measure(name: str, references: Mapping[int, str], moments: Moments) -> Measure:
     """One of TIMES over the milestones of each case, `moments[case][kind]`."""
     meaning, begin, end = TIMES[name]
     known = [

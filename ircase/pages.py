@@ -28,7 +28,7 @@ def render_tab(
 ) -> HttpResponse:
     """Render `template`, which extends `base` and fills the block `panel`.
 
-    `base` is the whole case page, or only the panel when htmx replaces it, so that each tab is one template and one URL.
+    `base` is the whole case page, or only the panel when htmx replaces it: each tab is one template and one URL.
     Templates find: case, tab, tabs, may_write, may_lead.
     """
     partial = bool(request.headers.get("HX-Request")) and not request.headers.get("HX-Boosted")

@@ -21,5 +21,6 @@ def decrypt(token: str) -> str:
         return _box().decrypt(token.encode()).decode()
     except InvalidToken:
         raise ImproperlyConfigured(
-            "A stored secret cannot be opened with IRCASE_FIELD_KEYS. Put the old key behind the new one, or enter the secret again."
+            "A stored secret cannot be opened with IRCASE_FIELD_KEYS. "
+            "Put the old key behind the new one, or enter the secret again."
         ) from None

@@ -1,4 +1,4 @@
-"""The cast: Alice leads, Bob analyses, Carol manages, Mallory is an outsider, Ada administers. And things they work on."""
+"""The cast: Alice leads, Bob analyses, Carol manages, Mallory is an outsider, Ada administers; and their work."""
 
 import uuid
 from datetime import timedelta

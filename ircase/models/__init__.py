@@ -21,6 +21,7 @@ from ircase.models.checklist import ChecklistItem, PreparationItem, Proof
 from ircase.models.connections import Connection
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
 from ircase.models.findings import Asset, Event, Indicator
+from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
 from ircase.models.people import ApiToken, User
@@ -46,6 +47,8 @@ __all__ = [
     "Determination",
     "Event",
     "Evidence",
+    "IncidentFeed",
+    "IncomingIncident",
     "Indicator",
     "Job",
     "JobQuerySet",

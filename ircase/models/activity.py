@@ -15,7 +15,7 @@ class Activity(models.Model):
     """One row per run, collection, action, import or report: what the report, my work, hand-over and dashboards read.
 
     The app that owns the work writes it through `ircase.services.activity`, in the same transaction as its own row.
-    `subject` is the uuid of that row, `url_name` the page that shows it (reversed with the case's reference and `subject`).
+    `subject` is the uuid of that row; `url_name` is its page, reversed with the case's reference and `subject`.
     """
 
     class Kind(models.TextChoices):
@@ -52,9 +52,7 @@ class Activity(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     evidence = models.ManyToManyField(Evidence, blank=True, related_name="activities")
-    detail = models.JSONField(
-        default=dict, blank=True, help_text="For the report: query, parameters, window, device, steps."
-    )
+    detail = models.JSONField(default=dict, blank=True, help_text="For the report: query, window, device, steps.")
 
     class Meta:
         ordering = ["-requested_at", "-pk"]
@@ -72,8 +70,8 @@ class Approval(models.Model):
     """
     REQUESTED -> APPROVED | REJECTED | EXPIRED | WITHDRAWN
 
-    A second person's yes to one act. `binding` is the SHA-256 of what was asked (action, device, script hash, parameters):
-    the worker computes it again from what it is about to do, and does nothing where the two differ.
+    A second person's yes to one act. `binding` is the SHA-256 of what was asked (action, device, script hash,
+    parameters): the worker computes it again from what it is about to do, and does nothing where the two differ.
     """
 
     class State(models.TextChoices):
@@ -88,9 +86,7 @@ class Approval(models.Model):
     kind = models.CharField(max_length=32, help_text="'liveresponse.script', 'liveresponse.isolate', …")
     subject = models.UUIDField(db_index=True, help_text="The uuid of what waits for it.")
     title = models.CharField(max_length=300)
-    detail = models.JSONField(
-        default=dict, help_text="What is asked, in words and figures, as the approver is shown it."
-    )
+    detail = models.JSONField(default=dict, help_text="What is asked, as the approver is shown it.")
     binding = models.CharField(max_length=64)
     task = models.CharField(max_length=64, blank=True, help_text="The task to wake when it is decided.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

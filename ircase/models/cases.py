@@ -94,7 +94,8 @@ class CaseQuerySet(models.QuerySet["Case"]):
         mine = CaseMember.objects.filter(case=OuterRef("pk"), user=user)
         sees = Exists(mine)
         found = self.filter(sees | Q(confidential=False)) if user.reads_ordinary_cases else self.filter(sees)
-        return found.annotate(my_role=Coalesce(Subquery(mine.values("role")[:1]), Value(CaseRole.VIEWER.value)))
+        role = Coalesce(Subquery(mine.values("role")[:1]), Value(CaseRole.VIEWER.value))
+        return found.annotate(my_role=role)  # type: ignore[no-redef]
 
     def open(self) -> "CaseQuerySet":
         return self.filter(closed_at=None)
@@ -109,7 +110,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
 class Case(models.Model):
     """The record of one incident.
 
-    It starts in Detection and Analysis, moves between phases in either direction with a logged reason, and is open until
+    It starts in Detection and Analysis, moves between phases either way with a logged reason, and is open until
     `closed_at` is set; closed is a state, not a phase. `summary` is the executive summary, written by people.
     """
 
@@ -228,7 +229,7 @@ class Milestone(models.Model):
 
 
 class Note(models.Model):
-    """A page of markdown. A save names the version it was written against; an older one is refused, never overwritten."""
+    """A page of markdown. A save names the version it was written against; a later one is never overwritten."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="notes")

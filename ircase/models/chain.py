@@ -61,8 +61,16 @@ class ChainedRow(models.Model):
     class Meta:
         abstract = True
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk is not None:
+            _refuse("save() of an existing row")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        _refuse("delete()")
+
     def compute_digest(self) -> str:
-        """SHA-256 over the row's canonical JSON: keys sorted, no spaces, UTF-8. docs/evidence.md shows it for outsiders."""
+        """SHA-256 over the row's canonical JSON: keys sorted, no spaces, UTF-8; docs/evidence.md has an example."""
         content = {
             "chain": self.chain,
             "sequence": self.sequence,
@@ -74,11 +82,3 @@ class ChainedRow(models.Model):
         }
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
-            _refuse("save() of an existing row")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        _refuse("delete()")

@@ -56,7 +56,7 @@ class ChecklistItem(models.Model):
 
 
 class Proof(models.Model):
-    """What shows that a checklist item is done: exactly one of evidence, an activity (a run, a collection), an event, or a decision in words."""
+    """What shows that an item is done: exactly one of evidence, activity (run, collection), event or decision."""
 
     item = models.ForeignKey(ChecklistItem, on_delete=models.CASCADE, related_name="proofs")
     evidence = models.ForeignKey("ircase.Evidence", null=True, blank=True, on_delete=models.PROTECT, related_name="+")

@@ -10,7 +10,7 @@ GUID = RegexValidator(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", "
 class Connection(models.Model):
     """Base URLs, the app registration and its secret (encrypted), limits, and what the last preflight found.
 
-    The URLs are settings because clouds differ and a simulated tenant stands in for one; only administrators write them.
+    The URLs are fields because clouds differ and a simulated tenant can stand in for one; administrators write them.
     """
 
     name = models.CharField(max_length=100, unique=True)

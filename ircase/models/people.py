@@ -1,13 +1,11 @@
 """People and their tokens."""
 
-from typing import ClassVar
-
-from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.auth.models import AbstractUser
 from django.db import models
 
 
 class User(AbstractUser):
-    """A person. What they may do on a case is their membership (`CaseMember`); `site_role` says what they may do without one."""
+    """A person. What they may do on a case is their membership (`CaseMember`); `site_role` is what goes without one."""
 
     class SiteRole(models.TextChoices):
         GUEST = "guest", "Guest"  # only the cases they are a member of
@@ -17,8 +15,6 @@ class User(AbstractUser):
 
     site_role = models.CharField(max_length=16, choices=SiteRole.choices, default=SiteRole.GUEST)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="An IANA name, as in Europe/Copenhagen.")
-
-    objects: ClassVar[UserManager["User"]] = UserManager()
 
     @property
     def name(self) -> str:

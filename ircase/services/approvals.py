@@ -38,7 +38,7 @@ def request(
     reason: str = "",
     lifetime: timedelta = LIFETIME,
 ) -> Approval:
-    """Ask the leads of the case. `digest` is `binding(...)` of the act; `task` is woken with `subject` when it is decided."""
+    """Ask the leads of the case. `digest` is `binding(...)` of the act; the decision wakes `task` with `subject`."""
     approval = Approval.objects.create(
         case=case,
         kind=kind,
@@ -157,3 +157,10 @@ def find_standing(connection: Connection, script_sha256: str) -> StandingApprova
         .filter(granted_by__is_active=True)
         .first()
     )
+
+
+@transaction.atomic
+def revoke_standing(*, case: Case, actor: User, standing: StandingApproval) -> None:
+    """End a standing approval now; what already runs is not stopped by it."""
+    if StandingApproval.objects.filter(pk=standing.pk, revoked_at=None).update(revoked_at=timezone.now()):
+        log.record("approval.standing_revoked", case=case, actor=actor, script=standing.script_name)

@@ -66,7 +66,7 @@ def open_case(
     occurred: datetime | None = None,
     detected: datetime | None = None,
 ) -> Case:
-    """A new case in Detection and Analysis with `actor` as its lead, the playbook's checklist, and a snapshot of preparation."""
+    """A new case in Detection and Analysis, led by `actor`, with the playbook's checklist and a preparation snapshot."""
     plan = catalogue.playbooks()[playbook] if playbook else None
     now = timezone.now()
     case = Case(
@@ -171,7 +171,7 @@ def set_confidential(*, case: Case, actor: User, confidential: bool, reason: str
 
 @transaction.atomic
 def move_phase(*, case: Case, actor: User, phase: str, reason: str) -> PhaseEntry:
-    """Move to `phase`, either way. Open required items of the phase being left do not hold it, but a reason is always kept."""
+    """Move to `phase`, either way, with a reason. Required items left open do not hold it; the log names them."""
     case = Case.objects.select_for_update().get(pk=case.pk)
     if case.phase == phase:
         raise ValidationError(f"The case is in {Phase(phase).label} already.")
@@ -300,7 +300,7 @@ def create_note(*, case: Case, actor: User, title: str, body: str = "") -> Note:
 
 
 def save_note(*, note: Note, actor: User, title: str, body: str, version: int) -> Note:
-    """Save what was written against `version`. Raises NoteConflict when the note has moved on; no text is lost either way."""
+    """Save what was written against `version`. Raises NoteConflict when the note has moved on; no text is lost."""
     with transaction.atomic():
         note = Note.objects.select_for_update().get(pk=note.pk)
         late = note.version != version

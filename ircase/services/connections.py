@@ -13,7 +13,7 @@ from msapi.endpoint import ApiLimits, Endpoint, Secret
 
 
 def endpoint(connection: Connection) -> Endpoint:
-    """What `msapi` needs to talk to this tenant. Holds the secret in the clear: keep it out of logs and task arguments."""
+    """What `msapi` needs to talk to this tenant. It holds the secret: keep it out of logs and task arguments."""
     return Endpoint(
         tenant_id=connection.tenant_id,
         client_id=connection.client_id,

@@ -1,6 +1,5 @@
 """Case tables: rows made from evidence, there to be queried, always rebuildable."""
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def _keep_one(evidence: Evidence, table: NewTable) -> CaseTable:
         queryable=table.queryable,
     )
     row.path.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(table.path, row.path)
+    table.path.replace(row.path)
     row.full_clean(exclude=["case", "evidence"])
     row.save()
     return row

@@ -1,3 +1,17 @@
-from django.urls import URLPattern
+"""Evidence of a case, what was read from it, and the tables."""
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+
+from ircase.views import evidence, tables
+
+urlpatterns = [
+    path("cases/<str:reference>/evidence/", evidence.panel, name="evidence"),
+    path("cases/<str:reference>/evidence/<uuid:uuid>/", evidence.item, name="evidence_item"),
+    path("cases/<str:reference>/evidence/<uuid:uuid>/download/", evidence.download, name="evidence_download"),
+    path("cases/<str:reference>/evidence/<uuid:uuid>/verify/", evidence.verify, name="evidence_verify"),
+    path("cases/<str:reference>/evidence/<uuid:uuid>/read/", evidence.read, name="evidence_read"),
+    path("cases/<str:reference>/imports/<uuid:uuid>/", evidence.import_job, name="import"),
+    path("cases/<str:reference>/imports/<uuid:uuid>/cancel/", evidence.import_cancel, name="import_cancel"),
+    path("cases/<str:reference>/tables/<uuid:uuid>/", tables.table, name="table"),
+    path("cases/<str:reference>/tables/<uuid:uuid>/rows/<int:number>/", tables.row, name="table_row"),
+]

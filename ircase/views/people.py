@@ -1,11 +1,106 @@
-"""Signing in and out."""
+"""Signing in and out, and a person's own account."""
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView, LogoutView
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ircase import access
+from ircase.forms.people import ProfileForm, TokenForm
+from ircase.models import ApiToken, User
+from ircase.services import people
+
+# Django's own views: they rotate the session, check where `next` leads, and answer alike for every wrong pair.
+_sign_in = LoginView.as_view(template_name="registration/login.html", redirect_authenticated_user=True)
+sign_in = require_http_methods(["GET", "HEAD", "POST"])(_sign_in)
+sign_out = LogoutView.as_view()
 
 
 def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
     """Too many wrong passwords for this account from this address: wait, or ask an administrator."""
     return render(request, "429.html", {"wait": "15 minutes"}, status=429)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def profile(request: HttpRequest) -> HttpResponse:
+    user = access.current_user(request)
+    if request.method == "GET":
+        return _page(request, user)
+    form = ProfileForm(request.POST)
+    if not form.is_valid():
+        return _page(request, user, profile_form=form)
+    people.edit_profile(user=user, **form.cleaned_data)
+    messages.success(request, "Your profile is saved.")
+    return redirect("ircase:profile")
+
+
+def _page(request: HttpRequest, user: User, *, new_token: str = "", **forms: Any) -> HttpResponse:
+    names = ("first_name", "last_name", "email", "time_zone")
+    context = {
+        "profile_form": ProfileForm(initial={name: getattr(user, name) for name in names}),
+        "password_form": _password_form(user),
+        "token_form": TokenForm(),
+        "tokens": people.live_tokens(user),
+        "new_token": new_token,
+        **forms,
+    }
+    response = render(request, "ircase/profile.html", context, status=422 if forms else 200)
+    # The page may hold a token that is shown once: nothing keeps a copy of it.
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _password_form(user: User, data: QueryDict | None = None) -> PasswordChangeForm:
+    """Django's form; it takes the focus of its page, and here it is one card among others."""
+    form = PasswordChangeForm(user, data)
+    form.fields["old_password"].widget.attrs.pop("autofocus", None)
+    return form
+
+
+@sensitive_post_parameters()
+@require_POST
+@login_required
+def profile_password(request: HttpRequest) -> HttpResponse:
+    user = access.current_user(request)
+    form = _password_form(user, request.POST)
+    if not form.is_valid():
+        return _page(request, user, password_form=form)
+    changed = people.change_password(user=user, password=form.cleaned_data["new_password1"])
+    # Every other session of this account ends with the old password; this one goes on.
+    update_session_auth_hash(request, changed)
+    messages.success(request, "Your password is changed. Other sessions of yours have ended.")
+    return redirect("ircase:profile")
+
+
+@require_POST
+@login_required
+def profile_token(request: HttpRequest) -> HttpResponse:
+    """Make a token. Its text is on this one answer and nowhere else."""
+    user = access.current_user(request)
+    form = TokenForm(request.POST)
+    if form.is_valid():
+        try:
+            _, text = people.create_token(user=user, name=form.cleaned_data["name"], expires_at=form.expires_at())
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            return _page(request, user, new_token=text)
+    return _page(request, user, token_form=form)
+
+
+@require_POST
+@login_required
+def profile_token_revoke(request: HttpRequest, token: int) -> HttpResponse:
+    user = access.current_user(request)
+    people.revoke_token(token=get_object_or_404(ApiToken, pk=token, user=user), actor=user)
+    messages.success(request, "The token is revoked. Whatever used it is refused from now on.")
+    return redirect("ircase:profile")

@@ -1,0 +1,353 @@
+"""Hunts over HTTP: the library, runs queued, watched, read and judged, and rows made into findings."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest
+from ninja import Query, Router, Schema
+from pydantic import AwareDatetime, Field
+
+from hunting import catalogue, results
+from hunting.binding import AS_OF, SPAN, Frozen, attach, attach_kql, fill
+from hunting.models import HuntRun, Source
+from hunting.services import packs, rows, runs, sources
+from hunting.views.doors import run_of
+from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.evidence import Rows, RowWindow
+from ircase.api.findings import AssetOut, EventOut, IndicatorOut
+from ircase.api.paging import Page, Window, page_of
+from ircase.grid import Filter, GridError
+from ircase.models import Activity, Asset, Case, Event, Indicator
+
+router = Router(tags=["Hunts"])
+_CASE = "/cases/{reference}/hunts"
+_RUN = f"{_CASE}/runs/{{uuid}}"
+_LONG = 20_000
+
+
+class ParameterOut(Schema):
+    name: str
+    type: str
+    required: bool
+    default: Any = None
+    fill: str
+    help: str
+
+    @staticmethod
+    def resolve_type(parameter: catalogue.Parameter) -> str:
+        return str(parameter.kind)
+
+
+class HuntOut(Schema):
+    id: str
+    version: int
+    title: str
+    description: str
+    entity: str
+    sources: list[str]
+    tables: list[str]
+    parameters: list[ParameterOut]
+    require_any: list[str]
+    kql: str
+    time_column: str
+    techniques: list[str]
+    meaning: str
+    false_positives: list[str]
+    references: list[str]
+
+
+class PackOut(Schema):
+    id: str
+    version: int
+    title: str
+    description: str
+    entity: str
+    hunts: list[str]
+
+    @staticmethod
+    def resolve_hunts(pack: catalogue.Pack) -> list[str]:
+        return [hunt.id for hunt in pack.hunts]
+
+
+class RunOut(Schema):
+    """One run. `reason` says why it waits, failed or was cancelled; `truncated` results say how in `truncated_by`."""
+
+    uuid: UUID
+    title: str
+    hunt_id: str
+    hunt_version: int
+    pack: str
+    state: str
+    reason: str
+    progress: dict[str, Any]
+    attempt: int
+    source: str
+    final_kql: str
+    kql_sha256: str
+    parameters: dict[str, Any]
+    window_start: datetime
+    window_end: datetime
+    requested_by: str
+    queued_at: datetime
+    not_before: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    row_count: int | None
+    truncated: bool
+    truncated_by: str
+    evidence: UUID | None
+    request_ids: list[str]
+    identity: str
+    retry_of: UUID | None
+    outcome: str
+    verdict: str
+    sentence: str
+
+    @staticmethod
+    def resolve_requested_by(run: HuntRun) -> str:
+        return run.requested_by.username
+
+    @staticmethod
+    def resolve_evidence(run: HuntRun) -> UUID | None:
+        return run.evidence.uuid if run.evidence else None
+
+    @staticmethod
+    def resolve_retry_of(run: HuntRun) -> UUID | None:
+        return run.retry_of.uuid if run.retry_of else None
+
+    @staticmethod
+    def resolve_outcome(run: HuntRun) -> str:
+        return run.activity.outcome
+
+    @staticmethod
+    def resolve_verdict(run: HuntRun) -> str:
+        return run.activity.verdict
+
+    @staticmethod
+    def resolve_sentence(run: HuntRun) -> str:
+        return run.activity.sentence
+
+
+class RunNew(Schema):
+    """Either `hunt` with its `parameters`, or `kql` of your own over the `span` before `as_of`."""
+
+    source: Source
+    hunt: str = Field("", max_length=64)
+    parameters: dict[str, Any] = Field(default_factory=dict, description="What is not given comes from the case.")
+    kql: str = Field("", max_length=100_000)
+    title: str = Field("", max_length=200)
+    span: str = Field("", max_length=30, description="As in 48h or 7d; for `kql`.")
+    as_of: AwareDatetime | None = Field(None, description="The end of the window; now, where it is not given.")
+
+
+class PackNew(Schema):
+    source: Source
+    parameters: dict[str, Any] = Field(default_factory=dict, description="For every hunt of the pack that takes them.")
+
+
+class PackQueued(Schema):
+    runs: list[RunOut]
+    skipped: list[str] = Field(description="Hunts that do not run on this source.")
+
+
+class Frame(Schema):
+    """What would run, word for word, without running it."""
+
+    title: str
+    final_kql: str
+    kql_sha256: str
+    window_start: datetime
+    window_end: datetime
+    tables_missing: list[str] = Field(description="Tables of the hunt that the case does not have.")
+
+
+class Conclusion(Schema):
+    verdict: Activity.Verdict
+    sentence: str = Field("", max_length=2000)
+
+
+class RowEvent(Schema):
+    """What is not given is taken from the row."""
+
+    at: AwareDatetime | None = None
+    title: str = Field("", max_length=300)
+    technique: str | None = Field(None, max_length=16)
+    lane: Event.Lane = Event.Lane.ATTACKER
+    description: str = Field("", max_length=_LONG)
+
+
+class RowAsset(Schema):
+    kind: Asset.Kind
+    name: str = Field(min_length=1, max_length=255)
+    description: str = Field("", max_length=_LONG)
+
+
+class RowIndicator(Schema):
+    kind: Indicator.Kind
+    value: str = Field(min_length=1, max_length=2048)
+    verdict: Indicator.Verdict = Indicator.Verdict.UNKNOWN
+    description: str = Field("", max_length=_LONG)
+
+
+@router.get("/hunts", response=list[HuntOut], summary="The library")
+def list_hunts(request: HttpRequest, q: str = "", entity: str = "", technique: str = "") -> list[catalogue.Hunt]:
+    return catalogue.search(q[:200], entity, technique.upper())
+
+
+@router.get("/hunts/{hunt_id}", response=HuntOut, summary="A hunt of the library")
+def get_hunt(request: HttpRequest, hunt_id: str) -> catalogue.Hunt:
+    return _hunt(hunt_id)
+
+
+@router.get("/packs", response=list[PackOut], summary="The packs")
+def list_packs(request: HttpRequest) -> list[catalogue.Pack]:
+    return list(catalogue.packs().values())
+
+
+@router.get(f"{_CASE}/runs", response=Page[RunOut], summary="Runs of a case, latest first")
+def list_runs(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
+    case = case_of(request, reference)
+    return page_of(HuntRun.objects.for_case(case).with_people().select_related("retry_of").latest_first(), window)
+
+
+@router.post(f"{_CASE}/runs", response={202: RunOut}, summary="Run a hunt or KQL of your own, in the background")
+def queue_run(request: HttpRequest, reference: str, body: RunNew) -> tuple[int, HuntRun]:
+    case = open_case_of(request, reference)
+    frozen = _frozen(body, case)
+    return 202, runs.queue_run(case=case, actor=person(request), frozen=frozen, source=body.source)
+
+
+@router.post(f"{_CASE}/preview", response=Frame, summary="What would run, without running it")
+def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str, Any]:
+    case = open_case_of(request, reference)
+    frozen = _frozen(body, case)
+    on_case = body.source == Source.CASE and frozen.hunt is not None
+    return {
+        "title": frozen.title,
+        "final_kql": frozen.final_kql,
+        "kql_sha256": frozen.sha256,
+        "window_start": frozen.window.start,
+        "window_end": frozen.window.end,
+        "tables_missing": sources.missing_tables(case, frozen.hunt) if on_case and frozen.hunt else [],
+    }
+
+
+@router.post(f"{_CASE}/packs/{{pack_id}}", response={202: PackQueued}, summary="Run a pack, in the background")
+def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew) -> tuple[int, dict[str, Any]]:
+    case = open_case_of(request, reference)
+    pack = catalogue.packs().get(pack_id)
+    if pack is None:
+        raise Http404("No such pack.")
+    queued = packs.queue_pack(case=case, actor=person(request), pack=pack, given=body.parameters, source=body.source)
+    return 202, {"runs": queued.runs, "skipped": [hunt.id for hunt in queued.skipped]}
+
+
+@router.get(_RUN, response=RunOut, summary="One run")
+def get_run(request: HttpRequest, reference: str, uuid: UUID) -> HuntRun:
+    return run_of(case_of(request, reference), uuid)
+
+
+@router.get(f"{_RUN}/rows", response=Rows, summary="Rows of a run, sorted and filtered")
+def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[RowWindow]) -> dict[str, Any]:
+    run = run_of(case_of(request, reference), uuid)
+    if not results.has_rows(run):
+        raise Http404("This run has no rows to show.")
+    results.look(run, person(request))
+    page = results.page(run, offset=window.offset, limit=window.limit, sort=window.sort, filters=_filters(window))
+    names = [column.name for column in page.columns]
+    return {
+        "columns": [[column.name, column.type] for column in page.columns],
+        "rows": [dict(zip(names, row.cells, strict=True)) for row in page.rows],
+        "numbers": [row.number for row in page.rows],
+        "total": page.total,
+        "matched": page.matched,
+        "limit": page.limit,
+        "offset": page.offset,
+    }
+
+
+@router.get(f"{_RUN}/rows/{{number}}", response=dict[str, Any], summary="One row as it was recorded")
+def get_row(request: HttpRequest, reference: str, uuid: UUID, number: int) -> dict[str, Any]:
+    run = run_of(case_of(request, reference), uuid)
+    record = results.record(run, number) if run.evidence is not None else None
+    if record is None:
+        raise Http404("No such row.")
+    results.look(run, person(request))
+    return record
+
+
+@router.post(f"{_RUN}/cancel", response=RunOut, summary="Stop a run")
+def cancel_run(request: HttpRequest, reference: str, uuid: UUID) -> HuntRun:
+    case = open_case_of(request, reference)
+    runs.cancel(run=run_of(case, uuid), actor=person(request))
+    return run_of(case, uuid)
+
+
+@router.post(f"{_RUN}/retry", response={202: RunOut}, summary="The same query once more, in the background")
+def retry_run(request: HttpRequest, reference: str, uuid: UUID) -> tuple[int, HuntRun]:
+    case = open_case_of(request, reference)
+    return 202, runs.retry(run=run_of(case, uuid), actor=person(request))
+
+
+@router.post(f"{_RUN}/conclusion", response=RunOut, summary="What the result means")
+def conclude_run(request: HttpRequest, reference: str, uuid: UUID, body: Conclusion) -> HuntRun:
+    case = open_case_of(request, reference)
+    runs.conclude(run=run_of(case, uuid), actor=person(request), verdict=body.verdict, sentence=body.sentence)
+    return run_of(case, uuid)
+
+
+@router.post(f"{_RUN}/rows/{{number}}/timeline", response={201: EventOut}, summary="A row onto the timeline")
+def row_to_timeline(request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowEvent) -> tuple[int, Event]:
+    run = run_of(open_case_of(request, reference), uuid)
+    return 201, rows.add_row_to_timeline(run=run, actor=person(request), number=number, **body.dict())
+
+
+@router.post(f"{_RUN}/rows/{{number}}/assets", response={200: AssetOut, 201: AssetOut}, summary="A row's asset")
+def row_to_asset(request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowAsset) -> tuple[int, Asset]:
+    run = run_of(open_case_of(request, reference), uuid)
+    asset, new = rows.add_row_as_asset(run=run, actor=person(request), number=number, **body.dict())
+    return (201 if new else 200), asset
+
+
+@router.post(
+    f"{_RUN}/rows/{{number}}/indicators",
+    response={200: IndicatorOut, 201: IndicatorOut},
+    summary="A row's indicator",
+)
+def row_to_indicator(
+    request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowIndicator
+) -> tuple[int, Indicator]:
+    run = run_of(open_case_of(request, reference), uuid)
+    indicator, new = rows.add_row_as_indicator(run=run, actor=person(request), number=number, **body.dict())
+    return (201 if new else 200), indicator
+
+
+def _hunt(hunt_id: str) -> catalogue.Hunt:
+    hunt = catalogue.hunts().get(hunt_id)
+    if hunt is None:
+        raise Http404("No such hunt.")
+    return hunt
+
+
+def _frozen(body: RunNew, case: Case) -> Frozen:
+    if bool(body.hunt) == bool(body.kql.strip()):
+        raise ValidationError({"hunt": "Give either a hunt of the library or KQL of your own."})
+    moment = body.as_of.isoformat() if body.as_of else ""
+    if not body.hunt:
+        return attach_kql(kql=body.kql, span=body.span, as_of=moment, title=body.title)
+    hunt = _hunt(body.hunt)
+    given = fill(hunt, case) | body.parameters
+    named = {AS_OF: moment, SPAN: body.span}
+    taken = {p.name for p in hunt.parameters}
+    return attach(hunt=hunt, given=given | {k: v for k, v in named.items() if v and k in taken})
+
+
+def _filters(window: RowWindow) -> list[Filter]:
+    if not len(window.column) == len(window.operator) == len(window.value):
+        raise GridError("A condition needs a column, an operator and a value.")
+    return [
+        Filter(name, value, operator)  # type: ignore[arg-type]  # the grid refuses what it does not know
+        for name, operator, value in zip(window.column, window.operator, window.value, strict=True)
+    ]

@@ -1,0 +1,43 @@
+"""What must hold before the system starts: the library, the packs, and the playbooks that name them."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from hunting import catalogue
+from ircase import catalogue as playbooks
+from kql import used_tables
+
+
+@register(Tags.compatibility)
+def library_is_sound(**_: Any) -> list[CheckMessage]:
+    try:
+        library = catalogue.hunts()
+        catalogue.packs()
+    except playbooks.CatalogueError as error:
+        return [Error(f"A hunt or a pack cannot be used: {error}", id="hunting.E001")]
+    return [message for hunt in library.values() for message in _tables_are_named(hunt)]
+
+
+def _tables_are_named(hunt: catalogue.Hunt) -> list[CheckMessage]:
+    """`tables` is what a person is told a hunt reads, so it must be what the query reads."""
+    used, named = used_tables(hunt.kql), set(hunt.tables)
+    if used == named:
+        return []
+    differ = ", ".join(sorted(used ^ named))
+    return [Error(f"{hunt.id}.yaml: `tables` and the query differ in: {differ}.", id="hunting.E002")]
+
+
+@register(Tags.compatibility)
+def playbooks_name_what_exists(**_: Any) -> list[CheckMessage]:
+    try:
+        plans, library, packs = playbooks.playbooks(), catalogue.hunts(), catalogue.packs()
+    except playbooks.CatalogueError:
+        return []  # said by the checks that own these files
+    found: list[CheckMessage] = []
+    for plan in plans.values():
+        unknown = [name for name in plan.packs if name not in packs]
+        unknown += [name for item in plan.items for name in item.hunts if name not in library and name not in packs]
+        found += [Error(f"{plan.id}.yaml names the hunt or pack {name}, which does not exist.", id="hunting.E003")
+                  for name in dict.fromkeys(unknown)]  # fmt: skip
+    return found

@@ -1,0 +1,186 @@
+"""What people fill in: a hunt's parameters, a pack's subject, their own KQL, a conclusion, a finding from a row."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils import timezone
+
+from hunting.binding import AS_OF, MAX_KQL, SPAN
+from hunting.catalogue import Hunt, Pack, Parameter
+from hunting.models import Source
+from hunting.services.runs import SourceChoice
+from hunting.values import NOW
+from ircase.forms.fields import LongTextField, MomentField
+from ircase.models import Activity, Asset, Case, Event, Indicator
+
+_SPANS: Final = (
+    ("", "As each hunt has it"), ("24h", "24 hours"), ("48h", "48 hours"), ("7d", "7 days"), ("14d", "14 days"),
+    ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"),
+)  # fmt: skip
+_AS_OF_HELP: Final = "now, or a moment in your time zone such as 2026-11-20 17:30. The window ends here."
+_SPAN_HELP: Final = "48h, 7d, 90m. How far back from “As of”."
+
+
+def as_of(text: str) -> str:
+    """A moment that a person typed in their own zone, as the binding reads it."""
+    text = text.strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text or NOW
+    return (moment if moment.tzinfo else timezone.make_aware(moment)).isoformat()
+
+
+def label_of(name: str) -> str:
+    """`TargetDevice` as `Target device`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return words[0] + words[1:].lower()
+
+
+class _SourceForm(forms.Form):
+    source = forms.ChoiceField(label="Run on")
+
+    def set_sources(self, choices: Sequence[SourceChoice], allowed: Sequence[Source] = tuple(Source)) -> None:
+        """Only sources that can be used now are offered."""
+        usable = [c for c in choices if not c.why_not and c.source in allowed]
+        field = self.fields["source"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(c.source.value, f"{c.source.label} ({c.where})") for c in usable]
+        field.help_text = " ".join(f"{c.source.label}: {c.why_not}" for c in choices if c.why_not)
+
+    @property
+    def wanted_source(self) -> Source:
+        return Source(self.cleaned_data["source"])
+
+    def take_errors(self, error: ValidationError) -> None:
+        """A service's errors, at the fields they are about."""
+        for name, found in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
+            for message in found:
+                self.add_error(name if name in self.fields else None, message)
+
+
+class HuntForm(_SourceForm):
+    """A hunt's own parameters. Values are checked by the binding, which every door shares."""
+
+    def __init__(self, *args: Any, hunt: Hunt, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hunt = hunt
+        self.set_sources(sources, hunt.sources)
+        for parameter in hunt.parameters:
+            self.fields[parameter.name] = _field(parameter)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        values = {p.name: self.cleaned_data.get(p.name, "") for p in self.hunt.parameters}
+        return values | ({AS_OF: as_of(values[AS_OF])} if AS_OF in values else {})
+
+
+def _field(parameter: Parameter) -> forms.Field:
+    """A text field: the form says what is missing, the binding what does not fit."""
+    default, many = parameter.default, parameter.kind.many
+    widget: forms.Widget = forms.Textarea(attrs={"rows": 3, "class": "mono"}) if many else forms.TextInput()
+    helps = {AS_OF: _AS_OF_HELP, SPAN: _SPAN_HELP}
+    if not many:
+        widget.attrs |= {"autocomplete": "off", "spellcheck": "false", "list": f"known-{parameter.name}"}
+    return forms.CharField(
+        label=label_of(parameter.name),
+        required=parameter.required,
+        initial="\n".join(map(str, default)) if isinstance(default, list) else default,
+        help_text=" ".join(filter(None, (helps.get(parameter.name, f"{parameter.kind.label}."), parameter.help))),
+        max_length=100_000,
+        widget=widget,
+    )
+
+
+class PackForm(_SourceForm):
+    """One subject for every hunt of a pack."""
+
+    subject = forms.CharField(max_length=255)
+    span = forms.ChoiceField(label="Window", choices=_SPANS, required=False)
+    as_of = forms.CharField(label="As of", required=False, initial=NOW, max_length=40, help_text=_AS_OF_HELP)
+
+    def __init__(
+        self, data: QueryDict | None = None, *, pack: Pack, case: Case, sources: Sequence[SourceChoice]
+    ) -> None:
+        super().__init__(data, prefix=pack.id)
+        self.pack = pack
+        self.known = list(case.assets.filter(kind=pack.entity).order_by("name")[:200])
+        self.set_sources(sources)
+        subject = self.fields["subject"]
+        subject.label = Asset.Kind(pack.entity).label
+        subject.initial = self.known[0].name if self.known else ""
+        subject.widget.attrs |= {"list": f"known-{pack.id}", "autocomplete": "off", "spellcheck": "false"}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The values by parameter, for those that hunts of the pack take."""
+        values: dict[str, Any] = {AS_OF: as_of(self.cleaned_data["as_of"])}
+        if self.cleaned_data["span"]:
+            values[SPAN] = self.cleaned_data["span"]
+        names = {p.name for hunt in self.pack.hunts if (p := hunt.fills(f"asset.{self.pack.entity}"))}
+        return values | dict.fromkeys(names, self.cleaned_data["subject"])
+
+    @property
+    def asset(self) -> Asset | None:
+        wanted = self.cleaned_data["subject"].strip().lower()
+        return next((asset for asset in self.known if asset.name == wanted), None)
+
+
+class KqlForm(_SourceForm):
+    """A person's own query."""
+
+    title = forms.CharField(max_length=200, required=False, help_text="What you look for. Empty: the first line.")
+    kql = forms.CharField(
+        label="KQL",
+        max_length=MAX_KQL,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 10, "data-code": "", "spellcheck": "false"}),
+        help_text="Tab indents; Esc then Tab leaves; Ctrl+Enter runs.",
+    )
+    span = forms.CharField(label="Window", initial="7d", max_length=30, help_text=_SPAN_HELP)
+    as_of = forms.CharField(label="As of", required=False, initial=NOW, max_length=40, help_text=_AS_OF_HELP)
+
+    def __init__(self, *args: Any, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.set_sources(sources)
+
+
+class ConclusionForm(forms.Form):
+    verdict = forms.ChoiceField(
+        label="What it means", choices=[c for c in Activity.Verdict.choices if c[0]], widget=forms.RadioSelect
+    )
+    sentence = LongTextField(
+        rows=2,
+        max_length=2000,
+        required=False,
+        label="In a sentence",
+        help_text="The report prints it beside the hunt.",
+    )
+
+
+class RowEventForm(forms.Form):
+    """A row on the timeline."""
+
+    at = MomentField(label="When")
+    title = forms.CharField(max_length=300, label="What happened")
+    technique = forms.RegexField(
+        r"^T\d{4}(\.\d{3})?$", max_length=16, required=False, label="ATT&CK technique", help_text="As in T1547.001."
+    )
+    lane = forms.ChoiceField(choices=Event.Lane.choices, label="Whose act")
+    description = LongTextField(rows=2, required=False, label="Note")
+
+
+class RowAssetForm(forms.Form):
+    kind = forms.ChoiceField(choices=Asset.Kind.choices)
+    name = forms.CharField(max_length=255)
+
+
+class RowIndicatorForm(forms.Form):
+    kind = forms.ChoiceField(choices=Indicator.Kind.choices)
+    value = forms.CharField(max_length=2048)
+    verdict = forms.ChoiceField(choices=Indicator.Verdict.choices, required=False)

@@ -1,0 +1,105 @@
+"""Hunt runs: one execution of one query, from the click to the evidence."""
+
+import uuid
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from ircase.models import Activity, Case, CaseTable, Connection, Evidence, Job, JobQuerySet, JobState
+
+
+class Source(models.TextChoices):
+    """Where KQL runs."""
+
+    DEFENDER = "defender", "Defender XDR"
+    LOG_ANALYTICS = "loganalytics", "Log Analytics"
+    CASE = "case", "The case's own tables"
+
+    @property
+    def is_tenant(self) -> bool:
+        return self is not Source.CASE
+
+
+class HuntRunQuerySet(JobQuerySet["HuntRun"]):
+    def for_case(self, case: Case) -> Self:
+        return self.filter(case=case)
+
+    def latest_first(self) -> Self:
+        return self.order_by("-queued_at", "-pk")
+
+    def with_people(self) -> Self:
+        """What a list or a page shows beside the row, in the same query."""
+        return self.select_related("activity__judged_by", "requested_by", "connection", "evidence", "table")
+
+
+class HuntRun(Job):
+    """
+    QUEUED -> RUNNING -> DONE (evidence) | FAILED (reason) | CANCELLED (a person asked)
+       ^         |
+       +---------+  quota, an ill service or a silent worker: the same row waits and goes on
+
+    `final_kql` is `prelude` + `kql`, frozen with its SHA-256 when the run is queued, and so is the window. A person's
+    retry is a new run with `retry_of`. Truncated is a property of DONE, never a state.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="runs")
+    activity = models.OneToOneField(Activity, on_delete=models.PROTECT, related_name="+")
+    hunt_id = models.CharField(max_length=64, blank=True, help_text="Empty for a person's own KQL.")
+    hunt_version = models.PositiveIntegerField(default=0)
+    pack = models.CharField(max_length=64, blank=True)
+    title = models.CharField(max_length=300)
+    kql = models.TextField(help_text="The text as the library or the person has it.")
+    prelude = models.TextField(blank=True, help_text="The generated let statements that bind the parameters.")
+    final_kql = models.TextField()
+    kql_sha256 = models.CharField(max_length=64)
+    parameters = models.JSONField(default=dict, blank=True)
+    window_start = models.DateTimeField()
+    window_end = models.DateTimeField()
+    source = models.CharField(max_length=16, choices=Source.choices)
+    connection = models.ForeignKey(
+        Connection, null=True, blank=True, on_delete=models.PROTECT, related_name="hunt_runs"
+    )
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="hunt_runs")
+    priority = models.PositiveSmallIntegerField(default=2, help_text="0 goes first; from the case's severity.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="Answers of the service that were not a result.")
+    row_count = models.PositiveBigIntegerField(null=True, blank=True)
+    truncated = models.BooleanField(default=False)
+    truncated_by = models.CharField(max_length=300, blank=True, help_text="rows, bytes, or the service's own words.")
+    evidence = models.OneToOneField(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="hunt_run")
+    table = models.ForeignKey(CaseTable, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    request_ids = models.JSONField(default=list, blank=True)
+    identity = models.CharField(max_length=100, blank=True, help_text="The app registration the query ran as.")
+    retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries")
+    limits = models.JSONField(default=dict, blank=True)
+
+    objects = HuntRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-queued_at", "-pk"]
+        indexes = [
+            models.Index(fields=["case", "-queued_at"], name="run_of_case"),
+            models.Index(fields=["state", "not_before"], name="run_to_do"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(state=JobState.DONE) | Q(evidence__isnull=False), name="run_done_has_evidence"
+            ),
+            models.CheckConstraint(
+                condition=Q(source=Source.CASE) | Q(connection__isnull=False), name="run_on_a_tenant_has_connection"
+            ),
+            models.CheckConstraint(condition=Q(window_end__gt=models.F("window_start")), name="run_window_is_a_span"),
+        ]
+
+    def __str__(self) -> str:
+        return f"hunt {self.title}: {self.state}"
+
+    @property
+    def is_own_kql(self) -> bool:
+        return not self.hunt_id
+
+    @property
+    def may_be_retried(self) -> bool:
+        return self.is_final

@@ -1,0 +1,57 @@
+"""What both services of a tenant share: clients that live as long as the worker, and rows as records."""
+
+import functools
+import logging
+from collections.abc import Iterator
+from typing import cast
+
+from hunting.providers.base import Answer, Record
+from kql import Column
+from kql.types import KqlType
+from msapi.endpoint import Endpoint
+from msapi.results import HuntResult
+from msapi.tokens import TokenProvider
+from msapi.transport import CallRecord
+
+logger = logging.getLogger(__name__)
+
+
+@functools.lru_cache(maxsize=32)
+def tokens(endpoint: Endpoint) -> TokenProvider:
+    """One token cache per endpoint; a changed connection is another endpoint."""
+    return TokenProvider(endpoint)
+
+
+def log_call(call: CallRecord) -> None:
+    logger.info(
+        "hunt.call",
+        extra={
+            "service": call.service,
+            "status": call.status,
+            "ms": round(call.milliseconds),
+            "request_id": call.request_id,
+            "attempt": call.attempt,
+            "bytes": call.received,
+        },
+    )
+
+
+def answer_of(result: HuntResult, rows: int) -> Answer:
+    """A tenant's result as the runner reads it, with at most `rows` rows."""
+    columns = tuple(Column(c.name, cast(KqlType, c.type)) for c in result.columns)
+    answer = Answer(columns=columns, records=iter(()), request_id=result.request_id)
+    answer.records = _records(result, answer, rows)
+    return answer
+
+
+def _records(result: HuntResult, answer: Answer, rows: int) -> Iterator[Record]:
+    names = [column.name for column in answer.columns]
+    for count, row in enumerate(result.rows):
+        if count >= rows:
+            answer.truncated_by = "rows"
+            return
+        yield dict(zip(names, row, strict=True))
+    if result.truncated:
+        answer.truncated_by = result.notice or "rows"
+    if result.unlisted:
+        answer.notes.append(f"Columns outside the schema were left out: {', '.join(sorted(result.unlisted))}.")

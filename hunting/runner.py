@@ -1,0 +1,330 @@
+"""The work behind the tasks: one claimed run, from the person's right to the sealed evidence."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from django.db import DatabaseError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from hunting import quota
+from hunting.catalogue import hunts
+from hunting.manifest import manifest_of
+from hunting.models import HuntRun, Source
+from hunting.providers import PROVIDERS, Question
+from hunting.quota import Later, Turn
+from hunting.services.sources import tables_for
+from hunting.spool import Gathered, folder_of, gather
+from ircase import access
+from ircase.models import Activity, CaseTable, Evidence, JobState
+from ircase.services import activity, connections, evidence, tables
+from ircase.store import StoreError
+from ircase.work import Hold, Stopped, hold
+from kql import KqlCancelled, KqlError, Limits
+from msapi.errors import ApiError, BadQuery, Cancelled, Throttled
+
+logger = logging.getLogger(__name__)
+
+WATCH: Final = 0.5
+"""Seconds between two looks at whether a person has cancelled."""
+
+FRESH: Final = 2.0
+"""Seconds after which a person is shown how far it is; the heartbeat alone is slower."""
+
+TRIES: Final = 6
+THROTTLED_TRIES: Final = 60
+GIVE_UP_AFTER: Final = timedelta(hours=24)
+BACKOFF: Final = 15.0
+BACKOFF_CAP: Final = 600.0
+
+
+class Refused(Exception):
+    """The run cannot go on, and asking again changes nothing. The message is for the person."""
+
+
+def run_hunt(run: HuntRun) -> None:
+    """Answer one claimed run. However it goes, the row ends or goes back to the queue with a reason."""
+    try:
+        with hold(HuntRun.objects.all(), run) as held, folder_of(run) as folder:
+            missing, gathered = _answer(run, held, folder)
+            _seal(run, gathered, missing)
+    except (Stopped, KqlCancelled, Cancelled):
+        _give_up(run)
+    except Later as wait:
+        progress = {"phase": "waiting", "place": wait.place, "eta": round(wait.eta)}
+        _hand_back(run, wait.seconds, wait.reason, progress)
+    except KqlError as error:
+        if error.detail:
+            logger.warning("hunt.kql_error", extra={"run": str(run.uuid), "code": error.code, "detail": error.detail})
+        _fail(run, str(error))
+    except ApiError as error:
+        _after_api_error(run, error)
+    except (Refused, StoreError) as error:
+        _fail(run, str(error))
+    except DatabaseError:
+        # Nothing can be written now; the sweep takes the row up once the database answers.
+        raise
+    except Exception:
+        logger.exception("hunt.fault", extra={"run": str(run.uuid)})
+        _fail(run, "A fault in IRCase stopped this run; nothing was sealed. Its log has the details. Run it again.")
+
+
+def _answer(run: HuntRun, held: Hold, folder: Path) -> tuple[tuple[str, ...], Gathered]:
+    _check_right(run)
+    activity.progress(run.activity, JobState.RUNNING)
+    question, missing = _question(run, held.stop)
+    watch = _watcher(run, held)
+    with _turn(run, question, held, watch) as turn:
+        # The lease is renewed with every look, which is far oftener than it lapses.
+        def tick() -> None:
+            watch()
+            if turn is not None:
+                turn.renew()
+
+        return missing, _gathered(run, question, folder, held, tick)
+
+
+def _check_right(run: HuntRun) -> None:
+    """Permission is checked where it is used: it may have been taken away while the run waited."""
+    if not access.still_may(run.requested_by, run.case, access.ANALYST):
+        raise Refused(f"{run.requested_by.name} may no longer run hunts on this case.")
+    if run.connection is not None and not run.connection.enabled:
+        raise Refused(f"The connection {run.connection.name} was switched off. An administrator can switch it on.")
+
+
+def _question(run: HuntRun, cancel: threading.Event) -> tuple[Question, tuple[str, ...]]:
+    limits = Limits(**{**run.limits, "rows": int(run.limits.get("rows", Limits().rows))})
+    question = Question(
+        kql=run.kql,
+        prelude=run.prelude,
+        final_kql=run.final_kql,
+        start=run.window_start,
+        end=run.window_end,
+        limits=limits,
+        cancel=cancel,
+        times_itself=bool(run.hunt_id),
+    )
+    if run.connection is not None:
+        return (
+            replace(question, endpoint=connections.endpoint(run.connection), workspace=run.connection.workspace_id),
+            (),
+        )
+    given, missing = tables_for(run.case, hunts().get(run.hunt_id))
+    if missing and not given:
+        raise Refused(
+            f"The case has none of this hunt's tables: {', '.join(missing)}. Upload evidence that holds them and "
+            "read it into tables, or run the hunt on the tenant."
+        )
+    return replace(question, tables=given), missing
+
+
+def _turn(
+    run: HuntRun, question: Question, held: Hold, watch: Callable[[], None]
+) -> AbstractContextManager[Turn | None]:
+    if question.endpoint is None:
+        return nullcontext()
+    return quota.turn(run, question.endpoint, held, watch)
+
+
+def _watcher(run: HuntRun, held: Hold) -> Callable[[], None]:
+    """Looks whether the row is still ours and wanted, and raises Stopped where it is not."""
+    mine = HuntRun.objects.filter(pk=run.pk, owner=run.owner, state=JobState.RUNNING, cancel_requested=False)
+    beaten = time.monotonic()
+
+    def watch() -> None:
+        nonlocal beaten
+        if not mine.exists():
+            held.stop.set()
+        elif time.monotonic() - beaten >= FRESH:
+            held.beat_now()
+            beaten = time.monotonic()
+        held.check()
+
+    return watch
+
+
+def _gathered(run: HuntRun, question: Question, folder: Path, held: Hold, tick: Callable[[], None]) -> Gathered:
+    """The answer, made in a thread that is abandoned when a person cancels: a service may hold a call for minutes."""
+    done: Future[Gathered] = Future()
+
+    def told(phase: str, rows: int) -> None:
+        held.progress(phase=phase, rows=rows, place=None, eta=None)
+
+    def work() -> None:
+        try:
+            done.set_result(gather(PROVIDERS[run.source], question, folder, told))
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=work, name=f"hunt-{run.pk}", daemon=True).start()
+    while not done.done():
+        _await(done)
+        tick()
+    return done.result()
+
+
+def _await(done: Future[Gathered]) -> None:
+    finished = threading.Event()
+    done.add_done_callback(lambda _: finished.set())
+    finished.wait(WATCH)
+
+
+def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> None:
+    """Evidence, custody, table, activity and the end of the row: all of it, or nothing."""
+    if gathered.request_id:
+        run.request_ids = [*run.request_ids, gathered.request_id]
+    cut = bool(gathered.truncated_by)
+    with transaction.atomic():
+        if not HuntRun.objects.select_for_update().filter(pk=run.pk, owner=run.owner, state=JobState.RUNNING).exists():
+            return
+        item = _seal_record(run, gathered, missing)
+        HuntRun.objects.end(
+            run.pk,
+            run.owner,
+            JobState.DONE,
+            evidence=item,
+            table=_keep_table(run, item, gathered),
+            row_count=gathered.row_count,
+            truncated=cut,
+            truncated_by=gathered.truncated_by,
+            request_ids=run.request_ids,
+            progress={},
+        )
+        outcome = _outcome(gathered, missing)
+        activity.end(
+            run.activity,
+            state=JobState.DONE,
+            outcome=outcome,
+            row_count=gathered.row_count,
+            partial=cut,
+            evidence=item,
+        )
+    logger.info("hunt.done", extra={"run": str(run.uuid), "rows": gathered.row_count, "truncated": cut})
+
+
+def _seal_record(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> Evidence:
+    return evidence.seal(
+        case=run.case,
+        stored=gathered.stored,
+        kind=Evidence.Kind.HUNT,
+        name=f"{run.hunt_id or 'kql'}-{str(run.uuid)[:8]}.ndjson",
+        manifest=manifest_of(run, gathered, missing),
+        actor=run.requested_by,
+        media_type="application/x-ndjson",
+        description=run.title,
+        partial=bool(gathered.truncated_by),
+    )
+
+
+def _keep_table(run: HuntRun, item: Evidence, gathered: Gathered) -> CaseTable | None:
+    info = gathered.info
+    if gathered.parquet is None or info is None:
+        return None
+    new = tables.NewTable(
+        name=f"Hunt_{run.hunt_id or 'kql'}".replace("-", "_"),
+        path=gathered.parquet,
+        columns=info.columns,
+        row_count=info.rows,
+        first_time=info.first_time,
+        last_time=info.last_time,
+        origin="hunt",
+        queryable=False,
+    )
+    return tables.keep(evidence=item, tables=[new])[0]
+
+
+def _outcome(gathered: Gathered, missing: tuple[str, ...]) -> str:
+    rows = "1 row" if gathered.row_count == 1 else f"{gathered.row_count:,} rows"
+    said = [rows]
+    if gathered.truncated_by:
+        said.append(f"TRUNCATED ({cut_words(gathered.truncated_by)}): there may be more than was kept")
+    if missing:
+        said.append(f"the case has no {', '.join(missing)}")
+    return "; ".join(said)
+
+
+def cut_words(truncated_by: str) -> str:
+    """Why a result was cut, for people."""
+    return {"rows": "the row limit was reached", "bytes": "the size limit was reached"}.get(truncated_by, truncated_by)
+
+
+def _fail(run: HuntRun, reason: str) -> None:
+    _end(run, JobState.FAILED, reason)
+
+
+def _give_up(run: HuntRun) -> None:
+    """A person cancelled; or the row is another worker's by now, and then there is nothing of ours to end."""
+    if HuntRun.objects.filter(pk=run.pk, owner=run.owner, cancel_requested=True).exists():
+        _end(run, JobState.CANCELLED, "Cancelled")
+    if run.connection is not None:
+        quota.leave(run, connections.endpoint(run.connection))
+
+
+def _end(run: HuntRun, state: JobState, reason: str) -> None:
+    with transaction.atomic():
+        if HuntRun.objects.end(run.pk, run.owner, state, reason=reason, request_ids=run.request_ids, progress={}):
+            activity.end(run.activity, state=state, outcome=reason)
+    logger.info(f"hunt.{state}", extra={"run": str(run.uuid), "reason": reason[:200]})
+
+
+def _after_api_error(run: HuntRun, error: ApiError) -> None:
+    """Wait and go on where that can help, within reason; else end with what to do."""
+    if error.request_id:
+        run.request_ids = [*run.request_ids, error.request_id]
+    tries, sentence = run.tries + 1, _sentence(run, error)
+    most = THROTTLED_TRIES if isinstance(error, Throttled) else TRIES
+    if error.permanent:
+        _fail(run, sentence)
+    elif tries >= most or timezone.now() - run.queued_at > GIVE_UP_AFTER:
+        _fail(run, f"Given up after {tries} tries: {sentence}")
+    else:
+        wait = error.retry_after or min(BACKOFF * 2 ** (tries - 1), BACKOFF_CAP)
+        if isinstance(error, Throttled) and run.connection is not None:
+            _penalise(run, wait)
+        _hand_back(run, wait, sentence, {"phase": "waiting", "eta": round(wait)}, tries=tries)
+
+
+def _penalise(run: HuntRun, seconds: float) -> None:
+    """Nobody else runs into the same 429."""
+    assert run.connection is not None
+    endpoint = connections.endpoint(run.connection)
+    try:
+        quota.governor().penalise(quota.bucket_of(Source(run.source), endpoint), seconds)
+    except ApiError as error:
+        logger.warning("hunt.penalty_not_shared", extra={"error": str(error)})
+
+
+def _sentence(run: HuntRun, error: ApiError) -> str:
+    """The error in words, with the place in the person's own text."""
+    if isinstance(error, BadQuery) and error.line:
+        lines = run.prelude.count("\n")
+        if error.line > lines:
+            column = f", column {error.position}" if error.position else ""
+            return f"line {error.line - lines}{column}: {error}"
+    return str(error)
+
+
+def _hand_back(
+    run: HuntRun, seconds: float, reason: str, progress: dict[str, Any], *, tries: int | None = None
+) -> None:
+    """Back to the queue with its reason. A wait is no attempt that failed: only silent workers use those up."""
+    seconds = max(1.0, seconds)
+    with transaction.atomic():
+        if not HuntRun.objects.hand_back(run.pk, run.owner, reason=reason, wait=seconds):
+            return
+        HuntRun.objects.filter(pk=run.pk).update(
+            attempt=F("attempt") - 1,
+            tries=run.tries if tries is None else tries,
+            request_ids=run.request_ids,
+            progress=progress,
+        )
+        Activity.objects.filter(pk=run.activity_id).update(state=JobState.QUEUED)
+    logger.info("hunt.handed_back", extra={"run": str(run.uuid), "seconds": round(seconds), "reason": reason[:200]})

@@ -1,0 +1,182 @@
+"""Queueing, stopping, repeating and judging hunt runs."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from hunting import catalogue
+from hunting.binding import Frozen, Window
+from hunting.models import HuntRun, Source
+from ircase import jobs
+from ircase.models import Activity, Case, JobState, Severity, User
+from ircase.services import activity, log
+from kql import Limits
+
+TASK: Final = "hunting.run_hunt"
+
+
+@dataclass(frozen=True)
+class SourceChoice:
+    """A place to run KQL, as a case can or cannot use it. `why_not` is empty where it can."""
+
+    source: Source
+    where: str
+    why_not: str = ""
+
+
+def sources_of(case: Case) -> list[SourceChoice]:
+    """Every source, with what keeps the case from using it."""
+    connection = case.connection
+    why_not = "" if connection else "The case has no connection to a tenant. A lead can set one on the case."
+    if connection and not connection.enabled:
+        why_not = f"The connection {connection.name} is switched off."
+    name = connection.name if connection else ""
+    no_workspace = "" if connection and connection.workspace_id else "The connection names no workspace."
+    return [
+        SourceChoice(Source.DEFENDER, name, why_not),
+        SourceChoice(Source.LOG_ANALYTICS, name, why_not or no_workspace),
+        SourceChoice(Source.CASE, case.reference),
+    ]
+
+
+def best_source(case: Case) -> Source:
+    """What is offered first: the tenant where there is one."""
+    return next(choice.source for choice in sources_of(case) if not choice.why_not)
+
+
+@transaction.atomic
+def queue_run(
+    *,
+    case: Case,
+    actor: User,
+    frozen: Frozen,
+    source: Source,
+    pack: str = "",
+    retry_of: HuntRun | None = None,
+) -> HuntRun:
+    """Write the run and wake a worker. The question is frozen from here on. Raises ValidationError."""
+    _check_source(case, frozen, source)
+    hunt, tenant = frozen.hunt, source.is_tenant
+    run = HuntRun(
+        case=case,
+        hunt_id=hunt.id if hunt else "",
+        hunt_version=hunt.version if hunt else 0,
+        pack=pack,
+        title=frozen.title,
+        kql=frozen.kql,
+        prelude=frozen.prelude,
+        final_kql=frozen.final_kql,
+        kql_sha256=frozen.sha256,
+        parameters=dict(frozen.parameters),
+        window_start=frozen.window.start,
+        window_end=frozen.window.end,
+        source=source,
+        connection=case.connection if tenant else None,
+        requested_by=actor,
+        priority=priority_of(case),
+        identity=case.connection.client_id if tenant and case.connection else "IRCase",
+        retry_of=retry_of,
+        limits=_limits(),
+    )
+    run.activity = activity.begin(
+        case=case,
+        kind=Activity.Kind.HUNT,
+        title=run.title,
+        subject=run.uuid,
+        url_name="hunting:run",
+        actor=actor,
+        detail=_detail(run),
+    )
+    run.full_clean(exclude=["case", "activity", "requested_by", "connection", "retry_of"])
+    run.save()
+    jobs.enqueue(TASK, run.pk)
+    return run
+
+
+def _check_source(case: Case, frozen: Frozen, source: Source) -> None:
+    if not case.is_open:
+        raise ValidationError("The case is closed. Reopen it before you hunt.")
+    if frozen.hunt and source not in frozen.hunt.sources:
+        raise ValidationError({"source": f"{frozen.hunt.title} does not run on {source.label}."})
+    choice = next(c for c in sources_of(case) if c.source == source)
+    if choice.why_not:
+        raise ValidationError({"source": choice.why_not})
+
+
+def priority_of(case: Case) -> int:
+    """0 for a critical case, 4 for an informational one: who goes first where a quota makes runs wait."""
+    return len(Severity.values) - 1 - Severity.values.index(case.severity)
+
+
+def _limits() -> dict[str, Any]:
+    limits = Limits()
+    return {"rows": limits.rows, "bytes": limits.bytes, "seconds": limits.seconds}
+
+
+def _detail(run: HuntRun) -> dict[str, Any]:
+    """What the report prints of a hunt without knowing this app."""
+    return {
+        "hunt": run.hunt_id,
+        "pack": run.pack,
+        "query": run.final_kql,
+        "query_sha256": run.kql_sha256,
+        "parameters": run.parameters,
+        "source": Source(run.source).label,
+        "tenant": run.connection.tenant_id if run.connection else "",
+        "window": [run.window_start.isoformat(), run.window_end.isoformat()],
+    }
+
+
+@transaction.atomic
+def cancel(*, run: HuntRun, actor: User) -> None:
+    """Stop a run: a queued one ends here, a running one within about a second in its worker."""
+    asked = HuntRun.objects.filter(pk=run.pk).unfinished().update(cancel_requested=True)
+    if not asked:
+        return
+    log.record("hunt.cancel_requested", case=run.case, actor=actor, title=run.title, subject=str(run.uuid))
+    reason = f"Cancelled by {actor.name}"
+    # Through RUNNING, so that the one way to end a row is also taken here and a worker that claims meanwhile loses.
+    queued = HuntRun.objects.filter(pk=run.pk, state=JobState.QUEUED)
+    if queued.update(state=JobState.RUNNING, owner=f"cancel:{actor.pk}"):
+        HuntRun.objects.end(run.pk, f"cancel:{actor.pk}", JobState.CANCELLED, reason=reason)
+        activity.end(run.activity, state=JobState.CANCELLED, outcome=reason, actor=actor)
+
+
+def retry(*, run: HuntRun, actor: User) -> HuntRun:
+    """The same frozen question once more, as a run of its own. Raises ValidationError while the first is under way."""
+    if not run.may_be_retried:
+        raise ValidationError("This run has not ended yet. Cancel it first, or wait.")
+    return queue_run(
+        case=run.case,
+        actor=actor,
+        frozen=frozen_of(run),
+        source=Source(run.source),
+        pack=run.pack,
+        retry_of=run,
+    )
+
+
+def conclude(*, run: HuntRun, actor: User, verdict: str, sentence: str) -> Activity:
+    """What the result means for the case, in a person's words. Raises ValidationError."""
+    if not run.is_final:
+        raise ValidationError("Wait for the run to end before you judge it.")
+    if verdict not in Activity.Verdict.values or not verdict:
+        raise ValidationError({"verdict": "Choose what the result means."})
+    if verdict != Activity.Verdict.NO_DATA and not sentence.strip():
+        raise ValidationError({"sentence": "Say in a sentence what it means; the report prints it."})
+    return activity.judge(activity=run.activity, actor=actor, verdict=verdict, sentence=sentence.strip())
+
+
+def frozen_of(run: HuntRun) -> Frozen:
+    """The question as the run has it, whatever the library says today."""
+    hunt = catalogue.hunts().get(run.hunt_id)
+    return Frozen(
+        title=run.title,
+        kql=run.kql,
+        window=Window(run.window_start, run.window_end),
+        hunt=hunt if hunt and hunt.version == run.hunt_version and hunt.kql == run.kql else None,
+        prelude=run.prelude,
+        parameters=run.parameters,
+    )

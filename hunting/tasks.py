@@ -1,0 +1,21 @@
+"""Doors for the worker: claim, call the runner, nothing else."""
+
+from celery import shared_task
+
+from hunting import runner
+from hunting.models import HuntRun
+from ircase.services import sweep
+from ircase.work import new_owner
+
+
+@shared_task(name="hunting.run_hunt")
+def run_hunt(pk: int) -> None:
+    run = HuntRun.objects.claim(pk, new_owner())
+    if run is not None:
+        runner.run_hunt(run)
+
+
+@shared_task(name="hunting.sweep")
+def sweep_runs() -> None:
+    """Beat's tick: runs whose worker died, whose message was lost or whose wait is over go on."""
+    sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")

@@ -1,0 +1,168 @@
+"""Asking: a library hunt with its parameters, or a person's own KQL, always with the final text before it runs."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+import kql
+from hunting import catalogue
+from hunting.binding import AS_OF, Frozen, attach, attach_kql, fill
+from hunting.catalogue import Hunt
+from hunting.forms import HuntForm, KqlForm
+from hunting.forms import as_of as moment_text
+from hunting.models import Source
+from hunting.services import runs, sources
+from hunting.views.doors import run_of
+from ircase.access import parse_uuid
+from ircase.models import Asset, Case
+from ircase.pages import render_tab
+from ircase.views.doors import case_to_change
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def attach_hunt(request: HttpRequest, reference: str, hunt_id: str) -> HttpResponse:
+    """The parameters, filled from the case; POST with `action=preview` shows the final text, anything else runs it."""
+    user, case = case_to_change(request, reference)
+    hunt = catalogue.hunts().get(hunt_id)
+    if hunt is None:
+        raise Http404("No such hunt.")
+    usable = runs.sources_of(case)
+    if request.method == "GET":
+        initial = _initial(request.GET, case, hunt)
+        form = HuntForm(hunt=hunt, sources=usable, initial=initial)
+        values = {p.name: initial.get(p.name, form.fields[p.name].initial or "") for p in hunt.parameters}
+        return _show_hunt(request, case, form, _try(hunt, values), Source(initial["source"]))
+    form = HuntForm(request.POST, hunt=hunt, sources=usable)
+    frozen = _frozen(form)
+    if frozen is None or request.POST.get("action") == "preview":
+        chosen = form.cleaned_data.get("source", "") or Source.CASE
+        return _show_hunt(request, case, form, frozen, Source(chosen), status=200 if frozen else 422)
+    try:
+        run = runs.queue_run(case=case, actor=user, frozen=frozen, source=form.wanted_source)
+    except ValidationError as error:
+        form.take_errors(error)
+        return _show_hunt(request, case, form, frozen, form.wanted_source, status=422)
+    messages.success(request, f"{run.title} is queued.")
+    return redirect("hunting:run", case.reference, run.uuid)
+
+
+def _initial(query: QueryDict, case: Case, hunt: Hunt) -> dict[str, Any]:
+    """What the form begins with: an earlier run's values (`from`), or an asset's (`asset`), or what the case knows."""
+    values: dict[str, Any] = {"source": runs.best_source(case).value}
+    earlier, chosen = query.get("from", ""), query.get("asset", "")
+    if earlier:
+        run = run_of(case, parse_uuid(earlier))
+        return values | {"source": run.source} | _lines({k: v for k, v in run.parameters.items() if k != AS_OF})
+    asset = Asset.objects.filter(case=case, uuid=parse_uuid(chosen)).first() if chosen else None
+    return values | _lines(fill(hunt, case, asset=asset))
+
+
+def _lines(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: "\n".join(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _try(hunt: Hunt, values: dict[str, Any]) -> Frozen | None:
+    try:
+        return attach(hunt=hunt, given=values)
+    except ValidationError:
+        return None
+
+
+def _frozen(form: HuntForm) -> Frozen | None:
+    if not form.is_valid():
+        return None
+    try:
+        return attach(hunt=form.hunt, given=form.given)
+    except ValidationError as error:
+        form.take_errors(error)
+        return None
+
+
+def _show_hunt(
+    request: HttpRequest, case: Case, form: HuntForm, frozen: Frozen | None, source: Source, status: int = 200
+) -> HttpResponse:
+    context = {
+        "hunt": form.hunt,
+        "form": form,
+        "frozen": frozen,
+        "known": [(p.name, _known(case, p.fill)) for p in form.hunt.parameters if p.fill and not p.kind.many],
+        "missing": sources.missing_tables(case, form.hunt) if source == Source.CASE else (),
+        "source": source,
+    }
+    return render_tab(request, case, "hunts", "hunting/attach.html", context, status=status)
+
+
+def _known(case: Case, origin: str) -> list[str]:
+    """What the case could fill in, offered while a person types."""
+    kind, _, attribute = origin.removeprefix("asset.").partition(".")
+    if not origin.startswith("asset."):
+        return []
+    return [value for value in case.assets.filter(kind=kind).values_list(attribute, flat=True)[:200] if value]
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def own_kql(request: HttpRequest, reference: str) -> HttpResponse:
+    user, case = case_to_change(request, reference)
+    usable = runs.sources_of(case)
+    if request.method == "GET":
+        initial = {"source": runs.best_source(case).value} | _kql_of(request.GET, case)
+        return _show_kql(request, case, KqlForm(sources=usable, initial=initial))
+    form = KqlForm(request.POST, sources=usable)
+    frozen = _frozen_kql(form)
+    problems = _problems(case, form, frozen)
+    if frozen is None or problems or request.POST.get("action") == "preview":
+        checked = frozen is not None and not problems
+        return _show_kql(request, case, form, frozen, problems, status=200 if checked else 422)
+    try:
+        run = runs.queue_run(case=case, actor=user, frozen=frozen, source=form.wanted_source)
+    except ValidationError as error:
+        form.take_errors(error)
+        return _show_kql(request, case, form, frozen, status=422)
+    messages.success(request, f"{run.title} is queued.")
+    return redirect("hunting:run", case.reference, run.uuid)
+
+
+def _kql_of(query: QueryDict, case: Case) -> dict[str, Any]:
+    earlier = query.get("from", "")
+    if not earlier:
+        return {}
+    run = run_of(case, parse_uuid(earlier))
+    return {"kql": run.final_kql, "title": run.title, "source": run.source}
+
+
+def _frozen_kql(form: KqlForm) -> Frozen | None:
+    if not form.is_valid():
+        return None
+    data = form.cleaned_data
+    try:
+        return attach_kql(kql=data["kql"], span=data["span"], as_of=moment_text(data["as_of"]), title=data["title"])
+    except ValidationError as error:
+        form.take_errors(error)
+        return None
+
+
+def _problems(case: Case, form: KqlForm, frozen: Frozen | None) -> tuple[kql.Diagnostic, ...]:
+    """What the local engine says before it runs. A tenant's own tables and functions are its own to judge."""
+    if frozen is None or form.wanted_source != Source.CASE:
+        return ()
+    given, _ = sources.tables_for(case, None)
+    return kql.validate(frozen.kql, given)
+
+
+def _show_kql(
+    request: HttpRequest,
+    case: Case,
+    form: KqlForm,
+    frozen: Frozen | None = None,
+    problems: tuple[kql.Diagnostic, ...] = (),
+    status: int = 200,
+) -> HttpResponse:
+    context = {"form": form, "frozen": frozen, "problems": problems, "tables": sources.names_of(case)}
+    return render_tab(request, case, "hunts", "hunting/own_kql.html", context, status=status)

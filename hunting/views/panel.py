@@ -1,0 +1,91 @@
+"""The tab: packs, hunts by entity, own KQL, and the runs of the case."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from hunting import catalogue
+from hunting.forms import KqlForm, PackForm
+from hunting.models import HuntRun
+from hunting.services import packs, runs
+from ircase import access
+from ircase.models import Case
+from ircase.pages import render_tab
+from ircase.views.doors import case_to_change
+
+PER_PAGE = 50
+ENTITY_TITLES = {"device": "Devices", "account": "Accounts", "file": "Files", "tenant": "The tenant"}
+
+
+@require_GET
+@login_required
+def panel(request: HttpRequest, reference: str) -> HttpResponse:
+    case = access.get_case(access.current_user(request), reference)
+    return render_panel(request, case)
+
+
+def render_panel(request: HttpRequest, case: Case, bound: PackForm | None = None, status: int = 200) -> HttpResponse:
+    """The tab; `bound` is a pack's form that came back with errors."""
+    sources = runs.sources_of(case)
+    forms = [
+        bound if bound and bound.pack.id == pack.id else PackForm(pack=pack, case=case, sources=sources)
+        for pack in catalogue.packs().values()
+    ]
+    context: dict[str, Any] = {
+        **_runs(request, case),
+        "packs": forms,
+        "groups": _groups(),
+        "kql_form": KqlForm(sources=sources),
+        "unusable": [choice for choice in sources if choice.why_not],
+    }
+    return render_tab(request, case, "hunts", "hunting/panel.html", context, status=status)
+
+
+def _groups() -> list[tuple[str, list[catalogue.Hunt]]]:
+    library = catalogue.hunts().values()
+    groups = [(title, [h for h in library if h.entity == entity]) for entity, title in ENTITY_TITLES.items()]
+    return [(title, hunts) for title, hunts in groups if hunts]
+
+
+def _runs(request: HttpRequest, case: Case) -> dict[str, Any]:
+    found = HuntRun.objects.for_case(case).with_people().latest_first().defer("final_kql", "kql", "prelude")
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    busy = HuntRun.objects.for_case(case).unfinished().count()
+    return {"page": page, "busy": busy, "case": case}
+
+
+@require_GET
+@login_required
+def run_list(request: HttpRequest, reference: str) -> HttpResponse:
+    """The list of runs alone, which asks for itself while one of them is under way."""
+    case = access.get_case(access.current_user(request), reference)
+    return render(request, "hunting/_runs.html", _runs(request, case))
+
+
+@require_POST
+@login_required
+def run_pack(request: HttpRequest, reference: str, pack_id: str) -> HttpResponse:
+    user, case = case_to_change(request, reference)
+    pack = catalogue.packs().get(pack_id)
+    if pack is None:
+        raise Http404("No such pack.")
+    form = PackForm(request.POST, pack=pack, case=case, sources=runs.sources_of(case))
+    if not form.is_valid():
+        return render_panel(request, case, form, status=422)
+    try:
+        queued = packs.queue_pack(
+            case=case, actor=user, pack=pack, given=form.given, source=form.wanted_source, asset=form.asset
+        )
+    except ValidationError as error:
+        form.take_errors(error)
+        return render_panel(request, case, form, status=422)
+    messages.success(request, f"{pack.title}: {len(queued.runs)} hunts are queued.")
+    for hunt in queued.skipped:
+        messages.warning(request, f"{hunt.title} does not run on {form.wanted_source.label} and was left out.")
+    return redirect("hunting:panel", case.reference)

@@ -1,0 +1,112 @@
+"""One run: how far it is, what it gave, what a person concludes."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from frontend.jsontree import nodes
+from hunting.catalogue import hunts
+from hunting.forms import ConclusionForm
+from hunting.models import HuntRun, Source
+from hunting.runner import cut_words
+from hunting.services import runs
+from hunting.views.doors import run_to_change, run_to_read
+from hunting.views.rows import grid_context
+from ircase import access
+from ircase.models import JobState
+from ircase.pages import render_tab
+from ircase.views.doors import attempt
+from msapi.errors import ApiError
+from msapi.portal import hunting_link
+
+
+@require_GET
+@login_required
+def run(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    """The page of a run. Where only the grid is asked for (sorting, paging), only the grid is answered."""
+    user, found = run_to_read(request, reference, uuid)
+    context = grid_context(request, found, user)
+    if request.headers.get("HX-Target") == "rows":
+        return render(request, "hunting/_rows.html", {"run": found, "case": found.case, **context})
+    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found))}
+    return render_tab(request, found.case, "hunts", "hunting/run.html", context)
+
+
+@require_GET
+@login_required
+def run_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    """The run alone. It asks for itself until it has ended; then it comes with its rows."""
+    user, found = run_to_read(request, reference, uuid)
+    context = {"case": found.case, "may_write": access.may(found.case, access.ANALYST) and found.case.is_open}
+    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found))}
+    return render(request, "hunting/_run.html", context | grid_context(request, found, user))
+
+
+def _about(found: HuntRun) -> dict[str, Any]:
+    return {
+        "run": found,
+        "hunt": hunts().get(found.hunt_id),
+        "source_label": Source(found.source).label,
+        "cut": cut_words(found.truncated_by),
+        "manifest": nodes(found.evidence.manifest) if found.evidence else None,
+        "portal": _portal(found),
+        "retries": list(found.retries.only("uuid", "state", "queued_at")),
+    }
+
+
+def _portal(found: HuntRun) -> str | None:
+    """The same query in the Defender portal; None where it is too long for a link, or did not run there."""
+    if found.source != Source.DEFENDER or found.connection is None:
+        return None
+    try:
+        return hunting_link(found.final_kql, found.connection.tenant_id, "month")
+    except ApiError:
+        return None
+
+
+def _judged(found: HuntRun) -> dict[str, str]:
+    verdict = found.activity.verdict or ("no_data" if found.row_count == 0 else "")
+    return {"verdict": verdict, "sentence": found.activity.sentence}
+
+
+@require_POST
+@login_required
+def run_cancel(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    user, found = run_to_change(request, reference, uuid)
+    runs.cancel(run=found, actor=user)
+    found.refresh_from_db(fields=["state"])
+    said = {JobState.CANCELLED: "Cancelled.", JobState.RUNNING: "The run will stop within a moment."}
+    messages.info(request, said.get(JobState(found.state), "The run had ended already."))
+    return redirect("hunting:run", reference, uuid)
+
+
+@require_POST
+@login_required
+def run_retry(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    user, found = run_to_change(request, reference, uuid)
+    try:
+        again = runs.retry(run=found, actor=user)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("hunting:run", reference, uuid)
+    messages.success(request, "The same query is queued again.")
+    return redirect("hunting:run", reference, again.uuid)
+
+
+@require_POST
+@login_required
+def run_conclude(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    user, found = run_to_change(request, reference, uuid)
+    verdict, sentence = request.POST.get("verdict", ""), request.POST.get("sentence", "")[:2000]
+    attempt(
+        request,
+        "The conclusion is kept; the report prints it.",
+        lambda: runs.conclude(run=found, actor=user, verdict=verdict, sentence=sentence),
+    )
+    return redirect("hunting:run", reference, uuid)

@@ -1,0 +1,1 @@
+"""The case over HTTP: routers that `config.api` puts under /api/v1/. Doors, like views: access, one service, answer."""

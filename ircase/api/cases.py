@@ -1,0 +1,202 @@
+"""Cases: opened, edited, moved, closed; their milestones and members."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router, Schema, Status
+from pydantic import AwareDatetime, Field
+
+from ircase import access, catalogue
+from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Page, Window, page_of
+from ircase.api.schemas import ActivityOut, CaseDetail, CaseOut, LogOut, MemberOut, MilestoneKind, MilestoneOut
+from ircase.models import (
+    Activity,
+    Case,
+    CaseMember,
+    CaseRole,
+    Classification,
+    Connection,
+    Determination,
+    LogEntry,
+    Milestone,
+    Phase,
+    Severity,
+    Tlp,
+    User,
+)
+from ircase.services import cases, opening
+
+router = Router(tags=["Cases"])
+
+
+class CaseFilter(Window):
+    state: str = Field("", description="open or closed")
+    phase: str = ""
+    severity: str = ""
+    q: str = Field("", max_length=200, description="A part of the reference or the title.")
+
+
+class CaseNew(Schema):
+    title: str = Field(min_length=1, max_length=200)
+    playbook: str = ""
+    severity: Severity = Severity.MEDIUM
+    tlp: Tlp = Tlp.AMBER
+    description: str = Field("", max_length=20_000)
+    confidential: bool = False
+    exercise: bool = False
+    connection: str = Field("", description="The name of a connection.")
+    detected: AwareDatetime | None = None
+    device: str = Field("", max_length=255, description="The first device that is known.")
+    account: str = Field("", max_length=255, description="The first account that is known.")
+
+
+class CaseEdit(Schema):
+    title: str | None = Field(None, min_length=1, max_length=200)
+    description: str | None = Field(None, max_length=20_000)
+    summary: str | None = Field(None, max_length=100_000)
+    lessons: str | None = Field(None, max_length=100_000)
+    severity: Severity | None = None
+    tlp: Tlp | None = None
+    classification: Classification | None = None
+    determination: Determination | None = None
+    exercise: bool | None = None
+
+
+class PhaseMove(Schema):
+    phase: Phase
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class Reason(Schema):
+    reason: str = Field("", max_length=2000)
+
+
+class Confidentiality(Schema):
+    confidential: bool
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class MilestoneIn(Schema):
+    at: AwareDatetime
+    note: str = Field("", max_length=200)
+
+
+class MemberIn(Schema):
+    role: CaseRole
+    duty: str = Field("", max_length=64)
+
+
+@router.get("/cases", response=Page[CaseOut], summary="The cases you may see, the most urgent first")
+def list_cases(request: HttpRequest, filters: Query[CaseFilter]) -> dict[str, Any]:
+    found = Case.objects.visible_to(person(request)).most_urgent_first()
+    if filters.state in ("open", "closed"):
+        found = found.filter(closed_at__isnull=filters.state == "open")
+    if filters.phase:
+        found = found.filter(phase=filters.phase)
+    if filters.severity:
+        found = found.filter(severity=filters.severity)
+    if filters.q:
+        found = found.filter(title__icontains=filters.q) | found.filter(reference__icontains=filters.q)
+    return page_of(found, filters)
+
+
+@router.post("/cases", response={201: CaseDetail}, summary="Open a case")
+def open_case(request: HttpRequest, body: CaseNew) -> Status[Case]:
+    user = person(request)
+    opening.require_opener(user)
+    require_playbook(body.playbook)
+    values = body.dict(exclude={"connection"})
+    connection = get_object_or_404(Connection, name=body.connection, enabled=True) if body.connection else None
+    case = opening.open_by_hand(actor=user, connection=connection, **values)
+    return Status(201, access.get_case(user, case.reference))
+
+
+def require_playbook(playbook: str) -> None:
+    """Raise ValidationError with the names there are, where there is none of that name."""
+    known = catalogue.playbooks()
+    if playbook and playbook not in known:
+        raise ValidationError(f"There is no playbook {playbook[:64]!r}. There are: {', '.join(sorted(known))}.")
+
+
+@router.get("/cases/{reference}", response=CaseDetail, summary="One case")
+def get_case(request: HttpRequest, reference: str) -> Case:
+    return case_of(request, reference)
+
+
+@router.patch("/cases/{reference}", response=CaseDetail, summary="Change what is written about a case")
+def edit_case(request: HttpRequest, reference: str, body: CaseEdit) -> Case:
+    case = open_case_of(request, reference)
+    changes = {name: value for name, value in body.dict(exclude_unset=True).items() if value is not None}
+    cases.edit_case(case=case, actor=person(request), **changes)
+    return case_of(request, reference)
+
+
+@router.post("/cases/{reference}/phase", response=CaseDetail, summary="Move to another phase")
+def move_phase(request: HttpRequest, reference: str, body: PhaseMove) -> Case:
+    case = open_case_of(request, reference, access.LEAD)
+    cases.move_phase(case=case, actor=person(request), phase=body.phase, reason=body.reason)
+    return case_of(request, reference)
+
+
+@router.post("/cases/{reference}/close", response=CaseDetail, summary="Close")
+def close_case(request: HttpRequest, reference: str, body: Reason) -> Case:
+    cases.close_case(case=case_of(request, reference, access.LEAD), actor=person(request), reason=body.reason)
+    return case_of(request, reference)
+
+
+@router.post("/cases/{reference}/reopen", response=CaseDetail, summary="Open again")
+def reopen_case(request: HttpRequest, reference: str, body: Reason) -> Case:
+    cases.reopen_case(case=case_of(request, reference, access.LEAD), actor=person(request), reason=body.reason)
+    return case_of(request, reference)
+
+
+@router.post("/cases/{reference}/confidentiality", response=CaseDetail, summary="Make confidential, or ordinary")
+def set_confidential(request: HttpRequest, reference: str, body: Confidentiality) -> Case:
+    case = open_case_of(request, reference, access.LEAD)
+    cases.set_confidential(case=case, actor=person(request), confidential=body.confidential, reason=body.reason)
+    return case_of(request, reference)
+
+
+@router.get("/cases/{reference}/milestones", response=list[MilestoneOut], summary="When it occurred, was detected …")
+def list_milestones(request: HttpRequest, reference: str) -> list[Milestone]:
+    return list(case_of(request, reference).milestones.all())
+
+
+@router.put("/cases/{reference}/milestones/{kind}", response=MilestoneOut, summary="Set a milestone")
+def set_milestone(request: HttpRequest, reference: str, kind: MilestoneKind, body: MilestoneIn) -> Milestone:
+    case = open_case_of(request, reference)
+    return cases.set_milestone(case=case, actor=person(request), kind=kind, at=body.at, note=body.note)
+
+
+@router.get("/cases/{reference}/members", response=list[MemberOut], summary="Who is on the case")
+def list_members(request: HttpRequest, reference: str) -> list[CaseMember]:
+    return list(case_of(request, reference).members.select_related("user").order_by("user__username"))
+
+
+@router.put("/cases/{reference}/members/{username}", response=MemberOut, summary="Add somebody, or change their role")
+def set_member(request: HttpRequest, reference: str, username: str, body: MemberIn) -> CaseMember:
+    case = case_of(request, reference, access.LEAD)
+    user = get_object_or_404(User, username=username, is_active=True)
+    return cases.set_member(case=case, actor=person(request), user=user, role=body.role, duty=body.duty)
+
+
+@router.delete("/cases/{reference}/members/{username}", response={204: None}, summary="Take somebody off the case")
+def remove_member(request: HttpRequest, reference: str, username: str) -> Status[None]:
+    case = case_of(request, reference, access.LEAD)
+    member = get_object_or_404(case.members.select_related("user"), user__username=username)
+    cases.remove_member(case=case, actor=person(request), user=member.user)
+    return Status(204, None)
+
+
+@router.get("/cases/{reference}/activities", response=Page[ActivityOut], summary="Runs, collections, imports, reports")
+def list_activities(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
+    found = Activity.objects.filter(case=case_of(request, reference)).select_related("requested_by")
+    return page_of(found.prefetch_related("evidence"), window)
+
+
+@router.get("/cases/{reference}/log", response=Page[LogOut], summary="Who did what, oldest first, as a chain")
+def list_log(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
+    return page_of(LogEntry.objects.filter(case=case_of(request, reference)).order_by("sequence"), window)

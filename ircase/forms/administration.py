@@ -1,0 +1,140 @@
+"""What administrators fill in: connections and people."""
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+
+from ircase import secrets
+from ircase.forms.people import zone_choices
+from ircase.models import Connection, User
+from ircase.services import connections
+from msapi.endpoint import ApiLimits
+
+if TYPE_CHECKING:
+    _ConnectionForm = forms.ModelForm[Connection]
+    _PersonForm = forms.ModelForm[User]
+else:
+    _ConnectionForm = _PersonForm = forms.ModelForm
+
+
+class HostsField(forms.CharField):
+    """One host a line; a list in the row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, widget=forms.Textarea(attrs={"rows": 2}), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        return [line.strip().lower() for line in (super().to_python(value) or "").splitlines() if line.strip()]
+
+    def validate(self, value: Any) -> None:
+        if any("/" in host or " " in host for host in value):
+            raise ValidationError("Host names only, one a line, as in files.example.com.")
+
+
+class ConnectionForm(_ConnectionForm):
+    """A tenant. The secret is written, never read back."""
+
+    secret = forms.CharField(
+        required=False,
+        strip=True,
+        max_length=500,
+        label="Client secret",
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
+        help_text="The secret's value, not its id. Leave it empty to keep the one there is.",
+    )
+    blob_hosts = HostsField(
+        label="Download hosts", help_text="Hosts that result links may point to beside *.blob.core.windows.net."
+    )
+
+    class Meta:
+        model = Connection
+        fields = (
+            "name", "enabled", "read_only", "tenant_id", "client_id", "secret", "workspace_id", "login_url",
+            "graph_url", "defender_url", "loganalytics_url", "portal_url", "blob_hosts", "ca_pem", "limits",
+        )  # fmt: skip
+        labels = {
+            "read_only": "Hunts only",
+            "tenant_id": "Tenant id",
+            "client_id": "Application (client) id",
+            "workspace_id": "Log Analytics workspace id",
+            "login_url": "Sign-in URL",
+            "graph_url": "Graph URL",
+            "defender_url": "Defender URL",
+            "loganalytics_url": "Log Analytics URL",
+            "portal_url": "Portal URL",
+            "ca_pem": "Certificate authority",
+        }
+        widgets = {
+            "ca_pem": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+            "limits": forms.Textarea(attrs={"rows": 3, "data-code": "", "spellcheck": "false"}),
+        }
+
+    def clean_limits(self) -> dict[str, float]:
+        """Known names, and numbers that are more than nothing."""
+        limits = self.cleaned_data.get("limits") or {}
+        known = {field.name for field in fields(ApiLimits)} | EXTRA_LIMITS
+        if not isinstance(limits, dict):
+            raise ValidationError('Limits are a JSON object, as in {"hunting_rows": 30000}.')
+        for name, value in limits.items():
+            if name not in known:
+                raise ValidationError(f"There is no limit {name!r}. There are: {', '.join(sorted(known))}.")
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise ValidationError(f"{name} must be a number above zero.")
+        return limits
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.instance.secret_encrypted and not values.get("secret") and "secret" not in self.errors:
+            self.add_error("secret", "A new connection needs the secret's value.")
+        return values
+
+    def _post_clean(self) -> None:
+        """After the row has the values: what `msapi` itself would refuse, said on the form."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        try:
+            endpoint = connections.endpoint(self._probe())
+        except ImproperlyConfigured as error:
+            self.add_error("secret", str(error))
+            return
+        for problem in endpoint.problems():
+            self.add_error(None, problem)
+
+    def _probe(self) -> Connection:
+        """The connection as it would be, with the new secret in place and nothing saved."""
+        names = [field.attname for field in Connection._meta.concrete_fields]
+        probe = Connection(**{name: getattr(self.instance, name) for name in names})
+        if self.cleaned_data.get("secret"):
+            probe.secret_encrypted = secrets.encrypt(self.cleaned_data["secret"])
+        return probe
+
+
+# Poll times and deadlines that apps above read from the same place; docs/connecting-a-tenant.md lists them.
+EXTRA_LIMITS = frozenset({"poll_seconds", "poll_max_seconds", "offline_hours", "incident_poll_seconds"})
+
+
+class PersonForm(_PersonForm):
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "email", "site_role", "time_zone")
+        labels = {"email": "E-mail"}
+
+    time_zone = forms.ChoiceField(choices=zone_choices, initial="UTC")
+    site_role = forms.ChoiceField(
+        choices=User.SiteRole.choices,
+        label="Site role",
+        help_text="Guest: only cases they are a member of. Analyst: reads ordinary cases, opens cases. Manager: reads "
+        "ordinary cases and dashboards. Administrator: people and connections, no case content.",
+    )
+
+
+class NewPersonForm(PersonForm):
+    class Meta(PersonForm.Meta):
+        fields = ("username", *PersonForm.Meta.fields)  # type: ignore[assignment]
+        help_texts = {"username": "How they sign in. It cannot be changed later: logs name them by it."}

@@ -1,0 +1,71 @@
+"""Working through the checklist."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm
+from ircase.models import Activity, Case, Event, Evidence, Phase
+
+_PROOFS_OFFERED = 200
+
+
+class ItemForm(ScopedForm):
+    """An item of one's own, beside those of the playbook."""
+
+    title = forms.CharField(max_length=300, label="What has to be done")
+    phase = forms.ChoiceField(choices=Phase.choices)
+    owner = PersonField(required=False, empty_label="Nobody yet")
+    due_at = MomentField(required=False, label="Due")
+    required = forms.BooleanField(required=False)
+
+
+class PlanForm(ScopedForm):
+    owner = PersonField(required=False, empty_label="Nobody yet")
+    due_at = MomentField(required=False, label="Due")
+
+
+class ResultForm(ScopedForm):
+    result = LongTextField(required=False, rows=3, help_text="What was found or done, in a sentence or two.")
+
+
+class SkipForm(ScopedForm):
+    reason = LongTextField(rows=2, max_length=2000, label="Why it is skipped", help_text="The report shows it.")
+
+
+if TYPE_CHECKING:
+    _Choice = forms.ModelChoiceField[Any]
+else:
+    _Choice = forms.ModelChoiceField
+
+
+class _Named(_Choice):
+    def label_from_instance(self, obj: Any) -> str:
+        if isinstance(obj, Activity):
+            return f"{obj.get_kind_display()}: {obj.title} ({obj.outcome or obj.state})"[:150]
+        return str(obj)[:150]
+
+
+class ProofForm(ScopedForm):
+    """Exactly one of the four; the service says so where it is not."""
+
+    evidence = _Named(Evidence.objects.none(), required=False, empty_label="–")
+    activity = _Named(Activity.objects.none(), required=False, empty_label="–", label="Hunt, collection or action")
+    event = _Named(Event.objects.none(), required=False, empty_label="–", label="Event on the timeline")
+    decision = LongTextField(required=False, rows=2, max_length=4000, help_text="Who decided what, and why.")
+
+    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered: dict[str, Any] = {
+            "evidence": Evidence.objects.filter(case=case).defer("manifest").order_by("-number"),
+            "activity": Activity.objects.filter(case=case).defer("detail"),
+            "event": Event.objects.filter(case=case).defer("row").order_by("-at"),
+        }
+        for name, rows in offered.items():
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.to_field_name = "uuid"
+            field.queryset = rows
+            # The list is cut for the browser; the field still accepts what is not on it.
+            shown = [(row.uuid, field.label_from_instance(row)) for row in rows[:_PROOFS_OFFERED]]
+            field.widget.choices = [("", "–"), *shown]

@@ -1,0 +1,31 @@
+"""`manage.py create_api_token USER`: a bearer token for /api/v1/, printed once."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from ircase.models import User
+from ircase.services import people
+
+
+class Command(BaseCommand):
+    help = "Make a bearer token for a person and print it. It is stored nowhere and cannot be shown again."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", metavar="USER", help="The user name of the person the token acts for.")
+        parser.add_argument("--name", default="command line", help="What will use it.")
+        parser.add_argument("--days", type=int, default=90, help="How long it is valid; 0: until it is revoked.")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        user = User.objects.filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no user {options['user']!r}.")
+        expires = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
+        try:
+            made = people.create_token(user=user, name=options["name"], expires_at=expires)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        self.stdout.write(made[1])

@@ -1,0 +1,311 @@
+"""Reading the report's data set from a case. Every list is bounded, and a list that is cut says so."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from ircase import attack, casehead
+from ircase.models import (
+    Activity,
+    Approval,
+    Asset,
+    Case,
+    CaseRole,
+    ChecklistItem,
+    Event,
+    Indicator,
+    LogEntry,
+    Note,
+    Phase,
+    PhaseEntry,
+    Proof,
+)
+from ircase.report import register, shape
+from ircase.report.prose import prose
+from ircase.report.words import LONGEST_QUERY, clip, label, moment, pairs, took, when
+from ircase.sentences import sentence_of
+
+# Of each list, at most this many go into a report.
+MOST = {
+    "events": 20_000,
+    "assets": 5_000,
+    "indicators": 20_000,
+    "activities": 2_000,
+    "checklist items": 2_000,
+    "exhibits": 5_000,
+    "approvals": 2_000,
+    "notes": 500,
+    "log entries": 10_000,
+}
+_CHUNK = 1_000
+_HUNT_KEYS = ("query", "query_sha256", "parameters", "source", "tenant", "window")
+_DEVICE_KEYS = ("device", "reason", "script", "script_sha256")
+Row = TypeVar("Row")
+
+
+class _Reader:
+    """Takes lists up to their bound and remembers which were cut."""
+
+    def __init__(self) -> None:
+        self.cuts: list[shape.Cut] = []
+
+    def take(self, what: str, rows: QuerySet[Any], make: Callable[[Any], Row]) -> tuple[Row, ...]:
+        most = MOST[what]
+        taken = tuple(make(row) for row in rows[: most + 1].iterator(chunk_size=_CHUNK))
+        if len(taken) > most:
+            self.cuts.append(shape.Cut(what, most, rows.count()))
+        return taken[:most]
+
+
+def collect(case: Case, *, now: datetime, prepared_by: str = "IRCase") -> shape.ReportData:
+    """Everything the report says of `case` at `now`. Hashes every exhibit again, and keeps what was found."""
+    check = register.examine(case, now)
+    reader = _Reader()
+    head = casehead.head_of(case, now)
+    activities = reader.take("activities", _activities(case), lambda row: row)
+    approvals = reader.take("approvals", _approvals(case), lambda row: row)
+    return shape.ReportData(
+        format=shape.FORMAT,
+        generated_at=when(now),
+        prepared_by=prepared_by,
+        case=_facts(case, head),
+        integrity=check.integrity,
+        summary=prose(case.summary),
+        lessons=prose(case.lessons),
+        milestones=tuple(_milestone(row) for row in head.milestones),
+        metrics=tuple(_metric(row) for row in head.metrics),
+        phases=tuple(_phase(row) for row in head.phases),
+        phase_moves=tuple(_move(row) for row in PhaseEntry.objects.filter(case=case).select_related("moved_by")),
+        events=reader.take("events", _events(case), _event),
+        assets=reader.take("assets", Asset.objects.filter(case=case).defer("details"), _asset),
+        indicators=reader.take("indicators", Indicator.objects.filter(case=case), _indicator),
+        hunts=tuple(_hunt(row) for row in activities if row.kind == Activity.Kind.HUNT),
+        devices=_devices(activities, approvals),
+        imports=tuple(work_of(row) for row in activities if row.kind == Activity.Kind.IMPORT),
+        checklist=_checklist(case, reader, now),
+        evidence=reader.take("exhibits", register.exhibits(case), check.row),
+        approvals=tuple(_approval(row) for row in approvals),
+        notes=reader.take("notes", Note.objects.filter(case=case).select_related("updated_by"), _note),
+        log=reader.take("log entries", LogEntry.objects.filter(case=case).order_by("sequence"), _entry),
+        cuts=tuple(reader.cuts),
+    )
+
+
+def _facts(case: Case, head: casehead.CaseHead) -> shape.CaseFacts:
+    connection = case.connection
+    return shape.CaseFacts(
+        reference=case.reference,
+        title=case.title,
+        description=clip(case.description, 20_000),
+        status="Open" if case.is_open else "Closed",
+        severity=case.severity,
+        severity_words=case.get_severity_display(),
+        tlp=case.tlp,
+        tlp_words=case.get_tlp_display(),
+        classification=case.get_classification_display(),
+        determination=case.get_determination_display(),
+        confidential=case.confidential,
+        exercise=case.exercise,
+        phase=case.get_phase_display(),
+        playbook=f"{case.playbook} (version {case.playbook_version})" if case.playbook else "",
+        tenant=connection.name if connection else "",
+        tenant_id=connection.tenant_id if connection else "",
+        incident_id=case.incident_id,
+        incident_url=case.incident_url,
+        opened_at=when(case.opened_at),
+        opened_by=case.opened_by.name,
+        closed_at=when(case.closed_at),
+        members=tuple(shape.Member(m.user.name, CaseRole(m.role).label, m.duty) for m in head.members),
+    )
+
+
+def _milestone(row: Any) -> shape.MilestoneRow:
+    return shape.MilestoneRow(row.get_kind_display(), when(row.at), row.set_by.name, row.note)
+
+
+def _metric(row: casehead.Metric) -> shape.MetricRow:
+    seconds = round(row.took.total_seconds()) if row.took is not None else None
+    return shape.MetricRow(row.name, f"Time {row.words}", seconds, took(row.took))
+
+
+def _phase(row: casehead.PhaseStay) -> shape.PhaseRow:
+    return shape.PhaseRow(row.phase.label, row.state, took(row.spent) if row.stayed else "", row.ended, row.items)
+
+
+def _move(row: PhaseEntry) -> shape.PhaseMove:
+    return shape.PhaseMove(
+        row.get_phase_display(), when(row.entered_at), when(row.left_at), row.moved_by.name, clip(row.reason)
+    )
+
+
+def _events(case: Case) -> QuerySet[Event]:
+    shown = Event.objects.filter(case=case, in_report=True).defer("row", "provenance")
+    return shown.order_by("at", "pk").prefetch_related("assets")
+
+
+def _event(row: Event) -> shape.EventRow:
+    known = attack.techniques().get(row.technique)
+    return shape.EventRow(
+        at=when(row.at),
+        title=row.title,
+        description=clip(row.description),
+        technique=row.technique,
+        technique_name=known.name if known else "",
+        lane=row.get_lane_display(),
+        source=row.source,
+        assets=clip(", ".join(asset.name for asset in row.assets.all())),
+    )
+
+
+def _asset(row: Asset) -> shape.AssetRow:
+    return shape.AssetRow(
+        row.get_kind_display(),
+        row.name,
+        row.identifier,
+        row.compromise,
+        row.get_compromise_display(),
+        clip(row.description),
+    )
+
+
+def _indicator(row: Indicator) -> shape.IndicatorRow:
+    return shape.IndicatorRow(
+        kind=row.get_kind_display(),
+        value=row.value,
+        tlp=row.get_tlp_display(),
+        verdict=row.verdict,
+        verdict_words=row.get_verdict_display(),
+        first_seen=when(row.first_seen),
+        last_seen=when(row.last_seen),
+        description=clip(row.description),
+    )
+
+
+def _activities(case: Case) -> QuerySet[Activity]:
+    found = Activity.objects.filter(case=case).exclude(kind=Activity.Kind.REPORT).order_by("requested_at", "pk")
+    return found.select_related("requested_by", "judged_by").prefetch_related("evidence")
+
+
+def work_of(row: Activity) -> shape.Work:
+    """What an activity of any kind says of itself. Wants people selected and evidence prefetched."""
+    return shape.Work(
+        title=row.title,
+        kind=row.get_kind_display(),
+        state=row.state,
+        requested_by=row.requested_by.name,
+        requested_at=when(row.requested_at),
+        started_at=when(row.started_at),
+        ended_at=when(row.ended_at),
+        outcome=clip(row.outcome),
+        rows=row.row_count,
+        partial=row.partial,
+        verdict=row.verdict,
+        verdict_words=row.get_verdict_display(),
+        sentence=clip(row.sentence),
+        judged_by=row.judged_by.name if row.judged_by else "",
+        exhibits=tuple(item.exhibit for item in row.evidence.all()),
+    )
+
+
+def _hunt(row: Activity) -> shape.HuntEntry:
+    detail = row.detail if isinstance(row.detail, dict) else {}
+    window = detail.get("window")
+    start, end = window if isinstance(window, list) and len(window) == 2 else ("", "")
+    return shape.HuntEntry(
+        work=work_of(row),
+        query=clip(str(detail.get("query", "")), LONGEST_QUERY),
+        query_sha256=str(detail.get("query_sha256", "")),
+        source=str(detail.get("source", "")),
+        tenant=str(detail.get("tenant", "")),
+        window_start=moment(start),
+        window_end=moment(end),
+        parameters=pairs(detail.get("parameters")),
+        more=pairs(detail, without=_HUNT_KEYS),
+    )
+
+
+def _devices(activities: Iterable[Activity], approvals: Iterable[Approval]) -> tuple[shape.DeviceEntry, ...]:
+    """Collections and actions, each with the answers that were given to it."""
+    answers: dict[UUID, list[shape.ApprovalRow]] = defaultdict(list)
+    for approval in approvals:
+        answers[approval.subject].append(_approval(approval))
+    kinds = (Activity.Kind.COLLECTION, Activity.Kind.ACTION)
+    return tuple(_device(row, tuple(answers[row.subject])) for row in activities if row.kind in kinds)
+
+
+def _device(row: Activity, answers: tuple[shape.ApprovalRow, ...]) -> shape.DeviceEntry:
+    detail = row.detail if isinstance(row.detail, dict) else {}
+    texts = {key: clip(str(detail.get(key) or "")) for key in _DEVICE_KEYS}
+    return shape.DeviceEntry(work=work_of(row), more=pairs(detail, without=_DEVICE_KEYS), approvals=answers, **texts)
+
+
+def _approvals(case: Case) -> QuerySet[Approval]:
+    found = Approval.objects.filter(case=case).order_by("requested_at", "pk")
+    return found.select_related("requested_by", "decided_by")
+
+
+def _approval(row: Approval) -> shape.ApprovalRow:
+    return shape.ApprovalRow(
+        title=row.title,
+        state=row.get_state_display(),
+        requested_by=row.requested_by.name,
+        requested_at=when(row.requested_at),
+        decided_by=row.decided_by.name if row.decided_by else "",
+        decided_at=when(row.decided_at),
+        reason=clip(row.reason),
+        comment=clip(row.comment),
+        binding=row.binding,
+    )
+
+
+def _checklist(case: Case, reader: _Reader, now: datetime) -> tuple[shape.ChecklistRow, ...]:
+    """In order of phase, then of the playbook."""
+    proofs: dict[int, list[str]] = defaultdict(list)
+    found = Proof.objects.filter(item__case=case).select_related("evidence", "activity", "event")
+    for proof in found.defer("evidence__manifest", "activity__detail", "event__row"):
+        proofs[proof.item_id].append(clip(_proof(proof), 400))
+    items = ChecklistItem.objects.filter(case=case).select_related("owner", "ended_by")
+    rows = reader.take("checklist items", items, lambda row: (row, _item(row, proofs[row.pk], now)))
+    order = {phase: rank for rank, phase in enumerate(Phase.values)}
+    return tuple(made for _, made in sorted(rows, key=lambda pair: order[pair[0].phase]))
+
+
+def _proof(proof: Proof) -> str:
+    if proof.activity is not None:
+        return f"{proof.activity.get_kind_display()}: {proof.activity.title}"
+    if proof.event is not None:
+        return f"Event of {when(proof.event.at)}: {proof.event.title}"
+    return str(proof.evidence) if proof.evidence is not None else f"Decision: {proof.decision}"
+
+
+def _item(row: ChecklistItem, proofs: list[str], now: datetime) -> shape.ChecklistRow:
+    return shape.ChecklistRow(
+        phase=row.get_phase_display(),
+        title=row.title,
+        state=row.get_state_display(),
+        required=row.required,
+        late=row.due_at is not None and row.due_at < (row.ended_at or now),
+        owner=row.owner.name if row.owner else "",
+        due_at=when(row.due_at),
+        ended_at=when(row.ended_at),
+        ended_by=row.ended_by.name if row.ended_by else "",
+        result=clip(row.result),
+        proofs=tuple(proofs),
+        r2_step=row.r2_step,
+        csf_outcome=row.csf_outcome,
+    )
+
+
+def _note(row: Note) -> shape.NoteRow:
+    return shape.NoteRow(row.title, when(row.updated_at), row.updated_by.name, row.version, prose(row.body))
+
+
+def _entry(row: LogEntry) -> shape.LogRow:
+    said = sentence_of(row)
+    words = " ".join(part for part in (said.text, said.object) if part)
+    text = f"{words}: “{said.quote}”" if said.quote else words
+    return shape.LogRow(row.sequence, when(row.at), row.actor_name or label("system"), row.action, clip(text, 1_000))

@@ -1,0 +1,110 @@
+"""The evidence register: every file hashed again, every chain walked, and what was found said aloud."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Prefetch, QuerySet
+
+from ircase.models import Case, ChainHead, CustodyEntry, Evidence
+from ircase.report import shape
+from ircase.report.words import clip, when
+from ircase.services import verification
+from ircase.services.verification import Fault
+
+MOST_FAULTS = 500
+MOST_CUSTODY = 200
+_EXHIBIT = re.compile(r"E\d{3,}")
+_CHAIN_CODES = ("chain_name", "chain_gap", "chain_broken", "chain_end", "entry_altered", "no_custody", "row_altered")
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the verification found: for the cover, and by exhibit for the register."""
+
+    integrity: shape.Integrity
+    faults: Mapping[str, Sequence[Fault]]
+
+    def row(self, item: Evidence) -> shape.ExhibitRow:
+        """`item` comes from `exhibits`."""
+        faults = self.faults.get(item.exhibit, ())
+        custody: list[CustodyEntry] = list(item.custody.all())  # type: ignore[arg-type]
+        return shape.ExhibitRow(
+            exhibit=item.exhibit,
+            name=item.name,
+            kind=item.get_kind_display(),
+            description=clip(item.description),
+            media_type=item.media_type,
+            size=item.size,
+            sha256=item.sha256,
+            manifest_sha256=item.manifest_sha256,
+            partial=item.partial,
+            sealed_at=when(item.sealed_at),
+            sealed_by=item.sealed_by.name,
+            integrity=item.integrity,
+            checked_at=when(item.checked_at),
+            chain="broken" if any(fault.code in _CHAIN_CODES for fault in faults) else "intact",
+            custody_entries=len(custody),
+            custody=tuple(_custody(entry) for entry in _ends(custody)),
+            faults=tuple(fault.message for fault in faults[:MOST_FAULTS]),
+        )
+
+
+def examine(case: Case, now: datetime) -> Check:
+    """Hash every file of `case` again and walk its chains; what was found is kept on the evidence."""
+    found = list(verification.verify_case(case))
+    head = ChainHead.objects.filter(key=f"case:{case.uuid}").first()
+    count = Evidence.objects.filter(case=case).count()
+    faults: dict[str, list[Fault]] = defaultdict(list)
+    for fault in found:
+        named = _EXHIBIT.match(fault.subject)
+        faults[named.group() if named else ""].append(fault)
+    said = [f"{fault.subject}: {fault.message}." for fault in found[:MOST_FAULTS]]
+    if len(found) > MOST_FAULTS:
+        said.append(f"… and {len(found) - MOST_FAULTS:,} faults more.")
+    integrity = shape.Integrity(
+        sound=not found,
+        verdict=_verdict(count, faults),
+        exhibits=count,
+        faults=tuple(said),
+        checked_at=when(now),
+        log_entries=head.sequence if head else 0,
+        log_digest=head.digest if head else "",
+    )
+    return Check(integrity, faults)
+
+
+def _verdict(count: int, faults: Mapping[str, Sequence[Fault]]) -> str:
+    if not faults:
+        if not count:
+            return "This case holds no evidence yet. Its log is complete and unaltered."
+        what = "1 exhibit was" if count == 1 else f"All {count} exhibits were"
+        return f"{what} hashed again and match what was sealed. Custody chains and case log are complete and unaltered."
+    broken = sorted(exhibit for exhibit in faults if exhibit)
+    parts = []
+    if broken:
+        names = ", ".join(broken[:20]) + (f" and {len(broken) - 20} more" if len(broken) > 20 else "")
+        parts.append(f"{len(broken)} of {count} exhibits FAILED verification: {names}. Do not rely on them.")
+    if faults.get(""):
+        parts.append("The case log FAILED verification: it was altered after it was written.")
+    return " ".join(parts)
+
+
+def exhibits(case: Case) -> QuerySet[Evidence]:
+    """The register in order, with custody; manifests stay out of memory."""
+    custody = CustodyEntry.objects.order_by("sequence").defer("detail")
+    found = Evidence.objects.filter(case=case).select_related("sealed_by").defer("manifest").order_by("number")
+    return found.prefetch_related(Prefetch("custody", custody))
+
+
+def _ends(entries: Sequence[CustodyEntry]) -> list[CustodyEntry]:
+    """The first and the newest entries of a long custody."""
+    if len(entries) <= MOST_CUSTODY:
+        return list(entries)
+    return [*entries[: MOST_CUSTODY // 2], *entries[-MOST_CUSTODY // 2 :]]
+
+
+def _custody(entry: CustodyEntry) -> shape.CustodyRow:
+    return shape.CustodyRow(entry.sequence, when(entry.at), entry.action, entry.actor_name, entry.digest)

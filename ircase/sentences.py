@@ -1,0 +1,191 @@
+"""The codes of the case log in words, for people. A code that is not here is shown as it is, with its detail."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from ircase.models import Case, ChecklistItem
+from ircase.models.chain import ChainedRow
+
+Detail = Mapping[str, Any]
+_ICONS = {
+    "case": "briefcase",
+    "checklist": "list-checks",
+    "evidence": "fingerprint",
+    "hunt": "crosshair",
+    "collection": "package",
+    "action": "zap",
+    "import": "database",
+    "report": "file-text",
+    "approval": "stamp",
+    "note": "message-square",
+    "asset": "laptop",
+    "indicator": "flag",
+    "event": "clock",
+    "incident": "siren",
+}
+_TONES = {
+    "evidence.altered": "danger",
+    "evidence.missing": "danger",
+    "case.closed": "ok",
+    "approval.rejected": "warn",
+    "case.administrator_joined": "warn",
+}
+_WORK = {
+    "hunt": "the hunt",
+    "collection": "the collection",
+    "action": "the action",
+    "import": "",
+    "report": "",
+    "evidence": "",
+}
+_WORK_VERBS = {
+    "queued": "queued",
+    "done": "finished",
+    "failed": "could not finish",
+    "cancelled": "cancelled",
+    "partial": "finished in part",
+    "expired": "let expire",
+    "refused": "refused",
+    "judged": "judged",
+    "cancel_requested": "asked to cancel",
+    "downloaded": "downloaded",
+    "verified": "verified",
+}
+
+_SENTENCES: dict[str, Callable[[Detail], str]] = {
+    "case.opened": lambda d: "opened the case" + (f" with the playbook {d['playbook']}" if d.get("playbook") else ""),
+    "case.edited": lambda d: f"changed the case's {_names(d.get('changes'))}",
+    "case.confidentiality": lambda d: (
+        "made the case confidential" if d.get("confidential") else "lifted the confidentiality"
+    ),
+    "case.phase_moved": lambda d: f"moved the case from {_word(d, 'left')} to {_word(d, 'phase')}",
+    "case.closed": lambda d: "closed the case",
+    "case.reopened": lambda d: "opened the case again",
+    "case.milestone": lambda d: f"set {_word(d, 'kind')} to {_time(d.get('at'))}",
+    "case.member": lambda d: f"made {d.get('member')} {_word(d, 'role')}",
+    "case.member_removed": lambda d: f"removed {d.get('member')} from the case",
+    "case.administrator_joined": lambda d: "joined the case as an administrator",
+    "checklist.added": lambda d: "added the item",
+    "checklist.planned": lambda d: f"planned for {d.get('owner') or 'nobody yet'}{_due(d)}:",
+    "checklist.done": lambda d: "finished",
+    "checklist.skipped": lambda d: "skipped",
+    "checklist.reopened": lambda d: "opened again",
+    "checklist.proven": lambda d: "linked a proof:",
+    "note.created": lambda d: "wrote the note",
+    "note.saved": lambda d: f"saved a note (version {d.get('version')})",
+    "note.conflict": lambda d: f"saved a note late, against version {d.get('version')}; both texts are kept",
+    "asset.added": lambda d: f"added the {_word(d, 'kind')}",
+    "asset.judged": lambda d: f"judged as {_word(d, 'compromise')}",
+    "indicator.added": lambda d: f"added the indicator ({_word(d, 'kind')})",
+    "indicator.judged": lambda d: f"judged as {_word(d, 'verdict')}",
+    "event.added": lambda d: "added to the timeline",
+    "event.edited": lambda d: f"changed an event's {_names(d.get('fields'))}",
+    "event.removed": lambda d: "took off the timeline",
+    "evidence.sealed": lambda d: f"sealed {d.get('exhibit')}",
+    "evidence.altered": lambda d: f"found {d.get('exhibit')} ALTERED: its bytes no longer match their hash",
+    "evidence.missing": lambda d: f"found {d.get('exhibit')} MISSING from the store",
+    "approval.requested": lambda d: "asked a second person to approve",
+    "approval.approved": lambda d: "approved",
+    "approval.rejected": lambda d: "rejected",
+    "approval.withdrawn": lambda d: "withdrew the question",
+    "approval.expired": lambda d: "let the question expire:",
+    "approval.standing_revoked": lambda d: "took back the approval in advance of the script",
+    "approval.standing_granted": lambda d: f"approved in advance, for {d.get('days')} days, the script",
+    "incident.imported": lambda d: (
+        f"took over incident {d.get('incident')}: {d.get('assets', 0)} assets, {d.get('indicators', 0)} indicators, "
+        f"{d.get('events', 0)} events"
+    ),
+}
+_OBJECTS = ("title", "name", "value", "item", "proof", "script")
+_QUOTES = ("reason", "comment", "result", "sentence", "outcome")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """As components/log_row.html wants it. `object` is what was acted on, `quote` a person's own words."""
+
+    actor: str
+    text: str
+    object: str
+    quote: str
+    icon: str
+    tone: str
+    at: Any
+    sequence: int
+    action: str
+    detail: Detail
+
+
+def sentence_of(entry: ChainedRow, items: Mapping[str, str] | None = None) -> Sentence:
+    """The entry in words. Never raises: details are what past versions wrote.
+
+    `items` are titles of the checklist by key, for entries that hold the key alone.
+    """
+    detail = entry.detail if isinstance(entry.detail, dict) else {}
+    area = entry.action.split(".", 1)[0]
+    return Sentence(
+        actor=entry.actor_name,
+        text=_text(entry.action, detail),
+        object=_object(detail, items or {}),
+        quote=_first(detail, _QUOTES),
+        icon=_ICONS.get(area, "activity"),
+        tone=_TONES.get(entry.action, ""),
+        at=entry.at,
+        sequence=entry.sequence,
+        action=entry.action,
+        detail=detail,
+    )
+
+
+def _text(action: str, detail: Detail) -> str:
+    known = _SENTENCES.get(action)
+    if known is not None:
+        return known(detail)
+    area, _, verb = action.partition(".")
+    if area in _WORK and verb in _WORK_VERBS:
+        return " ".join(part for part in (_WORK_VERBS[verb], _WORK[area]) if part)
+    return action
+
+
+def _object(detail: Detail, items: Mapping[str, str]) -> str:
+    found = _first(detail, _OBJECTS)
+    return items.get(found, found) if found == detail.get("item") else found
+
+
+def _first(detail: Detail, names: tuple[str, ...]) -> str:
+    return next((str(detail[name])[:500] for name in names if detail.get(name)), "")
+
+
+def _word(detail: Detail, name: str) -> str:
+    return str(detail.get(name, "")).replace("_", " ")
+
+
+def _names(changes: Any) -> str:
+    return (
+        ", ".join(str(name).replace("_", " ") for name in changes)
+        if isinstance(changes, dict | list) and changes
+        else "facts"
+    )
+
+
+def _time(value: Any) -> str:
+    """A moment of the log in the reader's zone; as it is where it is none."""
+    try:
+        at = datetime.fromisoformat(str(value))
+        return timezone.localtime(at).strftime("%Y-%m-%d %H:%M %Z")
+    except (ValueError, OverflowError):
+        return str(value or "")
+
+
+def _due(detail: Detail) -> str:
+    return f", due {_time(detail['due'])}" if detail.get("due") else ""
+
+
+def sentences(case: Case, entries: Iterable[ChainedRow]) -> list[Sentence]:
+    """Entries of one case in words, with the titles of its checklist: one query more than the entries themselves."""
+    titles = dict(ChecklistItem.objects.filter(case=case).values_list("key", "title"))
+    return [sentence_of(entry, titles) for entry in entries]

@@ -1,0 +1,49 @@
+"""Handing evidence out: always as a download that no browser opens, never without a custody entry."""
+
+import unicodedata
+from collections.abc import Iterator
+
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
+from ircase.models import Evidence, User
+from ircase.services import evidence
+
+_NAME_LENGTH = 180
+
+
+class FileGone(Exception):
+    """The bytes are not in the store. The evidence is marked as missing."""
+
+
+def safe_name(item: Evidence) -> str:
+    """`IR-2026-0001_E003_name`: no path, no control or direction characters, not too long for a file system."""
+    kept = "".join("_" if _is_unsafe(letter) else letter for letter in item.name).strip(" .")
+    return f"{item.case.reference}_{item.exhibit}_{kept[-_NAME_LENGTH:] or 'unnamed'}"
+
+
+def _is_unsafe(letter: str) -> bool:
+    return letter in '/\\:*?"<>|' or unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def response(item: Evidence, *, actor: User, by: str = "browser") -> StreamingHttpResponse:
+    """The bytes as an attachment. The custody entry is written before the first of them. Raises FileGone."""
+    try:
+        size = item.path.stat().st_size
+    except OSError:
+        evidence.verify(item, actor=actor)
+        raise FileGone(f"The file of {item.exhibit} is not in the evidence store. It is marked as missing.") from None
+    chunks: Iterator[bytes] = evidence.deliver(item, actor=actor, by=by)
+    return attachment(chunks, name=safe_name(item), size=size)
+
+
+def attachment(chunks: Iterator[bytes], *, name: str, size: int | None = None) -> StreamingHttpResponse:
+    """Bytes that a browser saves and never shows: no type to guess, no script, no frame, no cache."""
+    reply = StreamingHttpResponse(chunks, content_type="application/octet-stream")
+    reply["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    reply["X-Content-Type-Options"] = "nosniff"
+    reply["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    reply["Cache-Control"] = "private, no-store"
+    if size is not None:
+        reply["Content-Length"] = str(size)
+    return reply

@@ -1,0 +1,31 @@
+"""Whose yes is waited for. Every list starts at the cases that the person may see."""
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from ircase.models import Approval, Case, CaseMember, CaseRole, User
+
+
+def _visible(user: User) -> QuerySet[Approval]:
+    # Only the keys: the annotations of `visible_to` have no place in a subquery.
+    cases = Case.objects.visible_to(user).values("pk")
+    return Approval.objects.filter(case__in=cases).select_related("case", "requested_by", "decided_by")
+
+
+def waiting_for(user: User) -> QuerySet[Approval]:
+    """Asked by somebody else in a case that the person leads, open, and still in time; the most pressing first."""
+    found = _visible(user).filter(state=Approval.State.REQUESTED, expires_at__gt=timezone.now())
+    found = found.filter(case__members__user=user, case__members__role=CaseRole.LEAD).exclude(requested_by=user)
+    return found.order_by("expires_at", "pk")
+
+
+def mine(user: User) -> QuerySet[Approval]:
+    """What the person asked for, newest first."""
+    return _visible(user).filter(requested_by=user)
+
+
+def decided(user: User) -> QuerySet[Approval]:
+    """What was decided in cases that the person leads or by them, newest first."""
+    led = CaseMember.objects.filter(user=user, role=CaseRole.LEAD).values("case")
+    ended = _visible(user).exclude(state=Approval.State.REQUESTED)
+    return ended.filter(Q(decided_by=user) | Q(case__in=led)).order_by("-decided_at", "-pk")

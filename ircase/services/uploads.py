@@ -1,0 +1,157 @@
+"""Files that people hand in: received onto our own disk, under a cap, and sealed one by one."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.db import transaction
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.utils import timezone
+
+from ircase.models import Case, Evidence, User
+from ircase.services import evidence, tables
+
+_FORM_BYTES = 2**20  # what the fields and the multipart frame may take beside the files
+MAX_FILES = 50
+Upload: TypeAlias = "UploadedFile[Any]"
+
+
+class UploadTooLarge(RequestDataTooBig):
+    """More bytes than `UPLOAD_MAX_BYTES`. Nothing was kept."""
+
+
+class UploadCutShort(ValidationError):
+    """The connection ended before the whole request had arrived. Nothing was sealed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an upload: the exhibits, and a sentence for each file that could not be sealed."""
+
+    sealed: tuple[Evidence, ...]
+    problems: tuple[str, ...]
+
+
+def limit_text() -> str:
+    return f"Up to {filesizeformat(settings.UPLOAD_MAX_BYTES)} in all"
+
+
+def receive(request: HttpRequest) -> list[Upload]:
+    """The files of the field `file`, all of them complete. The first thing that touches the request's body.
+
+    Raises UploadTooLarge before a byte is read, UploadCutShort where bytes are missing at the end (Django itself would
+    hand over a file without its tail), ValidationError where there is no file.
+    """
+    declared = int(request.META.get("CONTENT_LENGTH") or 0)
+    if declared > settings.UPLOAD_MAX_BYTES + _FORM_BYTES:
+        raise UploadTooLarge(
+            f"This is {filesizeformat(declared)}; an upload may have {filesizeformat(settings.UPLOAD_MAX_BYTES)}. "
+            "Split it, or raise IRCASE_UPLOAD_MAX_BYTES."
+        )
+    handler = SpoolHandler(request)
+    request.upload_handlers = [handler]
+    files: list[Upload] = request.FILES.getlist("file")
+    if handler.received < handler.expected:
+        raise UploadCutShort("The upload ended before it was complete. Nothing was sealed; send it again.")
+    if not files:
+        raise ValidationError("Choose at least one file.")
+    if len(files) > MAX_FILES:
+        raise ValidationError(f"At most {MAX_FILES} files at a time. Put them into a zip: it is read like a folder.")
+    return files
+
+
+class SpooledFile(UploadedFile):  # type: ignore[type-arg]
+    """A received file in SPOOL_DIR, which vanishes when it is closed."""
+
+
+class SpoolHandler(FileUploadHandler):
+    """Writes what arrives into SPOOL_DIR, which lies on the disk that evidence is kept on, and counts every byte."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        super().__init__(request)
+        self.expected = self.received = self._kept = 0
+        self._file: Any = None
+
+    def handle_raw_input(
+        self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: str | None = None
+    ) -> None:
+        """Count what the parser reads: a body that ends early is otherwise taken for the whole."""
+        self.expected, read = content_length, input_data.read
+
+        def counted(*size: int) -> bytes:
+            data: bytes = read(*size)
+            self.received += len(data)
+            return data
+
+        input_data.read = counted
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        settings.SPOOL_DIR.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._file = tempfile.NamedTemporaryFile(prefix="upload-", dir=settings.SPOOL_DIR)  # noqa: SIM115
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self._kept += len(raw_data)
+        if self._kept > settings.UPLOAD_MAX_BYTES:
+            raise StopUpload(connection_reset=True)
+        self._file.write(raw_data)
+
+    def file_complete(self, file_size: int) -> SpooledFile:
+        file, self._file = self._file, None
+        file.seek(0)
+        return SpooledFile(file, self.file_name, self.content_type, file_size, self.charset, self.content_type_extra)
+
+    def upload_interrupted(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def seal_all(*, case: Case, actor: User, files: Sequence[Upload], description: str = "", read: bool = True) -> Outcome:
+    """Seal each file as evidence and, with `read`, have it read into tables. One that fails undoes no other."""
+    if not case.is_open:
+        raise ValidationError("The case is closed. Reopen it before adding evidence.")
+    sealed, problems = [], []
+    for file in files:
+        try:
+            sealed.append(_seal_one(case, actor, file, description, read))
+        except evidence.StoreError as error:
+            problems.append(f"{file.name}: {error}")
+        finally:
+            file.close()
+    return Outcome(tuple(sealed), tuple(problems))
+
+
+def _seal_one(case: Case, actor: User, file: Upload, description: str, read: bool) -> Evidence:
+    stored = evidence.put(_chunks(file))
+    manifest = {
+        "origin": "upload",
+        "name": file.name,
+        "declared_type": file.content_type,
+        "size": stored.size,
+        "sha256": stored.sha256,
+        "uploaded_by": actor.username,
+        "received_at": timezone.now().isoformat(),
+    }
+    with transaction.atomic():
+        item = evidence.seal(
+            case=case,
+            stored=stored,
+            kind=Evidence.Kind.UPLOAD,
+            name=file.name or "unnamed",
+            manifest=manifest,
+            actor=actor,
+            description=description,
+        )
+        if read and stored.size:
+            tables.queue_parse(evidence=item, actor=actor)
+    return item
+
+
+def _chunks(file: Upload) -> Iterable[bytes]:
+    return file.chunks(2**20)

@@ -1,0 +1,145 @@
+"""Walking the chains and re-hashing every file: what `manage.py verify_evidence`, the pages and the report rely on.
+
+Each check is an iterator of faults, so that a case of a million entries is walked without being held in memory. What
+a stranger does with an exported case is the same walk; docs/evidence.md describes it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogEntry
+from ircase.models.chain import ChainedRow
+from ircase.services import evidence
+
+_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is not as it was sealed. `case` is a reference, or "site"; `subject` an exhibit or an entry."""
+
+    case: str
+    subject: str
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.case}: {self.subject}: {self.message}"
+
+
+def verify_everything(*, mark: bool = True) -> Iterator[Fault]:
+    """Every case, then the chain of what belongs to none."""
+    for case in Case.objects.order_by("pk").iterator():
+        yield from verify_case(case, mark=mark)
+    yield from verify_site()
+
+
+def verify_case(case: Case, *, mark: bool = True) -> Iterator[Fault]:
+    """The case's log, its register of exhibits, and each exhibit's file, manifest and custody.
+
+    With `mark` what is found is kept on the evidence, where the pages and the report say it aloud.
+    """
+    yield from _log_of(case)
+    yield from _register_of(case)
+    for item in Evidence.objects.filter(case=case).select_related("case").order_by("number").iterator():
+        yield from verify_item(item, mark=mark)
+
+
+def verify_site() -> Iterator[Fault]:
+    """The log of what belongs to no case: people, connections, tokens."""
+    yield from walk_chain(LogEntry.objects.filter(chain="site"), "site", case="site", what="log entry")
+
+
+def verify_item(item: Evidence, *, mark: bool = True) -> Iterator[Fault]:
+    """One exhibit: its file against its hash, its row against what custody says was sealed, its custody chain."""
+    found = evidence.look(item)
+    label = f"{item.exhibit} {item.name}"
+    if found == Evidence.Integrity.MISSING:
+        yield Fault(item.case.reference, label, "missing", f"the file {item.sha256} is not in the evidence store")
+    elif found == Evidence.Integrity.ALTERED:
+        yield Fault(item.case.reference, label, "altered", f"the bytes or the manifest are not those of {item.sha256}")
+    yield from _sealed_as(item, label)
+    yield from custody_of(item)
+    if mark:
+        # Last: keeping what was found adds to custody, which is walked as it was before.
+        _mark(item, found)
+
+
+def custody_of(item: Evidence) -> Iterator[Fault]:
+    """The custody chain of one exhibit."""
+    rows = CustodyEntry.objects.filter(evidence=item)
+    what = f"{item.exhibit} custody entry"
+    yield from walk_chain(rows, f"evidence:{item.uuid}", case=item.case.reference, what=what)
+
+
+def walk_chain(rows: QuerySet[Any], key: str, *, case: str, what: str) -> Iterator[Fault]:
+    """Every link in order: numbered without a gap, holding the digest of the one before, and ending where the head
+    says. The walk goes on after a fault, so that one changed entry is told from a chain that was written anew."""
+    sequence, digest = 0, GENESIS
+    for row in rows.order_by("sequence", "pk").iterator(chunk_size=_CHUNK):
+        yield from _link_faults(row, sequence, digest, key, case, what)
+        sequence, digest = row.sequence, row.digest
+    head = ChainHead.objects.filter(key=key).first()
+    known = (head.sequence, head.digest) if head else (0, GENESIS)
+    if known != (sequence, digest):
+        message = f"the chain ends at entry {sequence}, its head says {known[0]}: entries were cut off or added"
+        yield Fault(case, f"{what} {sequence}", "chain_end", message)
+
+
+def _link_faults(row: ChainedRow, sequence: int, digest: str, key: str, case: str, what: str) -> Iterator[Fault]:
+    subject = f"{what} {row.sequence}"
+    if row.chain != key:
+        yield Fault(case, subject, "chain_name", "it says that it belongs to another chain")
+    if row.sequence != sequence + 1:
+        yield Fault(case, subject, "chain_gap", f"it follows entry {sequence}: entries between are gone")
+    elif row.previous != digest:
+        yield Fault(case, subject, "chain_broken", "it does not hold the digest of the entry before it")
+    if row.digest != row.compute_digest():
+        yield Fault(case, subject, "entry_altered", f"its content was changed after it was written ({row.action})")
+
+
+def _log_of(case: Case) -> Iterator[Fault]:
+    key = f"case:{case.uuid}"
+    yield from walk_chain(LogEntry.objects.filter(case=case), key, case=case.reference, what="log entry")
+
+
+def _register_of(case: Case) -> Iterator[Fault]:
+    """What the log says was sealed must still be in the register, under the same hash."""
+    register = dict(Evidence.objects.filter(case=case).values_list("number", "sha256"))
+    sealed = LogEntry.objects.filter(case=case, action="evidence.sealed").order_by("sequence")
+    logged = set()
+    for detail in sealed.values_list("detail", flat=True).iterator(chunk_size=_CHUNK):
+        exhibit, sha256 = str(detail.get("exhibit", "")), str(detail.get("sha256", ""))
+        number = int(exhibit[1:]) if exhibit[1:].isdecimal() else 0
+        logged.add(number)
+        if number not in register:
+            yield Fault(case.reference, exhibit, "not_in_register", "the log says it was sealed, the register lacks it")
+        elif register[number] != sha256:
+            yield Fault(case.reference, exhibit, "hash_changed", "the register has another hash than the log")
+    for number in sorted(set(register) - logged):
+        yield Fault(case.reference, f"E{number:03d}", "not_in_log", "the register has it, the log never saw it sealed")
+
+
+def _sealed_as(item: Evidence, label: str) -> Iterator[Fault]:
+    """The row against custody entry 1, which is under the chain as the row is not."""
+    first = CustodyEntry.objects.filter(evidence=item, sequence=1).first()
+    if first is None:
+        yield Fault(item.case.reference, label, "no_custody", "it has no first custody entry")
+        return
+    sealed = {"sha256": item.sha256, "size": item.size, "name": item.name, "manifest_sha256": item.manifest_sha256}
+    changed = [name for name, value in sealed.items() if first.detail.get(name) != value]
+    if changed:
+        message = f"{', '.join(changed)} differ from what custody entry 1 says was sealed"
+        yield Fault(item.case.reference, label, "row_altered", message)
+
+
+def _mark(item: Evidence, found: Evidence.Integrity) -> None:
+    """Keep what was found. Only a change is written into custody and log: a nightly run must not bury them."""
+    if found == item.integrity:
+        Evidence.objects.filter(pk=item.pk).update(checked_at=timezone.now())
+    else:
+        evidence.verify(item)

@@ -1,0 +1,140 @@
+"""What templates of the case need beyond Django: its head, spans of time in words, techniques, log sentences."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from frontend.jsontree import Node, nodes
+from ircase import attack, markdown
+from ircase.casehead import CaseHead, PhaseStay, head_of
+from ircase.models import Activity, Case, ChecklistItem
+from ircase.nist import frameworks
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def case_head(context: template.Context) -> CaseHead:
+    """The head of `case`, read once per page: the view's own `head` where it gave one."""
+    head = context.get("head")
+    return head if isinstance(head, CaseHead) else head_of(context["case"])
+
+
+@register.filter
+def span(value: timedelta | None) -> str:
+    """`1 h 12 min`, `3 d 4 h`: the two largest units, and nothing for None."""
+    if value is None:
+        return ""
+    minutes = int(abs(value).total_seconds() // 60)
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h" if hours and days < 30 else f"{days} d"
+    if hours:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{rest} min" if rest else "under a minute"
+
+
+@register.filter
+def ago(value: datetime | None) -> str:
+    """How long ago, or "in …" for what is ahead."""
+    if value is None:
+        return ""
+    away = timezone.now() - value
+    return f"in {span(away)}" if away < timedelta() else f"{span(away)} ago"
+
+
+@register.filter
+def is_past(value: datetime | None) -> bool:
+    return value is not None and value < timezone.now()
+
+
+@register.simple_tag
+def phase_strip(case: Case, head: CaseHead) -> list[dict[str, str]]:
+    """The four phases as components/phases.html wants them."""
+    link = reverse("ircase:checklist", args=[case.reference])
+    return [
+        {"name": stay.phase.label, "state": stay.state, "note": _note(stay), "url": f"{link}#{stay.phase.value}"}
+        for stay in head.phases
+    ]
+
+
+def _note(stay: PhaseStay) -> str:
+    done = f"{stay.ended} of {stay.items} done" if stay.items else ""
+    return " · ".join(part for part in (span(stay.spent) if stay.stayed else "", done) if part) or "Not started"
+
+
+@register.filter
+def item_state(item: ChecklistItem) -> str:
+    """todo, done, skipped, or blocked while something it depends on is open. Wants `depends_on` prefetched."""
+    if item.state != ChecklistItem.State.OPEN:
+        return str(item.state)
+    return "blocked" if any(other.is_open for other in item.depends_on.all()) else "todo"
+
+
+@register.filter
+def technique(number: str) -> attack.Technique | None:
+    return attack.techniques().get(number)
+
+
+@register.filter
+def nist_step(number: str) -> str:
+    """The step of SP 800-61r2 in words."""
+    return frameworks().steps.get(number, "")
+
+
+@register.filter
+def nist_outcome(number: str) -> str:
+    """The outcome of CSF 2.0 in words."""
+    return frameworks().outcomes.get(number, "")
+
+
+@register.filter
+def markdown_html(text: str) -> SafeString:
+    return markdown.render(text)
+
+
+@register.filter
+def json_nodes(value: object) -> list[Node]:
+    return nodes(value)
+
+
+@register.filter
+def activity_url(activity: Activity) -> str:
+    """The page of what was done; empty where its app names none."""
+    try:
+        return reverse(activity.url_name, args=[activity.case.reference, activity.subject])
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag
+def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
+    """Where a fact was read, as {"text", "url"}: a run and its row, an exhibit, an alert, or a person."""
+    if run := source.get("run"):
+        row = source.get("row")
+        return {
+            "text": f"hunt, row {row}" if row is not None else "hunt",
+            "url": _link("hunting:run", case.reference, str(run)),
+        }
+    if exhibit := source.get("evidence"):
+        return {"text": "evidence", "url": _link("ircase:evidence_item", case.reference, str(exhibit))}
+    if incident := source.get("incident"):
+        return {"text": f"incident {incident}", "url": case.incident_url if incident == case.incident_id else ""}
+    return {"text": "by hand" if source.get("by") == "hand" else "", "url": ""}
+
+
+def _link(name: str, *args: str) -> str:
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return ""
+
+
+@register.filter
+def at(values: dict[int, Any], key: int) -> Any:
+    """The value under `key`; None where there is none."""
+    return values.get(key)

@@ -1,0 +1,215 @@
+"""The evidence tab: exhibits in and out, their custody, and what was read from them."""
+
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import RequestDataTooBig, ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ircase import access, jobs
+from ircase.forms.evidence import UploadForm
+from ircase.models import Case, CaseRole, Evidence, ParseJob
+from ircase.pages import render_tab
+from ircase.services import delivery, evidence, tables, uploads, verification
+from ircase.views.doors import case_to_change
+
+PER_PAGE = 50
+# Above this a worker hashes: a request must not be held for as long as gigabytes take.
+HASH_AT_ONCE = 64 * 2**20
+BROKEN = (Evidence.Integrity.ALTERED, Evidence.Integrity.MISSING)
+
+
+@csrf_exempt  # `_upload` checks it, after the handler that takes the files is in place
+@login_required
+@require_http_methods(["GET", "POST"])
+def panel(request: HttpRequest, reference: str) -> HttpResponse:
+    """The exhibits of the case; a POST hands in more."""
+    if request.method == "GET":
+        return _show(request, access.get_case(access.current_user(request), reference))
+    _, case = case_to_change(request, reference)
+    try:
+        files = uploads.receive(request)
+    except (ValidationError, RequestDataTooBig) as error:
+        return _show(request, case, "; ".join(getattr(error, "messages", [str(error)])))
+    response: HttpResponse = _upload(request, case, files)
+    return response
+
+
+@csrf_protect
+def _upload(request: HttpRequest, case: Case, files: list[uploads.Upload]) -> HttpResponse:
+    form = UploadForm(request.POST)
+    description = form.cleaned_data["description"] if form.is_valid() else ""
+    outcome = uploads.seal_all(
+        case=case,
+        actor=access.current_user(request),
+        files=files,
+        description=description,
+        read="read" in request.POST,
+    )
+    for item in outcome.sealed:
+        empty = "" if item.size else " It is empty: 0 bytes arrived."
+        messages.success(request, f"{item.exhibit} {item.name} is sealed.{empty}")
+    for problem in outcome.problems:
+        messages.error(request, problem)
+    return redirect("ircase:evidence", case.reference)
+
+
+def _show(request: HttpRequest, case: Case, problem: str = "") -> HttpResponse:
+    found = _wanted(case, request.GET.get("q", ""), request.GET.get("kind", ""))
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    return render_tab(
+        request,
+        case,
+        "evidence",
+        "evidence/panel.html",
+        {
+            "page": page,
+            "q": request.GET.get("q", ""),
+            "kind": request.GET.get("kind", ""),
+            "kinds": Evidence.Kind.choices,
+            "form": UploadForm(),
+            "problem": problem,
+            "broken": Evidence.objects.filter(case=case, integrity__in=BROKEN),
+            "tables": case.tables.select_related("evidence").order_by("name", "pk"),
+        },
+        status=422 if problem else 200,
+    )
+
+
+def _wanted(case: Case, text: str, kind: str) -> QuerySet[Evidence]:
+    found = Evidence.objects.filter(case=case).select_related("sealed_by", "parse_job")
+    found = found.annotate(table_count=Count("tables", distinct=True), table_rows=Sum("tables__row_count"))
+    found = found.order_by("number")
+    if kind in Evidence.Kind.values:
+        found = found.filter(kind=kind)
+    if text:
+        named = Q(name__icontains=text) | Q(description__icontains=text) | Q(sha256__startswith=text.strip().lower())
+        found = found.filter(named)
+    return found
+
+
+def _find(request: HttpRequest, reference: str, uuid: UUID, needs: CaseRole = access.VIEWER) -> Evidence:
+    case = access.get_case(access.current_user(request), reference, needs)
+    item: Evidence = get_object_or_404(Evidence.objects.select_related("sealed_by"), case=case, uuid=uuid)
+    item.case = case
+    return item
+
+
+@login_required
+@require_GET
+def item(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    """One exhibit: manifest, custody, what was made from it. With `?checking=` only the state, until it is checked."""
+    found = _find(request, reference, uuid)
+    asked = _moment(request.GET.get("checking", ""))
+    if request.headers.get("HX-Request") and asked is not None:
+        may_write = access.may(found.case, access.ANALYST)
+        return render(request, "evidence/_integrity.html", {**_integrity(found, asked), "may_write": may_write})
+    context = {
+        "item": found,
+        "job": ParseJob.objects.filter(evidence=found).first(),
+        "custody": found.custody.all(),
+        "custody_faults": list(verification.custody_of(found)),
+        "activities": found.activities.select_related("requested_by"),
+        "manifest_ok": evidence.manifest_digest(found.manifest) == found.manifest_sha256,
+        **_integrity(found, asked),
+    }
+    return render_tab(request, found.case, "evidence", "evidence/item.html", context)
+
+
+def _integrity(found: Evidence, asked: datetime | None) -> dict[str, object]:
+    waits = asked is not None and (found.checked_at is None or found.checked_at < asked)
+    return {"item": found, "case": found.case, "waits": waits, "asked": asked}
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
+
+
+@login_required
+@require_GET
+def download(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponseBase:
+    """The bytes, as a download and nothing else."""
+    found = _find(request, reference, uuid)
+    try:
+        return delivery.response(found, actor=access.current_user(request))
+    except delivery.FileGone as error:
+        messages.error(request, str(error))
+        return redirect("ircase:evidence_item", reference, uuid)
+
+
+@login_required
+@require_POST
+def verify(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    """Hash the file again: at once, or by a worker where it is large."""
+    found = _find(request, reference, uuid, access.ANALYST)
+    user = access.current_user(request)
+    page = reverse("ircase:evidence_item", args=[reference, uuid])
+    if found.size > HASH_AT_ONCE:
+        asked = timezone.now().isoformat()
+        jobs.enqueue("ircase.verify_evidence", found.pk, user.pk)
+        return redirect(f"{page}?{urlencode({'checking': asked})}")
+    state = evidence.verify(found, actor=user)
+    if state == Evidence.Integrity.VERIFIED:
+        messages.success(request, f"{found.exhibit} is verified: the bytes and the manifest are what was sealed.")
+    else:
+        messages.error(request, f"{found.exhibit} is {state.label}. The case says so on every page; tell its lead.")
+    return redirect(page)
+
+
+@login_required
+@require_POST
+def read(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    """Read the exhibit into tables, or read it again."""
+    user, case = case_to_change(request, reference)
+    found = get_object_or_404(Evidence.objects.select_related("case"), case=case, uuid=uuid)
+    if found.kind == Evidence.Kind.REPORT:
+        messages.error(request, "A report holds no rows to read.")
+        return redirect("ircase:evidence_item", reference, uuid)
+    job = tables.queue_parse(evidence=found, actor=user)
+    return redirect("ircase:import", reference, job.uuid)
+
+
+def _find_job(request: HttpRequest, reference: str, uuid: UUID, needs: CaseRole = access.VIEWER) -> ParseJob:
+    case = access.get_case(access.current_user(request), reference, needs)
+    job: ParseJob = get_object_or_404(
+        ParseJob.objects.select_related("evidence", "activity__requested_by"), evidence__case=case, uuid=uuid
+    )
+    job.evidence.case = case
+    return job
+
+
+@login_required
+@require_GET
+def import_job(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    """How far the reading of an exhibit is, what could not be read, and the tables that came of it."""
+    job = _find_job(request, reference, uuid)
+    case = job.evidence.case
+    context = {"job": job, "item": job.evidence, "case": case, "tables": job.evidence.tables.all()}
+    if request.headers.get("HX-Request") and "part" in request.GET:
+        may_write = access.may(case, access.ANALYST)
+        return render(request, "evidence/_import.html", {**context, "may_write": may_write})
+    return render_tab(request, case, "evidence", "evidence/import.html", context)
+
+
+@login_required
+@require_POST
+def import_cancel(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    job = _find_job(request, reference, uuid, access.ANALYST)
+    tables.cancel_parse(job=job, actor=access.current_user(request))
+    messages.info(request, "The reading stops. The evidence itself stays as it is.")
+    return redirect("ircase:import", reference, uuid)

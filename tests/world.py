@@ -1,0 +1,167 @@
+"""One case with one of everything, so that every address of it can be tried."""
+
+import json
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hunting import catalogue
+from hunting.binding import attach_kql
+from hunting.models import HuntRun, Source
+from hunting.services import runs
+from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, User
+from ircase.services import approvals, cases, checklist, findings, people, reports, tables
+from kql.parquet import write_parquet
+from kql.types import Column
+from liveresponse.models import LibraryScript
+from liveresponse.services import collections
+from tests.cast import make_evidence
+
+TABLE_COLUMNS = (Column("Timestamp", "datetime"), Column("DeviceName", "string"))
+
+
+@dataclass(frozen=True)
+class World:
+    """`things` finds a value by the longest part of an address's name that it knows, then by the argument alone."""
+
+    case: Case
+    things: dict[str, Any]
+    bodies: dict[str, Any]
+
+    def value(self, name: str, argument: str) -> Any:
+        for key in (f"{name}.{argument}", *_shorter(name, argument), argument):
+            if key in self.things:
+                return self.things[key]
+        raise LookupError(f"tests/world.py has no value for {argument!r} of {name}")
+
+    def form(self, name: str) -> str:
+        """What a page's form sends where an empty one would be about something else than access."""
+        return FORMS.get(name, "")
+
+    def body(self, operation: str) -> Any:
+        return self.bodies.get(operation)
+
+
+def _shorter(name: str, argument: str) -> list[str]:
+    """`ircase:evidence_download` is about `ircase:evidence`."""
+    words = name.split("_")
+    return [f"{'_'.join(words[:end])}.{argument}" for end in range(len(words) - 1, 0, -1)]
+
+
+def make_table(evidence: Evidence, rows: list[dict[str, Any]], name: str = "DeviceEvents") -> CaseTable:
+    """A case table of two columns, with its Parquet."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, parquet = Path(folder) / "rows.ndjson", Path(folder) / "rows.parquet"
+        source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        info = write_parquet(source, TABLE_COLUMNS, parquet)
+        new = tables.NewTable(name, parquet, TABLE_COLUMNS, info.rows, info.first_time, info.last_time, "test")
+        return tables.keep(evidence=evidence, tables=[new])[0]
+
+
+def make_run(case: Case, actor: User, evidence: Evidence, table: CaseTable) -> HuntRun:
+    """A finished run whose rows are those of `table`."""
+    run = runs.queue_run(case=case, actor=actor, frozen=attach_kql(kql="DeviceEvents"), source=Source.CASE)
+    HuntRun.objects.filter(pk=run.pk).update(state=JobState.DONE, evidence=evidence, table=table, row_count=1)
+    return HuntRun.objects.get(pk=run.pk)
+
+
+def make_world(case: Case, asker: User) -> World:
+    """`asker` has asked for an approval on `case`, which somebody else leads."""
+    lead = case.members.get(role=CaseRole.LEAD).user
+    item = make_evidence(case, lead, f"evidence of {case.reference}".encode())
+    table = make_table(item, [{"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}])
+    job = tables.queue_parse(evidence=item, actor=lead)
+    note = cases.create_note(case=case, actor=lead, title="A note", body="text")
+    step = checklist.add_item(case=case, actor=lead, title="A step", phase="detection")
+    asset, _ = findings.add_asset(case=case, actor=lead, kind="device", name="ws-07")
+    indicator, _ = findings.add_indicator(case=case, actor=lead, kind="ip", value="192.0.2.7")
+    event = findings.add_event(case=case, actor=lead, at=case.opened_at, title="It began")
+    approval = approvals.request(
+        case=case, actor=asker, kind="liveresponse.script", subject=uuid.uuid4(), title="Run a script",
+        detail={"script": "x.ps1"}, digest="d" * 64, task="",
+    )  # fmt: skip
+    assert case.connection is not None
+    incident, _ = IncomingIncident.objects.get_or_create(
+        connection=case.connection, incident_id="7", defaults={"title": "An incident", "severity": "high",
+        "status": "active", "raw": {"id": "7", "displayName": "An incident", "severity": "high", "alerts": []}},
+    )  # fmt: skip
+    token, _ = people.create_token(user=lead, name=f"of {case.reference}")
+    person = User.objects.get(username="outsider")
+    run = make_run(case, lead, item, table)
+    collection = collections.request_collection(
+        case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
+    )
+    script, _ = LibraryScript.objects.get_or_create(
+        connection=case.connection, name="DFIR-Script.ps1", defaults={"sha256": "a" * 64}
+    )
+    standing = approvals.grant_standing(
+        case=case, actor=lead, connection=case.connection, script_name=script.name, script_sha256=script.sha256,
+        reason="read by us", days=30,
+    )  # fmt: skip
+    build = reports.request_report(case=case, actor=lead)
+    things = {
+        "reference": case.reference,
+        "ircase:evidence.uuid": item.uuid,
+        "ircase:import.uuid": job.uuid,
+        "ircase:table.uuid": table.uuid,
+        "ircase:table_row.number": 1,
+        "ircase:note.uuid": str(note.uuid),
+        "ircase:note_revision.revision": note.revisions.get().pk,
+        "ircase:event.uuid": str(event.uuid),
+        "ircase:asset.uuid": str(asset.uuid),
+        "ircase:indicator.uuid": str(indicator.uuid),
+        "ircase:checklist.item": step.pk,
+        "ircase:case_member.username": asker.username,
+        "ircase:intake.incident": incident.pk,
+        "ircase:profile_token.token": token.pk,
+        "ircase:approval.uuid": approval.uuid,
+        "ircase:connection.pk": case.connection.pk,
+        "ircase:person.pk": person.pk,
+        "kind": "detected",
+        "key": step.key,
+        "username": asker.username,
+        "format": "json",
+        "hunt_id": run.hunt_id or next(iter(catalogue.hunts())),
+        "pack_id": next(iter(catalogue.packs())),
+        "number": 1,
+        "definition": "get-file",
+        "hunting:run.uuid": run.uuid,
+        "liveresponse:collection.uuid": collection.uuid,
+        "liveresponse:cancel.uuid": collection.uuid,
+        "liveresponse:retry.uuid": collection.uuid,
+        "liveresponse:grant_standing.pk": script.pk,
+        "liveresponse:revoke_standing.pk": standing.pk,
+    }
+    things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
+                          build=build, run=run, collection=collection)  # fmt: skip
+    things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
+    things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
+    things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
+    return World(case, things, BODIES)
+
+
+def _of_the_api(**rows: Any) -> dict[str, Any]:
+    """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
+    folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
+    folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
+    folders |= {"hunts/runs": "run", "collections": "collection"}
+    tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
+             "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
+             "/rows/{number}/indicators")  # fmt: skip
+    return {
+        f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
+        for folder, row in folders.items()
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for tail in tails
+    }
+
+
+# Where a body that merely fits its schema would be about something else than access.
+BODIES: dict[str, Any] = {
+    "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
+    "POST /cases": {"title": "A new case"},
+    "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
+}
+FORMS = {"ircase:checklist_item": "action=reopen"}
