@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from hunting import catalogue, results
@@ -213,10 +213,10 @@ def list_runs(request: HttpRequest, reference: str, window: Query[Window]) -> di
 
 
 @router.post(f"{_CASE}/runs", response={202: RunOut}, summary="Run a hunt or KQL of your own, in the background")
-def queue_run(request: HttpRequest, reference: str, body: RunNew) -> tuple[int, HuntRun]:
+def queue_run(request: HttpRequest, reference: str, body: RunNew) -> Status[HuntRun]:
     case = open_case_of(request, reference)
     frozen = _frozen(body, case)
-    return 202, runs.queue_run(case=case, actor=person(request), frozen=frozen, source=body.source)
+    return Status(202, runs.queue_run(case=case, actor=person(request), frozen=frozen, source=body.source))
 
 
 @router.post(f"{_CASE}/preview", response=Frame, summary="What would run, without running it")
@@ -235,13 +235,13 @@ def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str,
 
 
 @router.post(f"{_CASE}/packs/{{pack_id}}", response={202: PackQueued}, summary="Run a pack, in the background")
-def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew) -> tuple[int, dict[str, Any]]:
+def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew) -> Status[dict[str, Any]]:
     case = open_case_of(request, reference)
     pack = catalogue.packs().get(pack_id)
     if pack is None:
         raise Http404("No such pack.")
     queued = packs.queue_pack(case=case, actor=person(request), pack=pack, given=body.parameters, source=body.source)
-    return 202, {"runs": queued.runs, "skipped": [hunt.id for hunt in queued.skipped]}
+    return Status(202, {"runs": queued.runs, "skipped": [hunt.id for hunt in queued.skipped]})
 
 
 @router.get(_RUN, response=RunOut, summary="One run")
@@ -286,9 +286,9 @@ def cancel_run(request: HttpRequest, reference: str, uuid: UUID) -> HuntRun:
 
 
 @router.post(f"{_RUN}/retry", response={202: RunOut}, summary="The same query once more, in the background")
-def retry_run(request: HttpRequest, reference: str, uuid: UUID) -> tuple[int, HuntRun]:
+def retry_run(request: HttpRequest, reference: str, uuid: UUID) -> Status[HuntRun]:
     case = open_case_of(request, reference)
-    return 202, runs.retry(run=run_of(case, uuid), actor=person(request))
+    return Status(202, runs.retry(run=run_of(case, uuid), actor=person(request)))
 
 
 @router.post(f"{_RUN}/conclusion", response=RunOut, summary="What the result means")
@@ -299,16 +299,16 @@ def conclude_run(request: HttpRequest, reference: str, uuid: UUID, body: Conclus
 
 
 @router.post(f"{_RUN}/rows/{{number}}/timeline", response={201: EventOut}, summary="A row onto the timeline")
-def row_to_timeline(request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowEvent) -> tuple[int, Event]:
+def row_to_timeline(request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowEvent) -> Status[Event]:
     run = run_of(open_case_of(request, reference), uuid)
-    return 201, rows.add_row_to_timeline(run=run, actor=person(request), number=number, **body.dict())
+    return Status(201, rows.add_row_to_timeline(run=run, actor=person(request), number=number, **body.dict()))
 
 
 @router.post(f"{_RUN}/rows/{{number}}/assets", response={200: AssetOut, 201: AssetOut}, summary="A row's asset")
-def row_to_asset(request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowAsset) -> tuple[int, Asset]:
+def row_to_asset(request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowAsset) -> Status[Asset]:
     run = run_of(open_case_of(request, reference), uuid)
     asset, new = rows.add_row_as_asset(run=run, actor=person(request), number=number, **body.dict())
-    return (201 if new else 200), asset
+    return Status(201 if new else 200, asset)
 
 
 @router.post(
@@ -318,10 +318,10 @@ def row_to_asset(request: HttpRequest, reference: str, uuid: UUID, number: int, 
 )
 def row_to_indicator(
     request: HttpRequest, reference: str, uuid: UUID, number: int, body: RowIndicator
-) -> tuple[int, Indicator]:
+) -> Status[Indicator]:
     run = run_of(open_case_of(request, reference), uuid)
     indicator, new = rows.add_row_as_indicator(run=run, actor=person(request), number=number, **body.dict())
-    return (201 if new else 200), indicator
+    return Status(201 if new else 200, indicator)
 
 
 def _hunt(hunt_id: str) -> catalogue.Hunt:

@@ -101,7 +101,7 @@ def _check_right(run: HuntRun) -> None:
 
 
 def _question(run: HuntRun, cancel: threading.Event) -> tuple[Question, tuple[str, ...]]:
-    limits = Limits(**{**run.limits, "rows": int(run.limits.get("rows", Limits().rows))})
+    limits = Limits(**run.limits)
     question = Question(
         kql=run.kql,
         prelude=run.prelude,

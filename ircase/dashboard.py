@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from ircase import charts, metrics
-from ircase.models import Case, ChecklistItem, Milestone, Phase, Severity, User
 from ircase.metrics import Period
+from ircase.models import Case, ChecklistItem, Milestone, Phase, Severity, User
 from ircase.models.cases import CaseQuerySet
 
 MOST_LATE = 15
@@ -113,7 +113,7 @@ def _board_chart(board: metrics.Board) -> charts.Drawing:
 
 def _phase_chart(times: list[metrics.PhaseTime]) -> charts.Drawing:
     rows = [
-        charts.Bar(short(t.phase), {"accent": _hours(t.median)}, f"{span(t.median)} (n = {t.n})" if t.n else "no case")
+        charts.Bar(f"{short(t.phase)} ({t.n})", {"accent": _hours(t.median)}, span(t.median) if t.n else "no case")
         for t in times
     ]
     return charts.bars("Median time per phase", rows, {"accent": "Hours"})

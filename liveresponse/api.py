@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
@@ -112,7 +112,7 @@ def list_collections(request: HttpRequest, reference: str) -> Any:
 
 
 @router.post("/cases/{reference}/collections", response={202: CollectionOut})
-def request_collection(request: HttpRequest, reference: str, payload: CollectionIn) -> Any:
+def request_collection(request: HttpRequest, reference: str, payload: CollectionIn) -> Status[Collection]:
     case = open_case_of(request, reference)
     row = collections.request_collection(
         case=case,
@@ -122,7 +122,7 @@ def request_collection(request: HttpRequest, reference: str, payload: Collection
         parameters=payload.parameters,
         reason=payload.reason,
     )
-    return 202, row
+    return Status(202, row)
 
 
 @router.get("/cases/{reference}/collections/{uuid}", response=CollectionDetail)
@@ -131,12 +131,12 @@ def get_collection(request: HttpRequest, reference: str, uuid: UUID) -> Collecti
 
 
 @router.post("/cases/{reference}/collections/{uuid}/cancel", response={202: CollectionOut})
-def cancel_collection(request: HttpRequest, reference: str, uuid: UUID) -> Any:
+def cancel_collection(request: HttpRequest, reference: str, uuid: UUID) -> Status[Collection]:
     case = case_of(request, reference, access.ANALYST)
     row = get_object_or_404(Collection.objects.for_case(case), uuid=uuid)
     collections.cancel(collection=row, actor=person(request))
     row.refresh_from_db()
-    return 202, row
+    return Status(202, row)
 
 
 @router.get("/cases/{reference}/library-scripts", response=list[ScriptOut])

@@ -55,7 +55,11 @@ FINAL_COLLECTION_STATES = (
     CollectionState.EXPIRED,
     CollectionState.REFUSED,
 )
-LEASE = timedelta(seconds=120)
+
+
+def lease() -> timedelta:
+    """How long a worker that gives no sign of life keeps a collection: as long as with every other job."""
+    return timedelta(seconds=settings.STALE_SECONDS)
 
 
 class CollectionQuerySet(models.QuerySet["Collection"]):
@@ -74,7 +78,9 @@ class CollectionQuerySet(models.QuerySet["Collection"]):
     def take(self, pk: int, owner: str) -> "Collection | None":
         """Lease the row for one step; None if it is not due, is final or is held by another."""
         taken = (
-            self.due().filter(pk=pk).update(lease_owner=owner, lease_until=timezone.now() + LEASE, polls=F("polls") + 1)
+            self.due()
+            .filter(pk=pk)
+            .update(lease_owner=owner, lease_until=timezone.now() + lease(), polls=F("polls") + 1)
         )
         return self.select_related("case", "connection", "activity", "requested_by").get(pk=pk) if taken == 1 else None
 

@@ -19,6 +19,7 @@ from liveresponse.models import LibraryScript
 from liveresponse.services import collections
 from tests.cast import make_evidence
 
+ROW = {"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}
 TABLE_COLUMNS = (Column("Timestamp", "datetime"), Column("DeviceName", "string"))
 
 
@@ -71,7 +72,7 @@ def make_world(case: Case, asker: User) -> World:
     """`asker` has asked for an approval on `case`, which somebody else leads."""
     lead = case.members.get(role=CaseRole.LEAD).user
     item = make_evidence(case, lead, f"evidence of {case.reference}".encode())
-    table = make_table(item, [{"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}])
+    table = make_table(item, [ROW])
     job = tables.queue_parse(evidence=item, actor=lead)
     note = cases.create_note(case=case, actor=lead, title="A note", body="text")
     step = checklist.add_item(case=case, actor=lead, title="A step", phase="detection")
@@ -89,7 +90,8 @@ def make_world(case: Case, asker: User) -> World:
     )  # fmt: skip
     token, _ = people.create_token(user=lead, name=f"of {case.reference}")
     person = User.objects.get(username="outsider")
-    run = make_run(case, lead, item, table)
+    rows = make_evidence(case, lead, json.dumps(ROW).encode() + b"\n", name="rows.ndjson")
+    run = make_run(case, lead, rows, table)
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
@@ -127,6 +129,9 @@ def make_world(case: Case, asker: User) -> World:
         "pack_id": next(iter(catalogue.packs())),
         "number": 1,
         "definition": "get-file",
+        "ircase:report+uuid.uuid": build.uuid,
+        "ircase:report.uuid": build.uuid,
+        "ircase:report_file.kind": "json",
         "hunting:run.uuid": run.uuid,
         "liveresponse:collection.uuid": collection.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
@@ -161,7 +166,10 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
 # Where a body that merely fits its schema would be about something else than access.
 BODIES: dict[str, Any] = {
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
+    "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},
+    "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
+    "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
 }
-FORMS = {"ircase:checklist_item": "action=reopen"}
+FORMS = {"ircase:checklist_item": "action=reopen", "hunting:run_row": "add=timeline&title=It+began"}

@@ -10,11 +10,12 @@ from hunting import catalogue
 from hunting.binding import Frozen, Window
 from hunting.models import HuntRun, Source
 from ircase import jobs
-from ircase.models import Activity, Case, JobState, Severity, User
-from ircase.services import activity, log
+from ircase.models import Activity, Case, Connection, JobState, Severity, User
+from ircase.services import activity, connections, log
 from kql import Limits
 
 TASK: Final = "hunting.run_hunt"
+TENANT_BYTES: Final = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def queue_run(
         priority=priority_of(case),
         identity=case.connection.client_id if tenant and case.connection else "IRCase",
         retry_of=retry_of,
-        limits=_limits(),
+        limits=_limits(source, case.connection if tenant else None),
     )
     run.activity = activity.begin(
         case=case,
@@ -110,9 +111,14 @@ def priority_of(case: Case) -> int:
     return len(Severity.values) - 1 - Severity.values.index(case.severity)
 
 
-def _limits() -> dict[str, Any]:
+def _limits(source: Source, connection: Connection | None) -> dict[str, Any]:
+    """What one result may hold. A tenant's own caps come first; ours on its bytes only guards the disk."""
     limits = Limits()
-    return {"rows": limits.rows, "bytes": limits.bytes, "seconds": limits.seconds}
+    if connection is None:
+        return {"rows": limits.rows, "bytes": limits.bytes, "seconds": limits.seconds}
+    api = connections.limits(connection)
+    rows = api.hunting_rows if source == Source.DEFENDER else api.loganalytics_rows
+    return {"rows": rows, "bytes": TENANT_BYTES}
 
 
 def _detail(run: HuntRun) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from typing import TextIO
+from urllib.parse import quote
 
 from ircase.report import shape
 
@@ -110,7 +111,7 @@ def _prose(prose: shape.Prose) -> Iterator[str]:
             case "heading":
                 yield from (f"{'#' * (block.level + 2)} {spans}", "")
             case "item":
-                yield f"{'   ' * (block.level - 1)}{'-' if block.marker in ('•', '') else block.marker} {spans}"
+                yield f"{'   ' * (block.level - 1)}{'-' if block.marker in ('•', '') else inline(block.marker)} {spans}"
             case "code":
                 yield from ("", *fenced("".join(span.text for span in block.spans)))
             case "row":
@@ -128,7 +129,7 @@ def _span(span: shape.Span) -> str:
     edge = (" " * span.text.startswith(" "), " " * (span.text.endswith(" ") and bool(span.text.strip())))
     text = inline(span.text)
     marked = {"strong": f"**{text}**", "emph": f"*{text}*"}.get(span.style, text) if text else ""
-    url = span.url.translate({ord(letter): f"%{ord(letter):02X}" for letter in "<>() \\\n"})
+    url = quote(span.url, safe=":/?#@!$&'*+,;=%~", errors="replace")
     return edge[0] + (f"[{marked}](<{url}>)" if url else marked) + edge[1]
 
 

@@ -30,6 +30,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "period": period,
         "form": PeriodForm(initial={"first": period.first, "last": period.last}),
         "severities": [Severity(value).label for value in reversed(Severity.values)],
+        "legend": [{"label": s.label, "class": f"sev-{s.value}"} for s in reversed(list(Severity))],
         "presets": [(days, (today - timedelta(days=days - 1)).isoformat(), today.isoformat()) for days in PRESETS],
         "may_open": user.opens_cases,
         "now": timezone.now(),

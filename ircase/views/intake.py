@@ -48,10 +48,9 @@ def intake(request: HttpRequest) -> HttpResponse:
 
 
 def _find(show: str, severity: str) -> QuerySet[IncomingIncident]:
-    found = IncomingIncident.objects.select_related("connection").defer("raw")
-    if show == "waiting":
-        found = found.exclude(status__in=ENDED).filter(dismissed_at=None)
-    elif show == "dismissed":
+    rows = IncomingIncident.objects.waiting() if show == "waiting" else IncomingIncident.objects.all()
+    found = rows.without_raw().select_related("connection")
+    if show == "dismissed":
         found = found.exclude(dismissed_at=None)
     elif show == "ended":
         found = found.filter(status__in=ENDED)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from ircase import access, quota
 from ircase.services import approvals
 from ircase.store import StoreError
-from liveresponse.models import LEASE, Collection
+from liveresponse.models import Collection, lease
 from liveresponse.providers import Opener, open_tenant
 from liveresponse.runner.results import fetch
 from liveresponse.runner.work import Lost, Refused, State, Work, end
@@ -72,9 +72,9 @@ def _kept(row: Collection, owner: str) -> Iterator[None]:
 
     def renew() -> None:
         try:
-            while not done.wait(LEASE.total_seconds() / 4):
+            while not done.wait(lease().total_seconds() / 4):
                 close_old_connections()
-                Collection.objects.all().change(row.pk, owner, lease_until=timezone.now() + LEASE)
+                Collection.objects.all().change(row.pk, owner, lease_until=timezone.now() + lease())
         finally:
             connection.close()
 

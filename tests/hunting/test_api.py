@@ -46,8 +46,8 @@ class ApiTests(CastTestCase):
         assert "registry-run-keys" in [hunt["id"] for hunt in hunts]
         one = self.get("/api/v1/hunts/file-activity").json()
         assert one["parameters"][0] == {
-            "name": "Sha256Values", "type": "list[sha256]", "required": False, "default": [], "fill": "indicator.sha256",
-            "help": "",
+            "name": "Sha256Values", "type": "list[sha256]", "required": False, "default": [],
+            "fill": "indicator.sha256", "help": "",
         }  # fmt: skip
         assert self.get("/api/v1/hunts/nope").status_code == 404
         packs = {pack["id"]: pack["hunts"] for pack in self.get("/api/v1/packs").json()}
@@ -121,8 +121,9 @@ class ApiTests(CastTestCase):
         reads = [f"{self.base}/runs", one, f"{one}/rows", f"{one}/rows/1"]
         ask = {"source": "case", "kql": "x"}
         writes = [
-            (f"{self.base}/runs", ask), (f"{self.base}/preview", ask), (f"{self.base}/packs/device-triage", {"source": "case"}),
-            (f"{one}/cancel", None), (f"{one}/retry", None), (f"{one}/conclusion", {"verdict": "benign", "sentence": "x"}),
+            (f"{self.base}/runs", ask), (f"{self.base}/preview", ask), (f"{one}/cancel", None), (f"{one}/retry", None),
+            (f"{self.base}/packs/device-triage", {"source": "case"}),
+            (f"{one}/conclusion", {"verdict": "benign", "sentence": "x"}),
             (f"{one}/rows/1/timeline", None), (f"{one}/rows/1/assets", {"kind": "device", "name": "x"}),
             (f"{one}/rows/1/indicators", {"kind": "ip", "value": "1.2.3.4"}),
         ]  # fmt: skip

@@ -116,7 +116,7 @@ class DashboardTests(CastTestCase):
             self.client.get(reverse(PAGE))
 
 
-QUERIES = 13
+QUERIES = 11
 
 
 class TestPeriod:

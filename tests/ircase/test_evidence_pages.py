@@ -321,7 +321,7 @@ class TableTests(EvidenceTestCase):
         later = timezone.now() + timedelta(hours=2)
         with mock.patch("ircase.services.previews.timezone.now", return_value=later):
             assert self.client.get(self.url("table", self.table.uuid)).status_code == 200
-        assert viewed.count() == 2
+        assert viewed.all().count() == 2
 
     def test_one_row_in_full(self) -> None:
         self.sign_in(self.bob)

@@ -27,8 +27,8 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NASTY = "日本語 😀 العربية \x00\x1b[31m \u202eexe.doc \ufeff\U0010fffe `#*_<b>|$\\\n" + "x" * 300
 
 
-def text_of(path: Path) -> str:
-    return "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+def text_of(path: Path, pages: int = 40) -> str:
+    return "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages[:pages])
 
 
 def as_markdown(report: shape.ReportData) -> str:
@@ -229,11 +229,12 @@ class ReportTests(CastTestCase):
     def test_nasty_text_in_every_field_stops_nothing(self) -> None:
         report = filled(self.collect(self.full_case()), NASTY)
         assert isinstance(report, shape.ReportData)
-        printed = text_of(self.pdf(report))
+        printed = text_of(self.pdf(report), pages=3)
         assert "[U+0000]" in printed
         assert "[U+202E]" in printed
-        assert "\u202e" not in printed
-        assert "\u202e" not in as_markdown(report)
+        # Sets, for a failure would else compare two long texts letter by letter.
+        assert not {"\u202e", "\x00", "\x1b"} & set(printed)
+        assert not {"\u202e", "\x00", "\x1b"} & set(as_markdown(report))
         assert json.loads(typeset.to_json(report))["case"]["title"] == NASTY
 
     def test_lists_are_bounded_and_the_cut_is_said(self) -> None:
@@ -279,7 +280,7 @@ class ReportTests(CastTestCase):
     def test_too_little_memory_ends_it_with_a_reason(self) -> None:
         report = self.collect(self.secret_case)
         with pytest.raises(typeset.TypesetError, match="memory|typeset"):
-            typeset.write_pdf(report, Path(self.enterContext(tempfile.TemporaryDirectory())), size=120)
+            typeset.write_pdf(report, Path(self.enterContext(tempfile.TemporaryDirectory())), size=40)
 
 
 FEW = 32

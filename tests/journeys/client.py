@@ -1,14 +1,28 @@
 """What a journey does over sockets: the API as a person's script would use it, and the simulator's control door."""
 
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import requests
 
-from config.stack import Stack
+from config.stack import BASE_DIR, Stack
 
 WAIT = 120.0
+
+
+def ended(row: dict[str, Any]) -> bool:
+    """Whether a run, an import or a report is final."""
+    return row["state"] in ("done", "failed", "cancelled")
+
+
+def command(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A management command that may fail: its exit code and what it said."""
+    line = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]
+    return subprocess.run(line, env=stack.environment, cwd=BASE_DIR, capture_output=True, text=True, check=False)
 
 
 class Api:
@@ -41,10 +55,41 @@ class Api:
                 answer = self.get(path)
                 if done(answer):
                     return answer
-            except requests.ConnectionError:
-                answer = None
+            except requests.RequestException as error:
+                answer = error
             assert time.monotonic() < end, f"{path} did not get there in {timeout:.0f} s: {str(answer)[:800]}"
             time.sleep(0.3)
+
+    def upload(self, reference: str, name: str, content: bytes, *, read: bool = True) -> dict[str, Any]:
+        """Seal one file; the exhibit."""
+        path, answers = f"/cases/{reference}/evidence", {"read": str(read).lower()}
+        sealed: dict[str, Any] = self.call("POST", path, files={"file": (name, content)}, data=answers)
+        assert not sealed["problems"], sealed
+        item: dict[str, Any] = sealed["sealed"][0]
+        return item
+
+    def log(self, reference: str) -> list[dict[str, Any]]:
+        """The case's log, oldest first."""
+        entries: list[dict[str, Any]] = self.get(f"/cases/{reference}/log", params={"limit": 1000})["items"]
+        return entries
+
+
+class Pages:
+    """The pages as a browser without script asks for them, signed in."""
+
+    def __init__(self, stack: Stack, username: str, password: str) -> None:
+        self.base = f"http://127.0.0.1:{stack.port}"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        form = self.session.get(f"{self.base}/sign-in/", timeout=60)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
+        assert token, form.text[:500]
+        answers = {"username": username, "password": password, "csrfmiddlewaretoken": token.group(1)}
+        reply = self.session.post(f"{self.base}/sign-in/", data=answers, timeout=60, allow_redirects=False)
+        assert reply.status_code == 302, reply.text[:500]
+
+    def get(self, path: str) -> requests.Response:
+        return self.session.get(self.base + path, timeout=60, allow_redirects=False)
 
 
 class Tenant:

@@ -1,0 +1,193 @@
+"""Administration: connections, people, the site log, health."""
+
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+
+from ircase import secrets
+from ircase.models import ChainHead, Connection, LogEntry, PreparationItem, User
+from ircase.services import accounts, preflights
+from msapi.preflight import PreflightReport
+from tests.cast import CastTestCase, make_user
+
+GUID = "12345678-1234-1234-1234-1234567890ab"
+CONNECTION = {
+    "name": "Fabrikam", "enabled": "on", "tenant_id": GUID, "client_id": GUID, "workspace_id": "", "secret": "pa55",
+    "login_url": "https://login.microsoftonline.com", "graph_url": "https://graph.microsoft.com",
+    "defender_url": "https://api.security.microsoft.com", "loganalytics_url": "https://api.loganalytics.io",
+    "portal_url": "https://security.microsoft.com", "blob_hosts": "files.example.com\n*.store.example",
+    "ca_pem": "", "limits": '{"hunting_rows": 30000}',
+}  # fmt: skip
+
+
+class ConnectionTests(CastTestCase):
+    def setUp(self) -> None:
+        self.sign_in(self.ada)
+
+    def send(self, page: str = "connection_new", *args: object, **changes: str) -> Any:
+        return self.client.post(reverse(f"ircase:{page}", args=args), {**CONNECTION, **changes})
+
+    def test_a_new_connection_keeps_its_secret_encrypted_and_is_checked_at_once(self) -> None:
+        with self.captureOnCommitCallbacks() as queued:
+            reply = self.send()
+        made = Connection.objects.get(name="Fabrikam")
+        assert reply.headers["Location"] == reverse("ircase:connection_preflight", args=[made.pk])
+        assert "pa55" not in made.secret_encrypted
+        assert secrets.decrypt(made.secret_encrypted) == "pa55"
+        assert made.blob_hosts == ["files.example.com", "*.store.example"]
+        assert made.limits == {"hunting_rows": 30000}
+        assert len(queued) == 1
+
+    def test_the_secret_is_never_shown_nor_logged(self) -> None:
+        self.send()
+        made = Connection.objects.get(name="Fabrikam")
+        page = self.client.get(reverse("ircase:connection", args=[made.pk])).content.decode()
+        assert "pa55" not in page and made.secret_encrypted not in page
+        assert "pa55" not in str(list(LogEntry.objects.values_list("detail", flat=True)))
+
+    def test_an_empty_secret_keeps_the_one_there_is(self) -> None:
+        self.send("connection", self.connection.pk, name="Contoso two", secret="")
+        self.connection.refresh_from_db()
+        assert self.connection.name == "Contoso two"
+        assert secrets.decrypt(self.connection.secret_encrypted) == "s3cret"
+
+    def test_what_cannot_work_is_said_on_the_form(self) -> None:
+        for changes, words in (
+            ({"secret": ""}, "needs the secret"),
+            ({"tenant_id": "contoso"}, "A GUID"),
+            ({"graph_url": "http://graph.example.com"}, "must begin with https://"),
+            ({"ca_pem": "no certificate"}, "is not PEM text"),
+            ({"limits": '{"hunting_rowz": 1}'}, "There is no limit"),
+            ({"limits": '{"hunting_rows": "many"}'}, "a number above zero"),
+            ({"limits": "[1]"}, "a JSON object"),
+            ({"blob_hosts": "https://files.example.com/x"}, "Host names only"),
+        ):
+            reply = self.send(**changes)
+            assert reply.status_code == 422, changes
+            assert words in reply.content.decode().replace("&#x27;", "'"), changes
+        assert not Connection.objects.filter(name="Fabrikam").exists()
+
+    def test_the_preflight_page_polls_until_a_worker_has_answered(self) -> None:
+        address = reverse("ircase:connection_preflight", args=[self.connection.pk])
+        with self.captureOnCommitCallbacks() as queued:
+            self.client.post(address)
+        assert len(queued) == 1
+        assert "every 2s" in self.client.get(address, headers={"HX-Request": "true"}).content.decode()
+        with mock.patch(
+            "ircase.services.preflights.check", return_value=PreflightReport(("Wrong <url>.",), (), (), ())
+        ):
+            preflights.run(self.connection)
+        final = self.client.get(address, headers={"HX-Request": "true"}).content.decode()
+        assert "hx-trigger" not in final
+        assert "Wrong &lt;url&gt;." in final
+
+    def test_a_secret_that_no_key_opens_is_an_answer_too(self) -> None:
+        Connection.objects.filter(pk=self.connection.pk).update(secret_encrypted="gAAAAAnonsense")
+        self.connection.refresh_from_db()
+        preflights.run(self.connection)
+        self.connection.refresh_from_db()
+        assert "IRCASE_FIELD_KEYS" in self.connection.preflight["settings"][0]
+
+
+class PeopleTests(CastTestCase):
+    def setUp(self) -> None:
+        self.sign_in(self.ada)
+
+    def test_a_new_person_gets_a_password_that_is_shown_once(self) -> None:
+        values = {"username": "dora", "first_name": "Dora", "site_role": "analyst", "time_zone": "Europe/Copenhagen"}
+        reply = self.client.post(reverse("ircase:person_new"), values)
+        password = reply.context["password"]
+        assert password in reply.content.decode()
+        assert "no-store" in reply.headers["Cache-Control"]
+        dora = User.objects.get(username="dora")
+        assert dora.check_password(password)
+        assert password not in str(list(LogEntry.objects.values_list("detail", flat=True)))
+
+    def test_a_reset_ends_the_old_password(self) -> None:
+        reply = self.client.post(reverse("ircase:person_password", args=[self.bob.pk]))
+        self.bob.refresh_from_db()
+        assert self.bob.check_password(reply.context["password"])
+        assert LogEntry.objects.filter(action="person.password_reset", actor=self.ada).exists()
+
+    def test_shut_out_means_at_once(self) -> None:
+        bobs = self.client_class()
+        bobs.force_login(self.bob)
+        self.client.post(reverse("ircase:person_active", args=[self.bob.pk]), {"active": "0"})
+        assert bobs.get(reverse("ircase:my_work")).status_code == 302
+        self.client.post(reverse("ircase:person_active", args=[self.bob.pk]), {"active": "1"})
+        self.bob.refresh_from_db()
+        assert self.bob.is_active
+
+    def test_the_last_administrator_stays(self) -> None:
+        with pytest.raises(ValidationError, match="needs an administrator"):
+            accounts.set_active(person=self.ada, actor=self.alice, active=False)
+        self.ada.site_role = User.SiteRole.GUEST
+        with pytest.raises(ValidationError, match="needs an administrator"):
+            accounts.edit_person(person=self.ada, actor=self.alice)
+        make_user("second", User.SiteRole.ADMINISTRATOR)
+        accounts.edit_person(person=self.ada, actor=self.alice)
+
+    def test_nobody_shuts_themselves_out(self) -> None:
+        make_user("second", User.SiteRole.ADMINISTRATOR)
+        with pytest.raises(ValidationError, match="yourself"):
+            accounts.set_active(person=self.ada, actor=self.ada, active=False)
+
+    def test_who_writes_in_cases_does_not_become_a_manager(self) -> None:
+        reply = self.client.post(
+            reverse("ircase:person", args=[self.alice.pk]), {"site_role": "manager", "time_zone": "UTC"}
+        )
+        assert reply.status_code == 422
+        self.alice.refresh_from_db()
+        assert self.alice.site_role == "analyst"
+
+    def test_a_form_cannot_set_what_it_does_not_show(self) -> None:
+        values = {"site_role": "analyst", "time_zone": "UTC", "is_superuser": "on", "username": "root", "password": "x"}
+        self.client.post(reverse("ircase:person", args=[self.bob.pk]), values)
+        self.bob.refresh_from_db()
+        assert (self.bob.username, self.bob.is_superuser, self.bob.check_password("x")) == ("bob", False, False)
+
+    def test_passwords_are_long_and_different(self) -> None:
+        made = {accounts.one_time_password() for _ in range(200)}
+        assert len(made) == 200
+        assert {len(password) for password in made} == {23}
+
+
+class SiteTests(CastTestCase):
+    def test_every_page_is_for_administrators(self) -> None:
+        names = ("administration", "health", "connections", "connection_new", "people", "person_new", "site_log")
+        for person, status in ((self.alice, 403), (self.carol, 403), (self.mallory, 403), (self.ada, 200)):
+            self.sign_in(person)
+            for name in names:
+                assert self.client.get(reverse(f"ircase:{name}")).status_code == status, name
+
+    def test_the_site_log_holds_no_case(self) -> None:
+        accounts.reset_password(person=self.bob, actor=self.ada)
+        self.sign_in(self.ada)
+        page = self.client.get(reverse("ircase:site_log"), {"action": "person."})
+        assert [entry.action for entry in page.context["page"].object_list] == ["person.password_reset"]
+        assert self.case.reference not in self.client.get(reverse("ircase:site_log")).content.decode()
+
+    def test_preparation_is_kept_in_the_data_pages_and_logged(self) -> None:
+        self.sign_in(self.ada)
+        values = {"key": "phones", "position": "99", "title": "Telephone list", "result": ""}
+        more = {f"{name}_{part}": "" for name in ("due_at", "done_at") for part in (0, 1)}
+        reply = self.client.post(reverse("admin:ircase_preparationitem_add"), {**values, **more})
+        assert reply.status_code == 302
+        assert PreparationItem.objects.filter(key="phones").exists()
+        assert LogEntry.objects.filter(action="preparation.added", actor=self.ada).exists()
+
+    def test_the_data_pages_change_and_delete_nothing_else(self) -> None:
+        self.sign_in(self.ada)
+        accounts.reset_password(person=self.bob, actor=self.ada)
+        row = LogEntry.objects.filter(chain="site").latest("pk")
+        for model, pk in (("logentry", row.pk), ("user", self.bob.pk), ("connection", self.connection.pk)):
+            assert self.client.get(reverse(f"admin:ircase_{model}_delete", args=[pk])).status_code == 403
+            change = reverse(f"admin:ircase_{model}_change", args=[pk])
+            assert self.client.get(change).status_code == 200
+            assert self.client.post(change, {"username": "x", "name": "x", "action": "x"}).status_code == 403
+        page = self.client.get(reverse("admin:ircase_connection_change", args=[self.connection.pk])).content.decode()
+        assert self.connection.secret_encrypted not in page
+        assert ChainHead.objects.filter(key="site").exists()

@@ -1,0 +1,163 @@
+"""`kill -9` in the middle of the work: whatever dies, every run and collection ends exactly once."""
+
+import os
+import signal
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from config.stack import Stack
+from tests.journeys.client import Api, Tenant, ended
+
+pytestmark = pytest.mark.journey
+PATIENCE = 180.0
+HUNT_SECONDS, SUBMIT_SECONDS = 3, 6
+"""How long the tenant takes to answer a hunt and to take a session, so that the kill falls into the middle of both."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A case whose triage pack and collection are under way."""
+
+    reference: str
+    device: str
+    runs: tuple[str, ...]
+    collection: str
+
+    def run(self, uuid: str) -> str:
+        return f"/cases/{self.reference}/hunts/runs/{uuid}"
+
+    @property
+    def collected(self) -> str:
+        return f"/cases/{self.reference}/collections/{self.collection}"
+
+
+def ask_collection(analyst: Api, lead: Api, tenant: Tenant, host: str) -> Work:
+    """A case with a DFIR triage that a lead has approved; its session is slow to begin."""
+    device = f"{host}.northwharf.example"
+    case = analyst.post("/cases", {"title": f"Kill on {host}", "connection": "Simulated tenant", "device": device})
+    reference = case["reference"]
+    analyst.call("PUT", f"/cases/{reference}/members/alice", json={"role": "lead"})
+    analyst.until(f"/cases/{reference}/library-scripts", bool)
+    body = {"definition": "dfir-triage", "device": device, "parameters": {"Days": 1}, "reason": "Loader seen"}
+    asked = analyst.post(f"/cases/{reference}/collections", body)["uuid"]
+    tenant.fault(f"IRCase {asked} step 1", "slow", seconds=SUBMIT_SECONDS)
+    waiting = [row["uuid"] for row in lead.get("/approvals")["items"] if row["subject"] == asked]
+    assert len(waiting) == 1
+    lead.post(f"/approvals/{waiting[0]}/decision", {"approve": True})
+    return Work(reference, device, (), asked)
+
+
+def begin(analyst: Api, lead: Api, tenant: Tenant, host: str) -> Work:
+    """The collection on its way to Defender, not yet known to be taken, and hunts running beside it."""
+    work = ask_collection(analyst, lead, tenant, host)
+    analyst.until(work.collected, lambda row: row["state"] == "submitted")
+    tenant.fault(work.device, "slow", times=13, seconds=HUNT_SECONDS)
+    pack = analyst.post(f"/cases/{work.reference}/hunts/packs/device-triage", {"source": "defender"})
+    runs = tuple(run["uuid"] for run in pack["runs"])
+    assert len(runs) == 13
+    analyst.until(f"/cases/{work.reference}/hunts/runs", _is_running)
+    assert analyst.get(work.collected)["state"] in ("submitted", "running")
+    return Work(work.reference, work.device, runs, work.collection)
+
+
+def _is_running(page: dict[str, Any]) -> bool:
+    states = Counter(run["state"] for run in page["items"])
+    assert states["done"] + states["failed"] < len(page["items"]), "over before it could be killed"
+    return any(run["state"] == "running" and run["progress"].get("phase") == "querying" for run in page["items"])
+
+
+def kill(stack: Stack, name: str) -> None:
+    """SIGKILL one part, and wait until the supervisor has another in its place."""
+    victim = stack.pid(name)
+    os.kill(victim, signal.SIGKILL)
+    stack.wait_for(f"another {name}", lambda: stack.pid(name) != victim)
+
+
+def the_end(analyst: Api, work: Work) -> dict[str, Any]:
+    """Wait for everything; the collection as it ended."""
+    for uuid in work.runs:
+        analyst.until(work.run(uuid), ended, timeout=PATIENCE)
+    collection: dict[str, Any] = analyst.until(work.collected, lambda row: row["ended_at"], timeout=PATIENCE)
+    if collection["output"]:
+        path = f"/cases/{work.reference}/evidence/{collection['output']}/import"
+        assert analyst.until(path, ended, timeout=PATIENCE)["state"] == "done"
+    return collection
+
+
+def check_runs(analyst: Api, work: Work) -> None:
+    """Every run is DONE with one exhibit of its own, or FAILED with a reason."""
+    runs = [analyst.get(work.run(uuid)) for uuid in work.runs]
+    done = [run for run in runs if run["state"] == "done"]
+    assert done
+    assert all(run["state"] == "failed" and run["reason"] for run in runs if run not in done), runs
+    exhibits = exhibits_of(analyst, work.reference)
+    hunts = Counter(item["manifest"]["run"] for item in exhibits if item["kind"] == "hunt")
+    assert hunts == Counter(run["uuid"] for run in done)
+    assert {run["evidence"] for run in done} == {item["uuid"] for item in exhibits if item["kind"] == "hunt"}
+
+
+def check_collection(analyst: Api, tenant: Tenant, work: Work, collection: dict[str, Any]) -> None:
+    """DONE with the transcript and one zip, each step submitted once; or ended with a reason."""
+    taken = Counter(
+        entry["body"]["Comment"]
+        for entry in tenant.requests("/runliveresponse")
+        if entry["status"] == 201 and work.collection in entry["body"]["Comment"]
+    )
+    steps = [f"IRCase {work.collection} step {number}" for number in (1, 2)]
+    assert set(taken) <= set(steps)
+    assert set(taken.values()) == {1}, taken
+    kept = [item for item in exhibits_of(analyst, work.reference) if item["kind"] == "collection"]
+    assert {item["uuid"] for item in kept} == set(collection["evidence"])
+    if collection["state"] == "done":
+        assert set(taken) == set(steps)
+        assert [item["manifest"]["step"] for item in sorted(kept, key=lambda item: item["exhibit"])] == ["run", "fetch"]
+        assert kept[-1]["uuid"] == collection["output"] or kept[0]["uuid"] == collection["output"]
+    else:
+        assert collection["failure"], collection
+
+
+def exhibits_of(analyst: Api, reference: str) -> list[dict[str, Any]]:
+    listed = analyst.get(f"/cases/{reference}/evidence", params={"limit": 1000})["items"]
+    return [analyst.get(f"/cases/{reference}/evidence/{item['uuid']}") for item in listed]
+
+
+def check_case(stack: Stack, analyst: Api, work: Work) -> None:
+    """Nothing is left open, log and register agree, every file and chain verifies, and the whole is ready again."""
+    activities = analyst.get(f"/cases/{work.reference}/activities", params={"limit": 1000})["items"]
+    final = {"done", "partial", "failed", "cancelled", "expired", "refused"}
+    assert {row["state"] for row in activities} <= final
+    sealed = [
+        entry["detail"]["exhibit"] for entry in analyst.log(work.reference) if entry["action"] == "evidence.sealed"
+    ]
+    assert sorted(sealed) == sorted(item["exhibit"] for item in exhibits_of(analyst, work.reference))
+    assert "every chain holds" in stack.manage("verify_evidence", work.reference)
+    stack.wait_for("/readyz", stack.web_is_ready)
+
+
+@pytest.mark.parametrize(("victim", "host"), [("worker", "ws-fin-01"), ("redis", "ws-fin-02"), ("web", "ws-ops-01")])
+def test_killed_in_the_middle_of_a_pack_and_a_collection(
+    stack: Stack, analyst: Api, lead: Api, tenant: Tenant, victim: str, host: str
+) -> None:
+    work = begin(analyst, lead, tenant, host)
+    kill(stack, victim)
+    collection = the_end(analyst, work)
+    check_runs(analyst, work)
+    check_collection(analyst, tenant, work, collection)
+    check_case(stack, analyst, work)
+
+
+def test_a_worker_killed_while_it_fetches_a_file_fetches_it_once(
+    stack: Stack, analyst: Api, lead: Api, tenant: Tenant
+) -> None:
+    work = ask_collection(analyst, lead, tenant, "srv-app01")
+    analyst.until(work.collected, lambda row: row["step"] == 1)
+    tenant.fault("GET /blob/", "slow", seconds=SUBMIT_SECONDS)
+    analyst.until(work.collected, lambda row: row["state"] == "fetching")
+    kill(stack, "worker")
+    collection = the_end(analyst, work)
+    assert (collection["state"], collection["failure"]) == ("done", "")
+    check_collection(analyst, tenant, work, collection)
+    check_case(stack, analyst, work)
