@@ -152,7 +152,7 @@ class KqlForm(_SourceForm):
 
 class ConclusionForm(forms.Form):
     verdict = forms.ChoiceField(
-        label="What it means", choices=[c for c in Activity.Verdict.choices if c[0]], widget=forms.RadioSelect
+        label="What it means", choices=[("", "Choose…"), *(c for c in Activity.Verdict.choices if c[0])]
     )
     sentence = LongTextField(
         rows=2,

@@ -35,7 +35,7 @@ def render_panel(request: HttpRequest, case: Case, bound: PackForm | None = None
     sources = runs.sources_of(case)
     forms = [
         bound if bound and bound.pack.id == pack.id else PackForm(pack=pack, case=case, sources=sources)
-        for pack in catalogue.packs().values()
+        for pack in sorted(catalogue.packs().values(), key=lambda pack: list(ENTITY_TITLES).index(pack.entity))
     ]
     context: dict[str, Any] = {
         **_runs(request, case),

@@ -41,12 +41,12 @@ def run_rows(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         raise Http404("This run has no rows to show.")
     context = {"run": found, "wide": True, **grid_context(request, found, user, PER_WIDE_PAGE)}
     if request.headers.get("HX-Target") == "rows":
-        return render(request, "hunting/_rows.html", {"case": found.case, **context})
+        return render(request, "hunting/_grid.html", {"case": found.case, **context})
     return render_tab(request, found.case, "hunts", "hunting/rows.html", context)
 
 
 def grid_context(request: HttpRequest, run: HuntRun, user: User, per_page: int = PER_PAGE) -> dict[str, Any]:
-    """What `_rows.html` needs; nothing where the run has no rows. Custody hears of the preview first."""
+    """What `_grid.html` needs; nothing where the run has no rows. Custody hears of the preview first."""
     if not results.has_rows(run):
         return {}
     results.look(run, user)

@@ -33,7 +33,7 @@ def run(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     user, found = run_to_read(request, reference, uuid)
     context = grid_context(request, found, user)
     if request.headers.get("HX-Target") == "rows":
-        return render(request, "hunting/_rows.html", {"run": found, "case": found.case, **context})
+        return render(request, "hunting/_grid.html", {"run": found, "case": found.case, **context})
     context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found))}
     return render_tab(request, found.case, "hunts", "hunting/run.html", context)
 

@@ -1,6 +1,6 @@
 """What the API shows of each thing, field by field: nothing is shown because a model happens to have it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from ircase.models import (
     ParseJob,
     Proof,
 )
+from ircase.models.chain import ChainedRow
 
 
 def inline(choices: type[TextChoices]) -> WithJsonSchema:
@@ -123,17 +124,23 @@ class ActivityOut(Schema):
 
 
 class LogOut(Schema):
+    """An entry of a chain. From these fields its digest can be computed; docs/evidence.md shows how."""
+
     sequence: int
-    at: datetime
+    at: str = Field(description="UTC with six digits of a second, exactly as the digest was made over it.")
     action: str
     actor: str = Field(alias="actor_name")
     detail: dict[str, Any]
     previous: str
     digest: str
 
+    @staticmethod
+    def resolve_at(entry: ChainedRow) -> str:
+        return entry.at.astimezone(UTC).isoformat(timespec="microseconds")
+
 
 class CustodyOut(LogOut):
-    pass
+    """A touch of one exhibit."""
 
 
 class EvidenceOut(Schema):

@@ -116,7 +116,14 @@ class ConnectionForm(_ConnectionForm):
 
 
 # Poll times and deadlines that apps above read from the same place; docs/connecting-a-tenant.md lists them.
-EXTRA_LIMITS = frozenset({"poll_seconds", "poll_max_seconds", "offline_hours", "incident_poll_seconds"})
+EXTRA_LIMITS = frozenset(
+    {
+        "live_response_busy_seconds",
+        "live_response_offline_seconds",
+        "live_response_poll_seconds",
+        "live_response_queue_hours",
+    }
+)
 
 
 class PersonForm(_PersonForm):

@@ -31,9 +31,9 @@ from ircase.sentences import sentence_of
 
 # Of each list, at most this many go into a report.
 MOST = {
-    "events": 20_000,
+    "events": 10_000,
     "assets": 5_000,
-    "indicators": 20_000,
+    "indicators": 10_000,
     "activities": 2_000,
     "checklist items": 2_000,
     "exhibits": 5_000,

@@ -146,7 +146,8 @@ def _jobs() -> Part:
 def _evidence() -> Part:
     bad = Evidence.objects.filter(integrity__in=[Evidence.Integrity.ALTERED, Evidence.Integrity.MISSING]).count()
     if bad:
-        return Part("evidence", "down", f"{bad:,} files are altered or missing. Run `manage.py verify_evidence`.")
+        what = "1 file is" if bad == 1 else f"{bad:,} files are"
+        return Part("evidence", "down", f"{what} altered or missing; manage.py verify_evidence names them.")
     return Part("evidence", "healthy", "No file is known to be altered or missing.")
 
 

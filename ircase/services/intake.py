@@ -1,6 +1,7 @@
 """Incidents of the tenant: kept as they come, dismissed with a reason, or made into a case with all that they name."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from ircase.services import cases, evidence, log
 from ircase.services.findings import clean, clean_json
 from ircase.services.incident_facts import Import, moment
 from msapi.evidence import DeviceEvidence, MailboxEvidence, UserEvidence
-from msapi.incidents import Incident, read_incident
+from msapi.incidents import Alert, Incident, read_incident
 
 _NAMES_KEPT = 50
 
@@ -121,14 +122,20 @@ def take_back(*, incident: IncomingIncident, actor: User) -> IncomingIncident:
 
 
 def suggest_playbook(incident: IncomingIncident) -> str:
-    """The playbook that fits what the alerts are about."""
-    kinds = {e.kind.lower() for alert in read_incident(incident.raw).alerts for e in alert.evidence}
+    """The playbook that fits what most of the alerts are about; in doubt the device's, which covers the most."""
     if "ransom" in incident.title.lower():
         return "ransomware"
+    votes = Counter(_about(alert) for alert in read_incident(incident.raw).alerts)
+    return max(("device-compromise", "account-compromise", "phishing"), key=lambda name: votes[name])
+
+
+def _about(alert: Alert) -> str:
+    kinds = {item.kind.lower() for item in alert.evidence}
+    if kinds & {"deviceevidence", "processevidence", "fileevidence"}:
+        return "device-compromise"
     if kinds & {"analyzedmessageevidence", "mailclusterevidence"}:
         return "phishing"
-    device = kinds & {"deviceevidence", "processevidence", "fileevidence"}
-    return "account-compromise" if not device and kinds & {"userevidence", "mailboxevidence"} else "device-compromise"
+    return "account-compromise" if kinds & {"userevidence", "mailboxevidence"} else "device-compromise"
 
 
 def accept(

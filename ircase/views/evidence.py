@@ -27,7 +27,6 @@ from ircase.views.doors import case_to_change
 PER_PAGE = 50
 # Above this a worker hashes: a request must not be held for as long as gigabytes take.
 HASH_AT_ONCE = 64 * 2**20
-BROKEN = (Evidence.Integrity.ALTERED, Evidence.Integrity.MISSING)
 
 
 @csrf_exempt  # `_upload` checks it, after the handler that takes the files is in place
@@ -80,7 +79,6 @@ def _show(request: HttpRequest, case: Case, problem: str = "") -> HttpResponse:
             "kinds": Evidence.Kind.choices,
             "form": UploadForm(),
             "problem": problem,
-            "broken": Evidence.objects.filter(case=case, integrity__in=BROKEN),
             "tables": case.tables.select_related("evidence").order_by("name", "pk"),
         },
         status=422 if problem else 200,

@@ -169,7 +169,7 @@ class RunPageTests(PageTestCase):
             f"{address}?sort=-FileName&c=FileName&o=contains&v=tool1",
             headers={"HX-Request": "true", "HX-Target": "rows"},
         )
-        self.assertTemplateUsed(part, "hunting/_rows.html")
+        self.assertTemplateUsed(part, "hunting/_grid.html")
         self.assertTemplateNotUsed(part, "hunting/run.html")
         text = part.content.decode()
         assert text.index("tool11.exe") < text.index("tool10.exe") < text.index("tool1.exe")

@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -67,9 +70,8 @@ class TokenTests(ApiTestCase):
         _, gone = people.create_token(user=self.carol, name="gone")
         self.carol.is_active = False
         self.carol.save(update_fields=["is_active"])
-        answers = {self.get(header).content for header in
-                   ("", "Bearer", "Bearer x", f"Bearer {text}", f"Bearer {late}", f"Bearer {gone}", f"Token {text}")}  # fmt: skip
-        assert len(answers) == 1
+        headers = ("", "Bearer", "Bearer x", f"Bearer {text}", f"Bearer {late}", f"Bearer {gone}", f"Token {text}")
+        assert len({self.get(header).content for header in headers}) == 1
         reply = self.get("Bearer x")
         assert (reply.status_code, reply.headers["Content-Type"]) == (401, "application/problem+json")
         assert reply.headers["WWW-Authenticate"].startswith("Bearer")
@@ -241,6 +243,24 @@ class EvidenceApiTests(ApiTestCase):
         assert [entry["action"] for entry in custody] == ["sealed", "downloaded", "verified"]
         assert custody[1]["detail"] == {"by": "api"}
         assert self.call("get", f"{path}/import").json()["state"] == "queued"
+
+    def test_the_script_of_the_docs_verifies_a_chain_and_finds_a_change(self) -> None:
+        item = make_evidence(self.case, self.alice, name="Ünïcode \u2400.bin")
+        text = (Path(__file__).resolve().parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
+        script = text.split("```python\n")[1].split("```")[0]
+        path = self.case_path(f"/evidence/{item.uuid}/custody?limit=1000")
+        answer = self.call("get", path).content.decode()
+
+        def run(given: str, chain: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-c", script, chain]
+            return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+
+        good = run(answer, f"evidence:{item.uuid}")
+        assert good.stdout.startswith("1 entries hold"), good.stderr
+        changed = run(answer.replace('"Alice"', '"Malice"'), f"evidence:{item.uuid}")
+        assert "entry 1 does not hold" in changed.stderr
+        log = self.call("get", self.case_path("/log?limit=1000")).content.decode()
+        assert "entries hold" in run(log, f"case:{self.case.uuid}").stdout
 
     def test_a_reader_is_refused_before_a_byte_is_read(self) -> None:
         self.user = self.carol

@@ -181,8 +181,9 @@ class VerifyTests(EvidenceTestCase):
         self.item.path.chmod(0o640)
         self.item.path.write_bytes(b"the bytEs")
         self.verify()
-        for page in (self.item_url(), self.url("evidence")):
-            assert f"{self.item.exhibit} is ALTERED" in self.client.get(page).content.decode()
+        assert f"{self.item.exhibit} is ALTERED" in self.client.get(self.item_url()).content.decode()
+        for page in (self.url("evidence"), self.url("timeline")):
+            assert "Evidence of this case is no longer what was sealed" in self.client.get(page).content.decode()
 
     def test_a_large_file_is_hashed_by_a_worker_while_the_page_waits(self) -> None:
         self.sign_in(self.bob)

@@ -193,6 +193,21 @@ class AcceptTests(IntakeCase):
         assert case.incident_url == ""
         assert case.events.exists()
 
+    def test_the_playbook_follows_what_most_alerts_are_about(self) -> None:
+        on_device, on_mail, on_account = (
+            {"id": "1", "evidence": [EVIDENCE[0], EVIDENCE[1]]},
+            {"id": "2", "evidence": [EVIDENCE[8]]},
+            {"id": "3", "evidence": [EVIDENCE[1], EVIDENCE[7]]},
+        )
+        for alerts, title, playbook in (
+            ([on_device, on_device, on_mail], "x", "device-compromise"),
+            ([on_mail, on_mail, on_device], "x", "phishing"),
+            ([on_account], "x", "account-compromise"),
+            ([], "x", "device-compromise"),
+            ([on_mail], "Ransomware activity", "ransomware"),
+        ):
+            assert service.suggest_playbook(self.keep(alerts=alerts, displayName=title)) == playbook
+
     def test_a_time_ahead_is_a_wrong_clock(self) -> None:
         ahead = (timezone.now() + timedelta(days=3)).isoformat()
         alert = raw_incident()["alerts"][0] | {"createdDateTime": ahead, "firstActivityDateTime": ahead}
@@ -333,7 +348,7 @@ class IntakePagesTests(IntakeCase):
         url = reverse("ircase:intake_item", args=[incident.pk])
         page = self.client.get(url)
         self.assertContains(page, "Suspicious PowerShell")
-        self.assertContains(page, '<option value="phishing" selected>')
+        self.assertContains(page, '<option value="device-compromise" selected>')
         assert self.client.post(url, {"action": "accept", "title": "", "tlp": "amber"}).status_code == 422
         reply = self.client.post(url, {"action": "accept", "title": "WS-07", "tlp": "red", "playbook": "phishing"})
         case = Case.objects.get(incident_id="2972395")

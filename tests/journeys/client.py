@@ -12,6 +12,8 @@ import requests
 from config.stack import BASE_DIR, Stack
 
 WAIT = 120.0
+RUNS = "/cases/{}/hunts/runs"
+PACKS = "/cases/{}/hunts/packs"
 
 
 def ended(row: dict[str, Any]) -> bool:

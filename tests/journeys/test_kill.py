@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.stack import Stack
-from tests.journeys.client import Api, Tenant, ended
+from tests.journeys.client import PACKS, RUNS, Api, Tenant, ended
 
 pytestmark = pytest.mark.journey
 PATIENCE = 180.0
@@ -27,7 +27,7 @@ class Work:
     collection: str
 
     def run(self, uuid: str) -> str:
-        return f"/cases/{self.reference}/hunts/runs/{uuid}"
+        return f"{RUNS.format(self.reference)}/{uuid}"
 
     @property
     def collected(self) -> str:
@@ -54,11 +54,11 @@ def begin(analyst: Api, lead: Api, tenant: Tenant, host: str) -> Work:
     """The collection on its way to Defender, not yet known to be taken, and hunts running beside it."""
     work = ask_collection(analyst, lead, tenant, host)
     analyst.until(work.collected, lambda row: row["state"] == "submitted")
-    tenant.fault(work.device, "slow", times=13, seconds=HUNT_SECONDS)
-    pack = analyst.post(f"/cases/{work.reference}/hunts/packs/device-triage", {"source": "defender"})
+    tenant.fault(work.device, "slow", times=6, seconds=HUNT_SECONDS)
+    pack = analyst.post(f"{PACKS.format(work.reference)}/device-triage", {"source": "defender"})
     runs = tuple(run["uuid"] for run in pack["runs"])
     assert len(runs) == 13
-    analyst.until(f"/cases/{work.reference}/hunts/runs", _is_running)
+    analyst.until(RUNS.format(work.reference), _is_running)
     assert analyst.get(work.collected)["state"] in ("submitted", "running")
     return Work(work.reference, work.device, runs, work.collection)
 
