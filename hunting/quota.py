@@ -1,15 +1,12 @@
 """A turn at a tenant's API: all workers together ask no oftener than the tenant allows, urgent cases first."""
 
-import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-import redis
-from django.conf import settings
-
 from hunting.models import HuntRun, Source
+from ircase.quota import governor as governor
 from ircase.work import Hold
 from msapi.endpoint import Endpoint
 from msapi.errors import GovernorUnavailable
@@ -45,11 +42,6 @@ class Turn:
                 self.governor.renew(self.granted)
 
 
-@functools.cache
-def governor() -> Governor:
-    return Governor(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=2))
-
-
 def bucket_of(source: Source, endpoint: Endpoint) -> Bucket:
     return hunting_bucket(endpoint) if source == Source.DEFENDER else loganalytics_bucket(endpoint)
 
@@ -81,6 +73,11 @@ def _granted(book: Governor, bucket: Bucket, run: HuntRun, held: Hold, tick: Cal
         held.stop.wait(nap)
         waited += nap
         tick()
+
+
+def penalise(run: HuntRun, endpoint: Endpoint, seconds: float) -> None:
+    """After a 429: no worker asks for `seconds`. Raises GovernorUnavailable."""
+    governor().penalise(bucket_of(Source(run.source), endpoint), seconds)
 
 
 def leave(run: HuntRun, endpoint: Endpoint) -> None:

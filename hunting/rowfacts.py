@@ -29,8 +29,10 @@ _INDICATORS: Final[tuple[tuple[str, Indicator.Kind], ...]] = (
     (r"(ProcessCommandLine|CommandLine|Command|ValueData)", Indicator.Kind.PROCESS),
 )
 _HASH: Final = {Indicator.Kind.SHA256: 64, Indicator.Kind.SHA1: 40, Indicator.Kind.MD5: 32}
-_WHAT: Final = ("Finding", "ActionType", "Action", "How", "Protection")
-_WHICH: Final = ("ValueName", "FileName", "ServiceName", "TaskName", "Process", "Title", "RemoteIP", "Address")
+_WHAT: Final = ("ActionType", "Action", "Protection", "How")
+_WHICH: Final = (
+    "Finding", "ValueName", "FileName", "ServiceName", "TaskName", "Process", "Title", "RemoteIP", "Address",
+)  # fmt: skip
 _MOST: Final = 12
 # Accounts of Windows itself: in every row, and nobody's.
 _NOBODY: Final = frozenset({"system", "local service", "network service", "anonymous logon", "dwm-1", "umfd-0", "-"})
@@ -71,7 +73,7 @@ def _moment(record: Mapping[str, Any], time_column: str) -> datetime | None:
 def _title(record: Mapping[str, Any], hunt: Hunt | None) -> str:
     """What happened, to what, where, as far as the row says."""
     what = next(_texts(record, _WHAT), hunt.title if hunt else "Row")
-    which = next(_texts(record, _WHICH), "")
+    which = next((text for text in _texts(record, _WHICH) if text != what), "")
     where = next(_texts(record, _DEVICES), "")
     return f"{what}{f': {which}' if which else ''}{f' on {where}' if where else ''}"[:300]
 

@@ -295,9 +295,8 @@ def _after_api_error(run: HuntRun, error: ApiError) -> None:
 def _penalise(run: HuntRun, seconds: float) -> None:
     """Nobody else runs into the same 429."""
     assert run.connection is not None
-    endpoint = connections.endpoint(run.connection)
     try:
-        quota.governor().penalise(quota.bucket_of(Source(run.source), endpoint), seconds)
+        quota.penalise(run, connections.endpoint(run.connection), seconds)
     except ApiError as error:
         logger.warning("hunt.penalty_not_shared", extra={"error": str(error)})
 

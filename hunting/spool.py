@@ -3,6 +3,8 @@
 import json
 import logging
 import shutil
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +52,21 @@ def folder_of(run: HuntRun) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_abandoned(age: float = 3600.0) -> int:
+    """Remove what killed workers left of runs that have ended since; how many folders. `age` is in seconds."""
+    removed = 0
+    for folder in settings.SPOOL_DIR.glob("hunt-*"):
+        try:
+            run = uuid.UUID(folder.name.removeprefix("hunt-").rpartition("-")[0])
+            old = time.time() - folder.stat().st_mtime > age
+        except (ValueError, OSError):
+            continue
+        if old and not HuntRun.objects.filter(uuid=run).unfinished().exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+    return removed
 
 
 def clear(run: HuntRun) -> None:

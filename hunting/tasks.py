@@ -4,6 +4,7 @@ from celery import shared_task
 
 from hunting import runner
 from hunting.models import HuntRun
+from hunting.spool import clear_abandoned
 from ircase.services import sweep
 from ircase.work import new_owner
 
@@ -19,3 +20,4 @@ def run_hunt(pk: int) -> None:
 def sweep_runs() -> None:
     """Beat's tick: runs whose worker died, whose message was lost or whose wait is over go on."""
     sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")
+    clear_abandoned()

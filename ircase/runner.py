@@ -7,8 +7,9 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.utils.dateparse import parse_datetime
 
-from artifacts import LoadReport
+from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
 from ircase.models import JobState, ParseJob
 from ircase.services import activity, tables
@@ -63,9 +64,7 @@ def _load(job: ParseJob, folder: Path, held: Hold) -> LoadReport:
 
 
 def _keep(job: ParseJob, report: LoadReport) -> None:
-    new = [
-        tables.NewTable(t.name, t.path, t.columns, t.rows, t.first_time, t.last_time, t.origin) for t in report.tables
-    ]
+    new = [_new_table(table) for table in report.tables]
     problems = [{"member": p.member, "code": p.code, "message": p.message} for p in report.problems]
     rows = sum(t.row_count for t in new)
     outcome = f"{rows:,} rows in {len(new)} tables" + (f"; {len(problems)} parts could not be read" if problems else "")
@@ -74,6 +73,18 @@ def _keep(job: ParseJob, report: LoadReport) -> None:
             return
         tables.keep(evidence=job.evidence, tables=new)
         activity.end(job.activity, state=JobState.DONE, outcome=outcome, row_count=rows, partial=bool(problems))
+
+
+def _new_table(table: LoadedTable) -> tables.NewTable:
+    return tables.NewTable(
+        name=table.name,
+        path=table.path,
+        columns=table.columns,
+        row_count=table.rows,
+        first_time=parse_datetime(table.first_time or ""),
+        last_time=parse_datetime(table.last_time or ""),
+        origin=table.origin,
+    )
 
 
 def _fail(job: ParseJob, reason: str) -> None:

@@ -8,27 +8,19 @@ import logging
 import os
 import select
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from kql import spawner
 from kql.errors import KqlCancelled, KqlInternalError, KqlResourceError, KqlTimeout
 
 logger = logging.getLogger(__name__)
 
-_ROOT = Path(__file__).resolve().parent.parent
 _POLL = 0.05
 _CHUNK = 2**18
 _STDERR_BYTES = 4096
-
-_spawners: dict[int, ThreadPoolExecutor] = {}
-_spawners_lock = threading.Lock()
 
 
 class Child:
@@ -44,11 +36,11 @@ class Child:
         self._longest = longest
         self._buffer = bytearray()
         self._scanned = 0
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+        self._closed = False
         if cancel is not None and cancel.is_set():
-            self._stderr.close()
             raise KqlCancelled("The query was cancelled.")
-        self._process = _spawner().submit(_start, self._stderr).result()
+        self._worker = spawner.take()
+        self._process, self._stderr = self._worker.process, self._worker.stderr
         self._send(request)
 
     @property
@@ -77,13 +69,10 @@ class Child:
 
     def close(self) -> None:
         """Kill the child where it still runs, reap it, and close the pipes."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        self._worker.close()
+        if not self._closed:
+            self._closed = True
+            spawner.refill()
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -130,28 +119,3 @@ class Child:
                 detail=f"exit {code}",
             )
         raise KqlInternalError("The query's process ended early.", hint="Try again.", detail=f"exit {code}: {detail}")
-
-
-def _start(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "kql.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        cwd="/",
-        env={"PYTHONPATH": str(_ROOT), "PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
-        start_new_session=True,
-    )
-
-
-def _spawner() -> ThreadPoolExecutor:
-    """This process's one thread that starts children.
-
-    Linux kills a child with the *thread* that started it (PR_SET_PDEATHSIG); a thread of our own lives as long as the
-    process, where a caller's might not.
-    """
-    with _spawners_lock:
-        pid = os.getpid()
-        if pid not in _spawners:
-            _spawners[pid] = ThreadPoolExecutor(1, thread_name_prefix="kql-spawner")
-        return _spawners[pid]

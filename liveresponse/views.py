@@ -11,6 +11,7 @@ from ircase import access, jobs
 from ircase.models import Approval, Case, ParseJob, StandingApproval
 from ircase.pages import render_tab
 from ircase.services import approvals
+from ircase.views.doors import say_errors
 from liveresponse.catalogue import Definition, definitions
 from liveresponse.forms import RequestForm, StandingForm
 from liveresponse.models import Collection, LibraryScript
@@ -155,7 +156,7 @@ def grant_standing(request: HttpRequest, reference: str, pk: int) -> HttpRespons
     script = get_object_or_404(LibraryScript, pk=pk, connection=case.connection)
     form = StandingForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "; ".join(e for errors in form.errors.values() for e in errors))
+        say_errors(request, {field: [str(e) for e in errors] for field, errors in form.errors.items()})
         return redirect("liveresponse:scripts", case.reference)
     try:
         approvals.grant_standing(

@@ -26,9 +26,10 @@ ROWS = (
     {"urls", "checks", "apps"},
     {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
-    {"forms", "runner", "report", "grid"},
+    {"forms", "runner", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest"},
     {"services", "intake", "metrics", "charts", "markdown", "work"},
-    {"results", "providers", "catalogue", "access", "jobs", "store", "secrets", "quota", "attack", "binding", "logs"},
+    {"results", "grid", "providers", "binding", "rowfacts", "quota"},
+    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs"},
     {"models"},
 )
 

@@ -1,6 +1,5 @@
 """What both services of a tenant share: clients that live as long as the worker, and rows as records."""
 
-import functools
 import logging
 from collections.abc import Iterator
 from typing import cast
@@ -8,6 +7,7 @@ from typing import cast
 from hunting.providers.base import Answer, Record
 from kql import Column
 from kql.types import KqlType
+from msapi.clients import clients_for
 from msapi.endpoint import Endpoint
 from msapi.results import HuntResult
 from msapi.tokens import TokenProvider
@@ -16,10 +16,9 @@ from msapi.transport import CallRecord
 logger = logging.getLogger(__name__)
 
 
-@functools.lru_cache(maxsize=32)
 def tokens(endpoint: Endpoint) -> TokenProvider:
-    """One token cache per endpoint; a changed connection is another endpoint."""
-    return TokenProvider(endpoint)
+    """The token cache that all of this process shares."""
+    return clients_for(endpoint).tokens
 
 
 def log_call(call: CallRecord) -> None:

@@ -66,7 +66,7 @@ def open_case(
     occurred: datetime | None = None,
     detected: datetime | None = None,
 ) -> Case:
-    """A new case in Detection and Analysis, led by `actor`, with the playbook's checklist and a preparation snapshot."""
+    """A new case in Detection and Analysis, led by `actor`, with the playbook's checklist and preparation."""
     plan = catalogue.playbooks()[playbook] if playbook else None
     now = timezone.now()
     case = Case(

@@ -5,6 +5,7 @@ References: https://learn.microsoft.com/en-us/kusto/query/scalar-functions
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -192,6 +193,36 @@ def _bag_keys(call: Expression) -> str:
     _arity(call, 1, 1)
     value = f"TRY_CAST({_sql(call.args[0])} AS JSON)"
     return f"CASE WHEN json_type({value}) = 'OBJECT' THEN to_json(json_keys({value})) END"
+
+
+def collected(call: Expression, original: Callable[[Expression], str]) -> str:
+    """``make_list``, ``make_set``: the arrays of a dynamic are made one set, a text is a text even where it is JSON.
+
+    The second argument is the most elements that are kept. The library parses texts and keeps all elements.
+    https://learn.microsoft.com/en-us/kusto/query/make-set-aggregation-function
+    """
+    _arity(call, 1, 2)
+    first = dataclasses.replace(call, args=call.args[:1])
+    whole = original(first) if call.name.lower() == "make_list" else _set(_sql(call.args[0]))
+    return whole if len(call.args) == 1 else _cut(whole, call)
+
+
+def _set(value: str) -> str:
+    elements = (
+        f"CASE WHEN typeof({value}) <> 'VARCHAR' AND json_type(to_json({value})) = 'ARRAY'"
+        f" THEN TRY_CAST(to_json({value}) AS JSON[]) ELSE [to_json({value})] END"
+    )
+    return f"to_json(coalesce(list_distinct(flatten(list({elements}) FILTER (WHERE {value} IS NOT NULL))), []))"
+
+
+def _cut(whole: str, call: Expression) -> str:
+    most = _integer(call, 1, 0)
+    if most < 1:
+        raise KqlUnsupported(
+            f"{call.name}() of at most {most} elements.", **place(call.name, call=True), hint="Write 1 or more."
+        )
+    array = f"CAST(to_json({whole}) AS JSON[])"
+    return f"to_json({array}[1:{most}])"
 
 
 def _url_decode(call: Expression) -> str:

@@ -34,6 +34,7 @@ _render_operator = translate.render_operator
 _render_table_ref = translate.render_table_ref
 _render_join = translate.render_join
 _render_lookup = translate.render_lookup
+_render_aggregate_call = translate._render_aggregate_call
 
 _ORDERING = (ir.Sort, ir.Top, operators.Serialize)
 _KEEPING_ORDER = (ir.Where, ir.Take, ir.Extend, ir.Project, ir.ProjectRename, ir.MvExpand, ir.Parse, operators.Arrange)
@@ -307,6 +308,13 @@ def union(op: Any, source: str, left: list[str], query: Any, known: Any, leading
     return f"{whole} WHERE {functions.union_type_check([sql for sql, _ in arms], checked)}"
 
 
+def aggregate_call(call: Any) -> str:
+    """An aggregate, ours or the library's."""
+    if call.name.lower() in ("make_list", "make_set") and not any(map(translate._nested_aggregate, call.args)):
+        return functions.collected(call, _render_aggregate_call)
+    return str(_render_aggregate_call(call))
+
+
 def install() -> None:
     """Put the additions in their places."""
     lower._name_text = name_text
@@ -325,5 +333,6 @@ def install() -> None:
     translate.render_join = join
     translate.render_lookup = lookup
     translate.render_union = union
+    translate._render_aggregate_call = aggregate_call
     for name, render in functions.FUNCTIONS.items():
         translate._SPECIAL_FORMS[name] = render

@@ -12,6 +12,7 @@ from django.utils import timezone
 from hunting import quota, runner
 from hunting.models import HuntRun, Source
 from hunting.services import runs
+from hunting.spool import clear_abandoned
 from hunting.tasks import run_hunt, sweep_runs
 from ircase.models import Activity, CaseTable, Evidence, LogEntry
 from ircase.services import cases, evidence
@@ -380,3 +381,14 @@ class KillTests(CastTestCase):
         with answering(FakeProvider(COLUMNS, ROWS)):
             work(run)
         assert not list(settings.SPOOL_DIR.glob(f"hunt-{run.uuid}-*"))
+
+    def test_what_the_dead_left_of_ended_runs_is_swept(self) -> None:
+        waiting = queue_kql(self.case, self.bob, "x", Source.DEFENDER)
+        ended = queue_kql(self.case, self.bob, "y", Source.DEFENDER)
+        runs.cancel(run=ended, actor=self.bob)
+        folders = [settings.SPOOL_DIR / name for name in (f"hunt-{waiting.uuid}-1", f"hunt-{ended.uuid}-1", "hunt-x")]
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        assert clear_abandoned() == 0
+        assert clear_abandoned(age=-1) == 1
+        assert [folder.exists() for folder in folders] == [True, False, True]

@@ -44,7 +44,7 @@ User.objects.create_user(username="mallory", password={password!r}, site_role="g
 
 @pytest.fixture(scope="module")
 def mallory(stack: Stack) -> Iterator[tuple[Api, Pages]]:
-    """A guest of the site who is on no case. Beside her: a connection whose secret has expired, and an impatient one."""
+    """A guest who is on no case. Beside her: a connection whose secret has expired, and an impatient one."""
     password = uuid4().hex
     ready = str(stack.simulator_state / "ready.json")
     stack.manage("shell", "-c", GROUND.format(ready=ready, password=password))
@@ -93,8 +93,8 @@ def hunts(stack: Stack, analyst: Api, mallory: object) -> dict[str, Any]:
     queued["own syntax"] = ask(analyst, reference, "print a = 1\n| extend b = ", source="case")
     queued["no table"] = ask(analyst, reference, "DeviceProcesEvents | take 1")
     queued["own table"] = ask(analyst, reference, "DeviceProcessEvents | take 1", source="case")
-    body = {"source": "case", "hunt": "registry-run-keys", "parameters": {"DeviceName": "jump01.northwharf.example"}}
-    queued["own hunt"] = analyst.post(RUNS.format(reference), body)["uuid"]
+    own = {"source": "case", "hunt": "registry-run-keys"}
+    queued["own hunt"] = analyst.post(RUNS.format(reference), own)["uuid"]
     said = watch(analyst, reference)
     runs = {name: analyst.get(f"{RUNS.format(reference)}/{uuid}") for name, uuid in queued.items()}
     tenant.clear_faults()
@@ -194,7 +194,7 @@ def report_of(analyst: Api, reference: str) -> dict[str, Any]:
     build = analyst.post(f"/cases/{reference}/reports", {"seal": False})["uuid"]
     done = analyst.until(f"/cases/{reference}/reports/{build}", ended)
     assert done["state"] == "done", done
-    data: dict[str, Any] = analyst.get(f"/cases/{reference}/reports/{build}/json")
+    data: dict[str, Any] = json.loads(analyst.get(f"/cases/{reference}/reports/{build}/json"))
     return data
 
 
@@ -414,7 +414,7 @@ class TestOutsider:
         item = analyst.upload(reference, "secret.csv", GOOD, read=False)["uuid"]
         path = collect(analyst, reference, "get-file", "ws-offline-01", Path=r"C:\Windows\notes.txt")
         collection, api, pages = path.rsplit("/", 1)[1], *mallory
-        unknown = "IR-2026-9999" if not confidential else "IR-2026-XAAAAAA"
+        unknown = reference[:8] + ("XAAAAAA" if confidential else "9999")
         guessed = addresses(unknown, collection, item)
         for there, nowhere in zip(addresses(reference, collection, item), guessed, strict=True):
             assert api.get(there, expect=404) == api.get(nowhere, expect=404)

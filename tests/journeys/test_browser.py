@@ -1,92 +1,79 @@
 """The main job in a real browser, filmed: no policy violation, no accessibility fault, no sideways scroll on the way."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from config import demo
-from config.stack import BASE_DIR, Stack
+from config.stack import Stack
 from tests.journeys.client import Api
+from tests.journeys.film import Film, Studio, chromium_browser, film_folder
 from tests.journeys.test_main_job import PATIENT_ZERO
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
-AXE = BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-LISTEN = "window.addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
+WORK_MS = 120_000  # a pack, a collection or a report on a busy machine
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with chromium_browser(chromium) as browser:
         yield browser
-        browser.close()
-
-
-class Film:
-    """A signed-in person's window: takes a picture of every scene and keeps what went wrong."""
-
-    def __init__(self, stack: Stack, context: BrowserContext, folder: Path) -> None:
-        self.stack, self.folder, self.number = stack, folder, 0
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.page.add_init_script(LISTEN)
-        self.faults: list[str] = []
-        self.page.on("console", lambda m: self.faults.append(m.text) if m.text.startswith("CSP ") else None)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-
-    def sign_in(self, username: str) -> None:
-        self.page.goto(self.stack.url)
-        self.page.get_by_label("User name").fill(username)
-        self.page.get_by_label("Password", exact=True).fill(demo.passwords(self.stack.root)[username])
-        self.page.get_by_role("button", name="Sign in").click()
-        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
-
-    def scene(self, name: str) -> None:
-        """A picture, and the checks that hold for every page."""
-        self.number += 1
-        self.page.screenshot(path=self.folder / f"{self.number:02d}-{name}.png", full_page=True)
-        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, f"{name} scrolls sideways by {wide} px"
-        assert self.faults == [], name
-        if AXE.is_file():
-            # By evaluate, not as a script element: the page's policy refuses foreign script, as it should.
-            self.page.evaluate(AXE.read_text(encoding="utf-8"))
-            found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target).join(' | ')))")
-            assert found == [], name
 
 
 @pytest.fixture
-def film(request: pytest.FixtureRequest, stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Film]:
-    kind = getattr(request, "param", {})
-    folder = Path(os.environ.get("IRCASE_FILM_DIR", str(tmp_path)))
-    folder.mkdir(parents=True, exist_ok=True)
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1440, "height": 900}, **kind)
-    yield Film(stack, context, folder)
-    context.close()
+def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio(stack, browser, film_folder(tmp_path))
+    yield studio
+    studio.close()
 
 
-def test_from_incident_to_report(film: Film, stack: Stack, analyst: Api, lead: Api) -> None:
-    page = film.page
-    film.sign_in("bob")
-    film.scene("my-work")
+def tab(page: Page, name: str) -> None:
+    page.get_by_role("navigation", name="Parts of the case").get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("nav.tabs [aria-current]")).to_have_text(name)
+    page.wait_for_load_state("networkidle")
+
+
+def run_row(page: Page, title: str) -> Locator:
+    return page.get_by_role("region", name="Runs of this case").get_by_role("row").filter(has_text=title).first
+
+
+class TestMainJob:
+    """One path, told in chapters; what a chapter makes the next one needs."""
+
+    def test_from_incident_to_report(self, studio: Studio, analyst: Api) -> None:
+        bob = studio.open("job")
+        open_case(bob, analyst)
+        add_lead(bob.page)
+        run_the_pack(bob)
+        finding_to_the_timeline(bob)
+        ask_for_the_collection(bob)
+        approve(studio, bob.reference)
+        collection_comes_home(bob)
+        evidence_verified(bob)
+        report_downloaded(bob)
+
+
+def open_case(bob: Film, analyst: Api) -> None:
+    page = bob.page
+    bob.sign_in("bob")
+    bob.scene("my-work")
     analyst.until("/incidents", lambda found: found["items"])
     page.get_by_role("link", name="Incidents").first.click()
-    film.scene("incidents")
+    bob.scene("incidents")
     page.get_by_role("link", name=re.compile("Multi-stage incident")).first.click()
-    film.scene("incident")
+    bob.scene("incident")
     page.get_by_role("button", name="Open case").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Multi-stage incident")
-    reference = re.search(r"IR-\d{4}-\w+", page.url)
-    assert reference
-    base = f"/cases/{reference[0]}"
-    film.scene("case")
-    analyst.call("PUT", f"{base}/members/alice", json={"role": "lead"})
+    bob.scene("case")
 
-    page.get_by_role("link", name="Hunts", exact=True).click()
-    expect(page).to_have_url(re.compile(r"/hunts/"))
-    film.scene("hunts")
+
+def add_lead(page: Page) -> None:
+    """A second lead, who will have to approve."""
+    page.locator("#add-member > summary").click()
+    form = page.locator("#add-member form")
+    form.get_by_label("Person").fill("alice")
+    form.get_by_label("Role", exact=True).select_option("lead")
+    form.get_by_role("button", name="Save member").click()
+    expect(page.locator("#members")).to_contain_text("Alice")

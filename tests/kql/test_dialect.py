@@ -35,6 +35,7 @@ def test_the_version_is_the_one_the_additions_were_made_for() -> None:
         (translate, "render_join"),
         (translate, "render_lookup"),
         (translate, "render_union"),
+        (translate, "_render_aggregate_call"),
     ],
 )
 def test_each_seam_is_taken(module: object, name: str) -> None:

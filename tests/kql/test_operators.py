@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from kql import KqlSchemaError, KqlUnsupported, Table
-from tests.kql.support import at, names, one, result, run, table
+from tests.kql.support import at, names, one, result, run, table, types
 
 Tables = tuple[Table, ...]
 
@@ -273,3 +274,38 @@ def test_render_is_told_and_changes_nothing(tables: Tables) -> None:
     drawn = result("Devices | summarize count() by Site | render piechart with (title='Sites')", *tables)
     assert drawn.render == {"visualization": "piechart", "title": "Sites"}
     assert len(list(drawn)) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "aggregate", "expected"),
+    [
+        # A text that looks like JSON is a text: only the arrays of a dynamic column are joined into one set.
+        ("s:string)['[{\"a\":1}]', '[{\"a\":1}]', 'x']", "make_set(s)", ['[{"a":1}]', "x"]),
+        ("s:string)['[{\"a\":1}]']", "make_set(s, 20)", ['[{"a":1}]']),
+        ("s:string)['[1,2]', '7', 'null', '']", "make_list(s, 20)", ["[1,2]", "7", "null", ""]),
+        ("s:string)['[1,2]', '7', 'null', '']", "make_list(s)", ["[1,2]", "7", "null", ""]),
+        ("d:dynamic)[dynamic(['a', 'b']), dynamic(['b', 'c']), dynamic('d')]", "make_set(d)", ["a", "b", "c", "d"]),
+        ("d:dynamic)[dynamic(['a', 'b']), dynamic('x')]", "make_list(d)", [["a", "b"], "x"]),
+        ("n:long)[3, 1, 2, long(null)]", "make_list(n, 2)", [3, 1]),
+        ("n:long)[long(null)]", "make_set(n, 2)", []),
+        ("s:string)['a b a']", "make_set(split(s, ' '), 2)", ["a", "b"]),
+    ],
+)
+def test_what_make_set_and_make_list_collect(rows: str, aggregate: str, expected: list[Any]) -> None:
+    (found,) = one(f"datatable({rows} | summarize x = {aggregate}")
+    if "make_set" in aggregate:
+        found = sorted(found, key=str)
+    assert found == expected
+    assert types(f"datatable({rows} | summarize x = {aggregate}") == ["dynamic"]
+
+
+def test_the_most_that_make_set_keeps() -> None:
+    numbers = "range n from 1 to 1000 step 1 | extend s = tostring(n)"
+    assert one(
+        f"{numbers} | summarize a = make_set(s, 20), b = make_list(s, 30) | project array_length(a), array_length(b)"
+    ) == (20, 30)
+    assert one(f"let Most = 5; {numbers} | summarize a = make_set(n, Most) | project array_length(a)") == (5,)
+    with pytest.raises(KqlUnsupported, match="at most 0"):
+        run(f"{numbers} | summarize make_set(n, 0)")
+    with pytest.raises(KqlUnsupported, match="constant"):
+        run(f"{numbers} | summarize make_set(n, n)")

@@ -1,0 +1,129 @@
+"""A person at a browser, filmed: a picture of every scene, and what must hold on every page of IRCase."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, expect, sync_playwright
+
+from config import demo
+from config.stack import BASE_DIR, Stack
+
+AXE = BASE_DIR / "node_modules" / "axe-core" / "axe.min.js"
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--force-color-profile=srgb",
+]  # fmt: skip
+# A refused script or style is an event of the document; the console says it in words that differ by version.
+LISTEN = (
+    "window.addEventListener('securitypolicyviolation',"
+    " e => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
+)
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+JUDGE = """axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(
+    one => one.id + ': ' + one.nodes.slice(0, 4).map(node => node.target).join(' | ')))"""
+WAIT_MS = 60_000
+DESKTOP, PHONE = (1440, 900), (390, 844)
+
+
+@contextmanager
+def chromium_browser(executable: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Film:
+    """One person's window. `faults` holds what the console and the page complained of."""
+
+    def __init__(self, stack: Stack, context: BrowserContext, folder: Path, name: str) -> None:
+        self.stack, self.folder, self.name, self.number = stack, folder, name, 0
+        self.context = context
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(WAIT_MS)
+        self.page.add_init_script(LISTEN)
+        self.faults: list[str] = []
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("response", self._see)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(message.text)
+
+    def _see(self, response: Response) -> None:
+        if response.status >= 500:
+            self.faults.append(f"{response.status} {response.url}")
+
+    def sign_in(self, username: str) -> None:
+        self.page.goto("/")
+        self.page.get_by_label("Username").fill(username)
+        self.page.get_by_label("Password", exact=True).fill(demo.passwords(self.stack.root)[username])
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page.get_by_role("navigation", name="Main")).to_be_attached()
+
+    def go(self, path: str) -> None:
+        reply = self.page.goto(path)
+        assert reply is not None and reply.ok, f"{path}: {reply and reply.status}"
+
+    def scene(self, name: str, *, whole: bool = True) -> None:
+        """A picture, and the checks that hold for every page: no fault, no sideways scroll, no barrier."""
+        self.number += 1
+        self.page.screenshot(path=self.folder / f"{self.name}-{self.number:02d}-{name}.png", full_page=whole)
+        wide = self.page.evaluate(SIDEWAYS)
+        assert wide <= 0, f"{name} scrolls sideways by {wide} px"
+        assert self.faults == [], f"{name}: {self.faults}"
+        if AXE.is_file():
+            assert self.barriers() == [], name
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds wrong. By evaluate, not as a script element: the page's policy refuses foreign script."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: list[str] = self.page.evaluate(JUDGE)
+        return found
+
+    @property
+    def reference(self) -> str:
+        """The case whose page this is."""
+        found = re.search(r"/cases/(IR-\d{4}-\w+)/", self.page.url)
+        assert found, self.page.url
+        return found[1]
+
+
+class Studio:
+    """Makes windows; each is closed at the end of its test."""
+
+    def __init__(self, stack: Stack, browser: Browser, folder: Path) -> None:
+        self.stack, self.browser, self.folder = stack, browser, folder
+        self.contexts: list[BrowserContext] = []
+
+    def open(self, name: str, size: tuple[int, int] = DESKTOP, theme: str = "light", **more: Any) -> Film:
+        width, height = size
+        context = self.browser.new_context(
+            base_url=self.stack.url,
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if theme == "dark" else "light",
+            # A picture in the middle of a transition shows colours that no reader ever rests on.
+            reduced_motion="reduce",
+            **more,
+        )
+        self.contexts.append(context)
+        return Film(self.stack, context, self.folder, name)
+
+    def close(self) -> None:
+        for context in self.contexts:
+            context.close()
+
+
+def film_folder(otherwise: Path) -> Path:
+    """Where the pictures go: IRCASE_FILM_DIR, for whoever wants to look at them."""
+    folder = Path(os.environ.get("IRCASE_FILM_DIR", str(otherwise)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
