@@ -149,7 +149,7 @@ class PackNew(Schema):
 
 class PackQueued(Schema):
     runs: list[RunOut]
-    skipped: list[str] = Field(description="Hunts that do not run on this source.")
+    skipped: list[str] = Field(description="Hunts that this source cannot answer.")
 
 
 class Frame(Schema):
@@ -241,7 +241,7 @@ def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew
     if pack is None:
         raise Http404("No such pack.")
     queued = packs.queue_pack(case=case, actor=person(request), pack=pack, given=body.parameters, source=body.source)
-    return Status(202, {"runs": queued.runs, "skipped": [hunt.id for hunt in queued.skipped]})
+    return Status(202, {"runs": queued.runs, "skipped": [one.hunt.id for one in queued.skipped]})
 
 
 @router.get(_RUN, response=RunOut, summary="One run")

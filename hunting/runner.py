@@ -18,7 +18,7 @@ from django.utils import timezone
 from hunting import quota
 from hunting.catalogue import hunts
 from hunting.manifest import manifest_of
-from hunting.models import HuntRun, Source
+from hunting.models import HuntRun
 from hunting.providers import PROVIDERS, Question
 from hunting.quota import Later, Turn
 from hunting.services.sources import tables_for

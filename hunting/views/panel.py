@@ -85,7 +85,8 @@ def run_pack(request: HttpRequest, reference: str, pack_id: str) -> HttpResponse
     except ValidationError as error:
         form.take_errors(error)
         return render_panel(request, case, form, status=422)
-    messages.success(request, f"{pack.title}: {len(queued.runs)} hunts are queued.")
-    for hunt in queued.skipped:
-        messages.warning(request, f"{hunt.title} does not run on {form.wanted_source.label} and was left out.")
+    messages.success(request, f"{pack.title}: {len(queued.runs)} of {len(pack.hunts)} hunts are queued.")
+    if queued.skipped:
+        left_out = " ".join(f"{one.hunt.title}: {one.why}" for one in queued.skipped)
+        messages.warning(request, f"Left out: {left_out}")
     return redirect("hunting:panel", case.reference)

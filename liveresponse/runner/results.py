@@ -255,3 +255,4 @@ def _finish(work: Work, state: State, outcome: str, output: Evidence | None) -> 
     if not ended:
         raise Lost
     activity.end(work.row.activity, state=state, outcome=outcome, partial=state == State.PARTIAL)
+    collections.remember(work.row)

@@ -200,6 +200,7 @@ def end(collection: Collection, state: CollectionState, reason: str, *, actor: U
     )
     if ended:
         activity.end(collection.activity, state=state, outcome=reason, actor=actor)
+        remember(collection)
     return bool(ended)
 
 
@@ -239,6 +240,25 @@ def retry(*, collection: Collection, actor: User) -> Collection:
         machine_id=collection.machine_id,
         retry_of=collection,
     )
+
+
+STEP_WORDS = ("device", "submitting", "submitted", "found", "busy", "step", "fetched", "cancelled")
+
+
+def remember(collection: Collection) -> None:
+    """Put what was done on the device into the activity, for the report: written once, when the collection ends."""
+    steps = [
+        f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.text}"
+        for entry in collection.commands.filter(what__in=STEP_WORDS).order_by("pk")[:100]
+    ]
+    row = Activity.objects.get(pk=collection.activity_id)
+    row.detail = {
+        **row.detail,
+        "device_id": collection.machine_id,
+        "steps": steps,
+        "approved_by": collection.approved_by,
+    }
+    row.save(update_fields=["detail"])
 
 
 def note(collection: Collection, what: str, text: str = "", **detail: Any) -> None:

@@ -1,6 +1,8 @@
 """The library: every file sound, every query runnable here, every mistake in a file named."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -90,6 +92,16 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, old: str, new: str, said: 
     with pytest.raises(CatalogueError, match="sound.yaml") as error:
         read_hunt(path)
     assert said in str(error.value)
+
+
+def test_playbooks_name_only_what_exists() -> None:
+    assert checks.playbooks_name_what_exists() == []
+    item = SimpleNamespace(hunts=("registry-run-keys", "no-such-hunt"))
+    plan = SimpleNamespace(id="plan", packs=("no-such-pack",), items=(item,))
+    with mock.patch("hunting.checks.playbooks.playbooks", return_value={"plan": plan}):
+        found = checks.playbooks_name_what_exists()
+    assert [problem.id for problem in found] == ["hunting.E003", "hunting.E003"]
+    assert "no-such-pack" in found[0].msg and "no-such-hunt" in found[1].msg
 
 
 def test_the_tables_must_be_those_of_the_query(tmp_path: Path) -> None:

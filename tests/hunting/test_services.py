@@ -110,6 +110,20 @@ class PackTests(CastTestCase):
                 queue_pack(case=self.case, actor=self.bob, pack=pack, given=wrong, source=Source.DEFENDER)
         assert not HuntRun.objects.exists() and not Activity.objects.filter(kind="hunt").exists()
 
+    def test_hunts_without_any_table_on_the_case_are_left_out_and_named(self) -> None:
+        pack = packs()["device-triage"]
+        ask = {"case": self.case, "actor": self.bob, "pack": pack, "given": {"TargetDevice": "ws01"}}
+        with pytest.raises(ValidationError, match="can answer no hunt of this pack"):
+            queue_pack(**ask, source=Source.CASE)
+        make_table(self.case, self.bob, "DeviceLogonEvents", [{"DeviceName": "ws01"}])
+        queued = queue_pack(**ask, source=Source.CASE)
+        assert {run.hunt_id for run in queued.runs} == {
+            "device-logons", "device-inbound-connections", "lateral-movement",
+        }  # fmt: skip
+        skipped = {one.hunt.id: one.why for one in queued.skipped}
+        assert skipped["registry-run-keys"] == "the case has no DeviceRegistryEvents."
+        assert len(queued.runs) + len(skipped) == len(pack.hunts)
+
     def test_the_case_fills_in_what_it_knows(self) -> None:
         findings.add_asset(case=self.case, actor=self.bob, kind="account", name="bob@contoso.com")
         pack = packs()["account-triage"]

@@ -40,26 +40,26 @@ def chromium_browser(executable: str) -> Iterator[Browser]:
 
 
 class Film:
-    """One person's window. `faults` holds what the console and the page complained of."""
+    """One person's window. `faults` keeps what was wrong on the way, so that one film shows all of it."""
 
     def __init__(self, stack: Stack, context: BrowserContext, folder: Path, name: str) -> None:
-        self.stack, self.folder, self.name, self.number = stack, folder, name, 0
-        self.context = context
+        self.stack, self.folder, self.name = stack, folder, name
+        self.number, self.at = 0, "start"
         self.page: Page = context.new_page()
         self.page.set_default_timeout(WAIT_MS)
         self.page.add_init_script(LISTEN)
         self.faults: list[str] = []
         self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("pageerror", lambda error: self._complain(str(error)))
         self.page.on("response", self._see)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.faults.append(message.text)
+            self._complain(message.text)
 
     def _see(self, response: Response) -> None:
         if response.status >= 500:
-            self.faults.append(f"{response.status} {response.url}")
+            self._complain(f"{response.status} {response.url}")
 
     def sign_in(self, username: str) -> None:
         self.page.goto("/")
@@ -73,16 +73,19 @@ class Film:
         assert reply is not None and reply.ok, f"{path}: {reply and reply.status}"
 
     def scene(self, name: str, *, whole: bool = True) -> None:
-        """A picture, and the checks that hold for every page: no fault, no sideways scroll, no barrier."""
-        self.number += 1
+        """A picture, and the checks that hold for every page: no sideways scroll, nothing that axe-core finds."""
+        self.number, self.at = self.number + 1, name
         self.page.screenshot(path=self.folder / f"{self.name}-{self.number:02d}-{name}.png", full_page=whole)
-        wide = self.page.evaluate(SIDEWAYS)
-        assert wide <= 0, f"{name} scrolls sideways by {wide} px"
-        assert self.faults == [], f"{name}: {self.faults}"
+        if (wide := self.page.evaluate(SIDEWAYS)) > 0:
+            self._complain(f"scrolls sideways by {wide} px")
         if AXE.is_file():
-            assert self.barriers() == [], name
+            for barrier in self._barriers():
+                self._complain(barrier)
 
-    def barriers(self) -> list[str]:
+    def _complain(self, what: str) -> None:
+        self.faults.append(f"{self.name} {self.number:02d} {self.at}: {what}")
+
+    def _barriers(self) -> list[str]:
         """What axe-core finds wrong. By evaluate, not as a script element: the page's policy refuses foreign script."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -103,6 +106,7 @@ class Studio:
     def __init__(self, stack: Stack, browser: Browser, folder: Path) -> None:
         self.stack, self.browser, self.folder = stack, browser, folder
         self.contexts: list[BrowserContext] = []
+        self.films: list[Film] = []
 
     def open(self, name: str, size: tuple[int, int] = DESKTOP, theme: str = "light", **more: Any) -> Film:
         width, height = size
@@ -115,11 +119,14 @@ class Studio:
             **more,
         )
         self.contexts.append(context)
-        return Film(self.stack, context, self.folder, name)
+        self.films.append(Film(self.stack, context, self.folder, name))
+        return self.films[-1]
 
-    def close(self) -> None:
+    def close(self) -> list[str]:
+        """Close every window; what was wrong in them."""
         for context in self.contexts:
             context.close()
+        return [fault for film in self.films for fault in film.faults]
 
 
 def film_folder(otherwise: Path) -> Path:

@@ -26,7 +26,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
     studio = Studio(stack, browser, film_folder(tmp_path))
     yield studio
-    studio.close()
+    assert studio.close() == []
 
 
 def tab(page: Page, name: str) -> None:
@@ -73,7 +73,110 @@ def add_lead(page: Page) -> None:
     """A second lead, who will have to approve."""
     page.locator("#add-member > summary").click()
     form = page.locator("#add-member form")
-    form.get_by_label("Person").fill("alice")
+    form.get_by_label("Person").select_option(label="Alice Berg (alice)")
     form.get_by_label("Role", exact=True).select_option("lead")
     form.get_by_role("button", name="Save member").click()
     expect(page.locator("#members")).to_contain_text("Alice")
+
+
+def run_the_pack(bob: Film) -> None:
+    """Device triage on patient zero, from the tab to the last hunt's end, without a reload."""
+    page = bob.page
+    tab(page, "Hunts")
+    bob.scene("hunts")
+    pack = page.get_by_role("region", name="Device triage")
+    pack.get_by_label("Device", exact=True).fill(PATIENT_ZERO)
+    pack.get_by_role("button", name="Run device triage").click()
+    page.wait_for_url(re.compile(r"/hunts/$"))
+    expect(page.get_by_text(re.compile(r"Device triage: \d+ hunts are queued"))).to_be_visible()
+    bob.scene("pack-queued")
+    expect(run_row(page, "Run and RunOnce")).to_contain_text("Done", timeout=WORK_MS)
+    expect(page.locator("#runs [role=status]")).to_have_count(0, timeout=WORK_MS)
+    bob.scene("pack-done")
+
+
+def finding_to_the_timeline(bob: Film) -> None:
+    page = bob.page
+    run_row(page, "Run and RunOnce").get_by_role("link").first.click()
+    expect(page.get_by_role("region", name="Result")).to_be_visible()
+    bob.scene("run")
+    page.get_by_role("region", name="Result").get_by_role("link", name=re.compile(r"Row \d+: details")).first.click()
+    drawer = page.locator("#drawer")
+    expect(drawer).to_be_visible()
+    bob.scene("row", whole=False)
+    drawer.get_by_text("Add to the timeline").first.click()
+    drawer.get_by_label("What happened").fill("Run key set by the loader")
+    drawer.get_by_role("button", name="Add to the timeline").click()
+    expect(drawer).to_contain_text("is on the timeline")
+    bob.scene("row-taken", whole=False)
+    page.keyboard.press("Escape")
+    page.get_by_label("What it means").select_option("malicious")
+    page.get_by_label("In a sentence").fill("A loader starts with Windows.")
+    page.get_by_role("button", name="Keep the conclusion").click()
+    expect(page.locator("#run")).to_contain_text("A loader starts with Windows.")
+    tab(page, "Timeline")
+    expect(page.get_by_text("Run key set by the loader")).to_be_visible()
+    bob.scene("timeline")
+
+
+def ask_for_the_collection(bob: Film) -> None:
+    page = bob.page
+    tab(page, "Live Response")
+    bob.scene("live-response")
+    page.get_by_role("link", name="DFIR triage").first.click()
+    page.get_by_label("Device", exact=True).fill(PATIENT_ZERO)
+    page.get_by_label("Reason").fill("A loader was seen in the Run keys.")
+    bob.scene("collection-form")
+    page.get_by_role("button", name="Ask for approval").click()
+    expect(page.get_by_text("Waits for a lead of the case to approve")).to_be_visible()
+    bob.scene("collection-waits")
+
+
+def approve(studio: Studio, reference: str) -> None:
+    alice = studio.open("approval")
+    page = alice.page
+    alice.sign_in("alice")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile("Approvals")).click()
+    alice.scene("inbox")
+    row = page.get_by_role("region", name="Waiting for you").get_by_role("row").filter(has_text=reference)
+    row.get_by_role("link").first.click()
+    alice.scene("question")
+    page.get_by_label(re.compile("Comment")).fill("Go ahead.")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".toasts")).to_be_visible()
+    alice.scene("decided")
+
+
+def collection_comes_home(bob: Film) -> None:
+    """Bob has left his page open: it tells him by itself."""
+    page = bob.page
+    home = page.get_by_role("region", name="What came home")
+    expect(home).to_be_visible(timeout=WORK_MS)
+    expect(home.get_by_text("Reading into tables")).to_be_visible(timeout=WORK_MS)
+    expect(page.locator("#collection[hx-trigger]")).to_have_count(0, timeout=WORK_MS)
+    bob.scene("collection-done")
+
+
+def evidence_verified(bob: Film) -> None:
+    page = bob.page
+    tab(page, "Evidence")
+    bob.scene("evidence")
+    page.get_by_role("region", name="Exhibits").get_by_role("link", name=re.compile(r"^E")).first.click()
+    bob.scene("exhibit")
+    page.get_by_role("button", name="Verify now").click()
+    expect(page.locator("#integrity")).to_contain_text("Verified", timeout=WORK_MS)
+    bob.scene("exhibit-verified")
+
+
+def report_downloaded(bob: Film) -> None:
+    page = bob.page
+    tab(page, "Report")
+    bob.scene("report")
+    page.get_by_label("Seal the PDF as evidence of the case").check()
+    page.get_by_role("button", name="Build report").click()
+    link = page.get_by_role("link", name="PDF").first
+    expect(link).to_be_visible(timeout=WORK_MS)
+    bob.scene("report-built")
+    with page.expect_download() as download:
+        link.click()
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF")

@@ -34,8 +34,8 @@ class Work:
         return f"/cases/{self.reference}/collections/{self.collection}"
 
 
-def ask_collection(analyst: Api, lead: Api, tenant: Tenant, host: str) -> Work:
-    """A case with a DFIR triage that a lead has approved; its session is slow to begin."""
+def ask_collection(analyst: Api, lead: Api, tenant: Tenant, host: str, *, slow: bool) -> Work:
+    """A case with a DFIR triage that a lead has approved; with `slow`, its session is slow to begin."""
     device = f"{host}.northwharf.example"
     case = analyst.post("/cases", {"title": f"Kill on {host}", "connection": "Simulated tenant", "device": device})
     reference = case["reference"]
@@ -43,7 +43,8 @@ def ask_collection(analyst: Api, lead: Api, tenant: Tenant, host: str) -> Work:
     analyst.until(f"/cases/{reference}/library-scripts", bool)
     body = {"definition": "dfir-triage", "device": device, "parameters": {"Days": 1}, "reason": "Loader seen"}
     asked = analyst.post(f"/cases/{reference}/collections", body)["uuid"]
-    tenant.fault(f"IRCase {asked} step 1", "slow", seconds=SUBMIT_SECONDS)
+    if slow:
+        tenant.fault(f"IRCase {asked} step 1", "slow", seconds=SUBMIT_SECONDS)
     waiting = [row["uuid"] for row in lead.get("/approvals")["items"] if row["subject"] == asked]
     assert len(waiting) == 1
     lead.post(f"/approvals/{waiting[0]}/decision", {"approve": True})
@@ -52,7 +53,7 @@ def ask_collection(analyst: Api, lead: Api, tenant: Tenant, host: str) -> Work:
 
 def begin(analyst: Api, lead: Api, tenant: Tenant, host: str) -> Work:
     """The collection on its way to Defender, not yet known to be taken, and hunts running beside it."""
-    work = ask_collection(analyst, lead, tenant, host)
+    work = ask_collection(analyst, lead, tenant, host, slow=True)
     analyst.until(work.collected, lambda row: row["state"] == "submitted")
     tenant.fault(work.device, "slow", times=6, seconds=HUNT_SECONDS)
     pack = analyst.post(f"{PACKS.format(work.reference)}/device-triage", {"source": "defender"})
@@ -145,6 +146,9 @@ def test_killed_in_the_middle_of_a_pack_and_a_collection(
     kill(stack, victim)
     collection = the_end(analyst, work)
     check_runs(analyst, work)
+    if victim == "worker":
+        again = [run for run in (analyst.get(work.run(uuid)) for uuid in work.runs) if run["attempt"] > 1]
+        assert again, "the worker held no run when it was killed"
     check_collection(analyst, tenant, work, collection)
     check_case(stack, analyst, work)
 
@@ -152,7 +156,7 @@ def test_killed_in_the_middle_of_a_pack_and_a_collection(
 def test_a_worker_killed_while_it_fetches_a_file_fetches_it_once(
     stack: Stack, analyst: Api, lead: Api, tenant: Tenant
 ) -> None:
-    work = ask_collection(analyst, lead, tenant, "srv-app01")
+    work = ask_collection(analyst, lead, tenant, "srv-app01", slow=False)
     analyst.until(work.collected, lambda row: row["step"] == 1)
     tenant.fault("GET /blob/", "slow", seconds=SUBMIT_SECONDS)
     analyst.until(work.collected, lambda row: row["state"] == "fetching")

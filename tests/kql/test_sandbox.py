@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from kql import KqlError, Table, query
 from kql.sql import quote_name, quote_text, sandbox
 from tests.kql.support import one, run, table
-from tests.kql.test_engine import children
+from tests.kql.test_engine import busy
 
 
 @pytest.mark.parametrize(
@@ -134,7 +133,7 @@ def test_the_child_sees_no_environment_of_ours(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("IRCASE_SECRET", "must not travel")
     with query("range x from 1 to 60000 step 1 | extend t = strrep('x', 100)", ()) as result:
         next(iter(result))
-        (worker,) = children(os.getpid())
+        (worker,) = busy()
         assert b"must not travel" not in Path(f"/proc/{worker}/environ").read_bytes()
 
 

@@ -78,6 +78,8 @@ class HappyPathTests(CollectionTestCase):
         assert [type(command).__name__ for command, _ in self.tenant.submitted] == ["RunScript", "GetFile"]
         assert all(f"IRCase {row.uuid}" in comment for _, comment in self.tenant.submitted)
         assert len(self.governor.released) == 2
+        assert any("RunScript ScriptName=DFIR-Script.ps1" in step for step in row.activity.detail["steps"])
+        assert row.activity.detail["approved_by"] == "Alice"
 
     def test_get_file_needs_nobody(self) -> None:
         row = self.finish(self.ask("get-file", Path=r"C:\Users\eve\loader.exe"))
