@@ -28,7 +28,12 @@ demo: $(VENV)/runtime.stamp ## IRCase with a simulated tenant at http://localhos
 
 test: $(VENV)/develop.stamp ## the whole suite (TESTS=tests/kql for a part)
 	@$(BIN)/python frontend/setup.py
+ifeq ($(TESTS),tests)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore tests/journeys
+	@$(BIN)/python -m pytest tests/journeys
+else
 	@$(BIN)/python -m pytest $(TESTS)
+endif
 
 check: $(VENV)/develop.stamp ## lint, types, migrations
 	@$(BIN)/ruff check .

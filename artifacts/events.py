@@ -108,10 +108,10 @@ class EventTables:
         spools = self.spools
         table, raw = ("SecurityEvent", security_event) if is_security(record) else ("Event", event)
         if spools.wanted(table):
-            spools.catalogue(table, "events").add_known({**raw(record), **origin})
+            spools.catalogue(table, "events").add_known(raw(record) | origin)
         if spools.wanted("WindowsEvent"):
             windows = spools.catalogue("WindowsEvent", "events", wildcard=False)
-            windows.add_known({**windows_event(record), **origin})
+            windows.add_known(windows_event(record) | origin)
         spools.count(2 + self._write_mapped(record, {"DeviceId": identity, "DeviceName": name}, origin))
 
     def _write_mapped(self, record: Record, where: Mapping[str, str], origin: Mapping[str, str]) -> int:

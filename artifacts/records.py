@@ -61,6 +61,7 @@ _NXLOG_FRAME = frozenset(
         "ERROR_EVT_UNRESOLVED",
     ]
 )
+_UNNAMED = frozenset(("Data", "#text"))
 _MESSAGE_EVENT_TYPE = re.compile(r"(?m)^EventType: *(\w+)")
 
 
@@ -233,12 +234,15 @@ def _fields(block: Any) -> Data:
         return {"Data1": block} if block not in (None, "") else {}
     data: Data = {}
     for name, value in block.items():
+        if isinstance(value, str) and name not in _UNNAMED:  # nearly every field of every event
+            data[name] = value
+            continue
         if name == "#attributes":
             continue
         plain = _plain(value)
-        if name in ("Data", "#text") and isinstance(plain, list):
+        if name in _UNNAMED and isinstance(plain, list):
             data.update({f"Data{n}": item for n, item in enumerate(plain, 1)})
-        elif name in ("Data", "#text"):
+        elif name in _UNNAMED:
             data["Data1"] = plain
         elif plain is not None:
             data[name] = plain
@@ -258,6 +262,8 @@ def _with_sysmon_time(record: Record) -> Record:
 
 def _plain(value: Any) -> Any:
     """An element's text, its attributes aside."""
+    if isinstance(value, (str, int)):
+        return value
     if isinstance(value, dict) and ("#text" in value or "#attributes" in value):
         return value.get("#text", {key: item for key, item in value.items() if key != "#attributes"} or None)
     return value

@@ -166,7 +166,8 @@ class Spools:
 
     def catalogue(self, name: str, origin: str, *, wildcard: bool = True) -> TableSpool:
         """A table of the catalogue, with all its columns and those that say where a row comes from."""
-        return self._spool(name, origin, (*TABLES[name], *PROVENANCE), wildcard)
+        found = self._tables.get(name)
+        return found if found is not None else self._spool(name, origin, (*TABLES[name], *PROVENANCE), wildcard)
 
     def named(self, name: str, origin: str, known: tuple[Column, ...] = (), *, wildcard: bool = True) -> TableSpool:
         """A table of its own; names that differ only by case are one table."""

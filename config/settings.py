@@ -136,7 +136,8 @@ STORAGES = {
         "BACKEND": env_str("IRCASE_STATIC_STORAGE", "whitenoise.storage.CompressedManifestStaticFilesStorage")
     },
 }
-FILE_UPLOAD_TEMP_DIR = None
+# Files are taken where evidence is handed in, and nowhere else: a form elsewhere must not fill the disk.
+FILE_UPLOAD_HANDLERS = ["ircase.services.uploads.RefuseHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
 UPLOAD_MAX_BYTES = env_int("IRCASE_UPLOAD_MAX_BYTES", 4 * 2**30)

@@ -18,8 +18,9 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Rows, RowWindow
 from ircase.api.findings import AssetOut, EventOut, IndicatorOut
 from ircase.api.paging import Page, Window, page_of
+from ircase.api.schemas import ActivityVerdict, AssetKind, IndicatorKind, IndicatorVerdict
 from ircase.grid import Filter, GridError
-from ircase.models import Activity, Asset, Case, Event, Indicator
+from ircase.models import Asset, Case, Event, Indicator
 
 router = Router(tags=["Hunts"])
 _CASE = "/cases/{reference}/hunts"
@@ -164,7 +165,7 @@ class Frame(Schema):
 
 
 class Conclusion(Schema):
-    verdict: Activity.Verdict
+    verdict: ActivityVerdict
     sentence: str = Field("", max_length=2000)
 
 
@@ -179,15 +180,15 @@ class RowEvent(Schema):
 
 
 class RowAsset(Schema):
-    kind: Asset.Kind
+    kind: AssetKind
     name: str = Field(min_length=1, max_length=255)
     description: str = Field("", max_length=_LONG)
 
 
 class RowIndicator(Schema):
-    kind: Indicator.Kind
+    kind: IndicatorKind
     value: str = Field(min_length=1, max_length=2048)
-    verdict: Indicator.Verdict = Indicator.Verdict.UNKNOWN
+    verdict: IndicatorVerdict = Indicator.Verdict.UNKNOWN
     description: str = Field("", max_length=_LONG)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
 
 from ircase import access
 from ircase.models import Case, CaseRole
@@ -41,4 +42,7 @@ def render_tab(
         "may_lead": access.may(case, CaseRole.LEAD),
         **(context or {}),
     }
-    return render(request, template, values, status=status)
+    response = render(request, template, values, status=status)
+    # One address, two answers: what a cache or the browser's Back keeps of one must not be shown as the other.
+    patch_vary_headers(response, ["HX-Request"])
+    return response

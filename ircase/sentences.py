@@ -5,9 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import TextChoices
 from django.utils import timezone
 
-from ircase.models import Case, ChecklistItem
+from ircase import catalogue
+from ircase.models import (
+    Activity,
+    Asset,
+    Case,
+    CaseRole,
+    ChecklistItem,
+    Indicator,
+    Milestone,
+    Phase,
+)
 from ircase.models.chain import ChainedRow
 
 Detail = Mapping[str, Any]
@@ -50,23 +61,22 @@ _WORK_VERBS = {
     "partial": "finished in part",
     "expired": "let expire",
     "refused": "refused",
-    "judged": "judged",
     "cancel_requested": "asked to cancel",
     "downloaded": "downloaded",
     "verified": "verified",
 }
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
-    "case.opened": lambda d: "opened the case" + (f" with the playbook {d['playbook']}" if d.get("playbook") else ""),
+    "case.opened": lambda d: "opened the case" + (f" with the playbook “{_playbook(d)}”" if d.get("playbook") else ""),
     "case.edited": lambda d: f"changed the case's {_names(d.get('changes'))}",
     "case.confidentiality": lambda d: (
         "made the case confidential" if d.get("confidential") else "lifted the confidentiality"
     ),
-    "case.phase_moved": lambda d: f"moved the case from {_word(d, 'left')} to {_word(d, 'phase')}",
+    "case.phase_moved": lambda d: f"moved the case from {_label(Phase, d, 'left')} to {_label(Phase, d, 'phase')}",
     "case.closed": lambda d: "closed the case",
     "case.reopened": lambda d: "opened the case again",
-    "case.milestone": lambda d: f"set {_word(d, 'kind')} to {_time(d.get('at'))}",
-    "case.member": lambda d: f"made {d.get('member')} {_word(d, 'role')}",
+    "case.milestone": lambda d: f"set {_label(Milestone.Kind, d, 'kind')} to {_time(d.get('at'))}",
+    "case.member": lambda d: f"gave {d.get('member')} the role {_label(CaseRole, d, 'role')}",
     "case.member_removed": lambda d: f"removed {d.get('member')} from the case",
     "case.administrator_joined": lambda d: "joined the case as an administrator",
     "checklist.added": lambda d: "added the item",
@@ -78,10 +88,10 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "note.created": lambda d: "wrote the note",
     "note.saved": lambda d: f"saved a note (version {d.get('version')})",
     "note.conflict": lambda d: f"saved a note late, against version {d.get('version')}; both texts are kept",
-    "asset.added": lambda d: f"added the {_word(d, 'kind')}",
-    "asset.judged": lambda d: f"judged as {_word(d, 'compromise')}",
-    "indicator.added": lambda d: f"added the indicator ({_word(d, 'kind')})",
-    "indicator.judged": lambda d: f"judged as {_word(d, 'verdict')}",
+    "asset.added": lambda d: f"added the {_label(Asset.Kind, d, 'kind').lower()}",
+    "asset.judged": lambda d: f"judged as {_label(Asset.Compromise, d, 'compromise').lower()}",
+    "indicator.added": lambda d: f"added the indicator ({_label(Indicator.Kind, d, 'kind')})",
+    "indicator.judged": lambda d: f"judged as {_label(Indicator.Verdict, d, 'verdict').lower()}",
     "event.added": lambda d: "added to the timeline",
     "event.edited": lambda d: f"changed an event's {_names(d.get('fields'))}",
     "event.removed": lambda d: "took off the timeline",
@@ -95,11 +105,14 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "approval.expired": lambda d: "let the question expire:",
     "approval.standing_revoked": lambda d: "took back the approval in advance of the script",
     "approval.standing_granted": lambda d: f"approved in advance, for {d.get('days')} days, the script",
+    "incident.dismissed": lambda d: f"decided that incident {d.get('incident')} needs no case",
+    "incident.taken_back": lambda d: f"took back the dismissal of incident {d.get('incident')}",
     "incident.imported": lambda d: (
         f"took over incident {d.get('incident')}: {d.get('assets', 0)} assets, {d.get('indicators', 0)} indicators, "
         f"{d.get('events', 0)} events"
     ),
 }
+_FIELDS = {"in_report": "place in the report", "at": "time", "lane": "side", "tlp": "TLP"}
 _OBJECTS = ("title", "name", "value", "item", "proof", "script")
 _QUOTES = ("reason", "comment", "result", "sentence", "outcome")
 
@@ -146,6 +159,8 @@ def _text(action: str, detail: Detail) -> str:
     if known is not None:
         return known(detail)
     area, _, verb = action.partition(".")
+    if area in _WORK and verb == "judged":
+        return f"judged as {_label(Activity.Verdict, detail, 'verdict').lower()}"
     if area in _WORK and verb in _WORK_VERBS:
         return " ".join(part for part in (_WORK_VERBS[verb], _WORK[area]) if part)
     return action
@@ -160,13 +175,21 @@ def _first(detail: Detail, names: tuple[str, ...]) -> str:
     return next((str(detail[name])[:500] for name in names if detail.get(name)), "")
 
 
-def _word(detail: Detail, name: str) -> str:
-    return str(detail.get(name, "")).replace("_", " ")
+def _label(choices: type[TextChoices], detail: Detail, name: str) -> str:
+    """A choice as people read it; as it stands where no present choice has that value."""
+    value = str(detail.get(name, ""))
+    return dict(choices.choices).get(value, value.replace("_", " "))
+
+
+def _playbook(detail: Detail) -> str:
+    identifier = str(detail["playbook"])
+    known = catalogue.playbooks().get(identifier)
+    return known.title if known else identifier
 
 
 def _names(changes: Any) -> str:
     return (
-        ", ".join(str(name).replace("_", " ") for name in changes)
+        ", ".join(_FIELDS.get(str(name), str(name).replace("_", " ")) for name in changes)
         if isinstance(changes, dict | list) and changes
         else "facts"
     )

@@ -32,6 +32,7 @@ def inline(choices: type[TextChoices]) -> WithJsonSchema:
 AssetKind = Annotated[Asset.Kind, inline(Asset.Kind)]
 IndicatorKind = Annotated[Indicator.Kind, inline(Indicator.Kind)]
 IndicatorVerdict = Annotated[Indicator.Verdict, inline(Indicator.Verdict)]
+ActivityVerdict = Annotated[Activity.Verdict, inline(Activity.Verdict)]
 MilestoneKind = Annotated[Milestone.Kind, inline(Milestone.Kind)]
 
 

@@ -54,8 +54,6 @@ class ConditionForm(forms.Form):
         field = self.fields["c"]
         if isinstance(field, forms.ChoiceField):
             field.choices = [(name, name) for name in columns]
-        for shown in self.fields.values():
-            shown.widget.attrs["class"] = "input"
 
 
 def conditions(query: QueryDict) -> list[Filter]:

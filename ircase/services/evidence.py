@@ -75,20 +75,24 @@ def seal(
     return evidence
 
 
-@transaction.atomic
 def verify(evidence: Evidence, *, actor: User | None = None) -> Evidence.Integrity:
     """Hash the file again and keep what was found. A change of state is logged on the case."""
+    # Hashing comes before the transaction: gigabytes must not be read under the database's write lock.
     found = look(evidence)
+    with transaction.atomic():
+        _keep_finding(evidence, found, actor)
+    return found
+
+
+def _keep_finding(evidence: Evidence, found: Evidence.Integrity, actor: User | None) -> None:
     changed = found != evidence.integrity
     evidence.integrity, evidence.checked_at = found, timezone.now()
     evidence.save(update_fields=["integrity", "checked_at"])
     if changed or actor is not None:
         log.record_custody(evidence, "verified", actor=actor, result=found.value)
     if changed and not evidence.is_sound:
-        log.record(
-            f"evidence.{found.value}", case=evidence.case, actor=actor, exhibit=evidence.exhibit, sha256=evidence.sha256
-        )
-    return found
+        detail = {"exhibit": evidence.exhibit, "sha256": evidence.sha256}
+        log.record(f"evidence.{found.value}", case=evidence.case, actor=actor, **detail)
 
 
 def look(evidence: Evidence) -> Evidence.Integrity:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile, StopUpload
 from django.db import transaction
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
@@ -68,6 +68,19 @@ def receive(request: HttpRequest) -> list[Upload]:
 
 class SpooledFile(UploadedFile):  # type: ignore[type-arg]
     """A received file in SPOOL_DIR, which vanishes when it is closed."""
+
+
+class RefuseHandler(FileUploadHandler):
+    """Skips every file: the handler of all pages but the evidence doors, which put `SpoolHandler` in its place."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        raise SkipFile
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
+        return None
+
+    def file_complete(self, file_size: int) -> None:
+        return None
 
 
 class SpoolHandler(FileUploadHandler):

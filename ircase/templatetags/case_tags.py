@@ -1,7 +1,8 @@
 """What templates of the case need beyond Django: its head, spans of time in words, techniques, log sentences."""
 
+import re
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django import template
 from django.urls import NoReverseMatch, reverse
@@ -15,6 +16,10 @@ from ircase.models import Activity, Case, ChecklistItem
 from ircase.nist import frameworks
 
 register = template.Library()
+_PROPER: Final = {
+    "dfir": "DFIR", "lsass": "LSASS", "office": "Office", "powershell": "PowerShell", "run": "Run", "smb": "SMB",
+    "windows": "Windows",
+}  # fmt: skip
 
 
 @register.simple_tag(takes_context=True)
@@ -90,6 +95,23 @@ def nist_step(number: str) -> str:
 def nist_outcome(number: str) -> str:
     """The outcome of CSF 2.0 in words."""
     return frameworks().outcomes.get(number, "")
+
+
+@register.filter
+def id_words(identifier: str) -> str:
+    """`dfir-triage` as `DFIR triage`. The case knows ids only: hunts and collections belong to the apps above."""
+    first, *rest = (_PROPER.get(word, word) for word in identifier.split("-"))
+    return " ".join([first[:1].upper() + first[1:], *rest])
+
+
+@register.filter
+def service_name(source: str) -> str:
+    """`microsoftDefenderForEndpoint` as `Microsoft Defender for Endpoint`: Graph's serviceSource in words.
+
+    https://learn.microsoft.com/graph/api/resources/security-alert#servicesource-values
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", source).replace(" For ", " for ").replace(" Ad ", " AD ")
+    return words[:1].upper() + words[1:]
 
 
 @register.filter

@@ -114,20 +114,16 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
     }
 
 
-def _suggestions(case: Case) -> dict[str, list[tuple[str, str]]]:
-    """Hunts and collections that the open items suggest, as (id, words), each once and in the items' order."""
-    hunts: dict[str, str] = {}
-    collections: dict[str, str] = {}
+def _suggestions(case: Case) -> dict[str, list[str]]:
+    """Ids of the hunts and collections that the open items suggest, each once and in the items' order."""
+    hunts: dict[str, None] = {}
+    collections: dict[str, None] = {}
     open_items = ChecklistItem.objects.filter(case=case, state=ChecklistItem.State.OPEN)
     rows = open_items.order_by("position").values_list("suggested_hunts", "suggested_collections")
     for hunt_ids, collection_ids in rows if case.is_open else ():
-        hunts |= {name: _words(name) for name in hunt_ids}
-        collections |= {name: _words(name) for name in collection_ids}
-    return {"hunts": list(hunts.items())[:8], "collections": list(collections.items())[:4]}
-
-
-def _words(identifier: str) -> str:
-    return identifier.replace("-", " ").capitalize()
+        hunts |= dict.fromkeys(hunt_ids)
+        collections |= dict.fromkeys(collection_ids)
+    return {"hunts": list(hunts)[:8], "collections": list(collections)[:4]}
 
 
 @require_http_methods(["GET", "POST"])

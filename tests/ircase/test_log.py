@@ -22,7 +22,7 @@ class LogTests(CastTestCase):
         log.record("weather.changed", case=self.case, to="rain")
         self.sign_in(self.carol)
         page = self.client.get(self.url()).content.decode()
-        assert "moved the case from detection to containment" in page
+        assert "moved the case from Detection and Analysis to Containment, Eradication and Recovery" in page
         assert "Two hosts beacon" in page
         assert "weather.changed" in page
         assert "IRCase" in page

@@ -37,7 +37,7 @@ def copy(name, app, **limits):
         # Other journeys find each incident once: nobody reads them a second time through the copy.
         IncidentFeed.objects.create(connection=new, synced_at=timezone.now() + timedelta(days=1))
 copy("Expired secret", "ircase-expired")
-copy("Impatient", "ircase", hunting_timeout=2, attempts=1, live_response_queue_hours=0.001)
+copy("Impatient", "ircase", hunting_timeout=8, attempts=1, live_response_queue_hours=0.001)
 User.objects.create_user(username="mallory", password={password!r}, site_role="guest")
 """
 
@@ -74,7 +74,7 @@ TROUBLES: dict[str, tuple[dict[str, Any], str]] = {
     "503": ({"times": 3, "retry_after": 2}, "is not available now (status 503); nothing is wrong with the request"),
     "timeout": ({"times": 3, "seconds": 1}, "ran out of time over this query: narrow its window or its tables"),
     "reset": ({"times": 3}, "gave no answer"),
-    "truncated_reply": ({"times": 1}, "sent an answer that is not JSON, or that breaks off"),
+    "not_json": ({"times": 1}, "sent an answer that is not JSON, or that breaks off"),
     "401": ({"times": 1}, ""),
 }
 
@@ -95,7 +95,7 @@ def hunts(stack: Stack, analyst: Api, mallory: object) -> dict[str, Any]:
     queued["own table"] = ask(analyst, reference, "DeviceProcessEvents | take 1", source="case")
     own = {"source": "case", "hunt": "registry-run-keys"}
     queued["own hunt"] = analyst.post(RUNS.format(reference), own)["uuid"]
-    tenant.fault("// mark-silent", "slow", seconds=8)
+    tenant.fault("// mark-silent", "slow", seconds=20)
     alone = {c: open_case(analyst, c, c) for c in ("Expired secret", "Impatient")}
     alone = {c: f"{RUNS.format(own)}/{ask(analyst, own, FINE.format('mark-silent'))}" for c, own in alone.items()}
     said = watch(analyst, reference)

@@ -13,8 +13,8 @@ from tests.journeys.client import PACKS, RUNS, Api, Tenant, ended
 
 pytestmark = pytest.mark.journey
 PATIENCE = 180.0
-HUNT_SECONDS, SUBMIT_SECONDS = 3, 6
-"""How long the tenant takes to answer a hunt and to take a session, so that the kill falls into the middle of both."""
+HUNT_SECONDS, SUBMIT_SECONDS, FETCH_SECONDS = 3, 6, 45
+"""How long the tenant takes to answer a hunt, to take a session and to give a file, so that a kill falls into it."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def check_case(stack: Stack, analyst: Api, work: Work) -> None:
     stack.wait_for("/readyz", stack.web_is_ready)
 
 
-@pytest.mark.parametrize(("victim", "host"), [("worker", "ws-fin-01"), ("redis", "ws-fin-02"), ("web", "ws-ops-01")])
+@pytest.mark.parametrize(("victim", "host"), [("redis", "ws-fin-02"), ("web", "ws-ops-01")])
 def test_killed_in_the_middle_of_a_pack_and_a_collection(
     stack: Stack, analyst: Api, lead: Api, tenant: Tenant, victim: str, host: str
 ) -> None:
@@ -146,22 +146,25 @@ def test_killed_in_the_middle_of_a_pack_and_a_collection(
     kill(stack, victim)
     collection = the_end(analyst, work)
     check_runs(analyst, work)
-    if victim == "worker":
-        again = [run for run in (analyst.get(work.run(uuid)) for uuid in work.runs) if run["attempt"] > 1]
-        assert again, "the worker held no run when it was killed"
     check_collection(analyst, tenant, work, collection)
     check_case(stack, analyst, work)
 
 
-def test_a_worker_killed_while_it_fetches_a_file_fetches_it_once(
+def test_a_worker_killed_while_it_hunts_submits_and_fetches(
     stack: Stack, analyst: Api, lead: Api, tenant: Tenant
 ) -> None:
-    work = ask_collection(analyst, lead, tenant, "srv-app01", slow=False)
-    analyst.until(work.collected, lambda row: row["step"] == 1)
-    tenant.fault("GET /blob/", "slow", seconds=SUBMIT_SECONDS)
-    analyst.until(work.collected, lambda row: row["state"] == "fetching")
+    # Of the results of the first device the transcript comes at once, the file only long after the kill.
+    tenant.fault("GET /blob/", "slow", seconds=0)
+    tenant.fault("GET /blob/", "slow", seconds=FETCH_SECONDS)
+    fetching = ask_collection(analyst, lead, tenant, "srv-app01", slow=False)
+    analyst.until(fetching.collected, lambda row: (row["state"], row["step"]) == ("fetching", 1))
+    work = begin(analyst, lead, tenant, "ws-fin-01")
+    assert analyst.get(fetching.collected)["state"] == "fetching"
     kill(stack, "worker")
-    collection = the_end(analyst, work)
-    assert (collection["state"], collection["failure"]) == ("done", "")
-    check_collection(analyst, tenant, work, collection)
-    check_case(stack, analyst, work)
+    for each in (fetching, work):
+        collection = the_end(analyst, each)
+        assert (collection["state"], collection["failure"]) == ("done", "")
+        check_collection(analyst, tenant, each, collection)
+        check_case(stack, analyst, each)
+    check_runs(analyst, work)
+    assert any(analyst.get(work.run(uuid))["attempt"] > 1 for uuid in work.runs), "it held no run when it was killed"

@@ -74,9 +74,8 @@ class TestMainJob:
         run = next(r for r in runs if r["hunt_id"] == "registry-run-keys" and r["row_count"])
         rows = analyst.get(f"/cases/{reference}/hunts/runs/{run['uuid']}/rows")
         number = rows["numbers"][0]
-        event = analyst.post(
-            f"/cases/{reference}/hunts/runs/{run['uuid']}/rows/{number}/timeline", {"title": "Run key set by the loader"}
-        )
+        door = f"/cases/{reference}/hunts/runs/{run['uuid']}/rows/{number}/timeline"
+        event = analyst.post(door, {"title": "Run key set by the loader"})
         assert event["provenance"]["run"] == run["uuid"]
         assert event["provenance"]["row"] == number
 
