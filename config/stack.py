@@ -215,8 +215,10 @@ class Stack:
             ],
             "web": [
                 python, "-m", "gunicorn", "config.wsgi", *binds, "--worker-class", "gthread", "--workers",
-                str(self.web_workers), "--threads", "8", "--timeout", "120", "--graceful-timeout", "5",
-                "--no-control-socket",
+                str(self.web_workers), "--threads", "8", "--timeout", "120", "--no-control-socket",
+                # Shorter than the five seconds in which a new master tries for the port: after `kill -9` of the old one
+                # its children hold it until they have ended.
+                "--graceful-timeout", "3",
             ],
             "worker": [
                 python, "-m", "celery", "-A", "config", "worker", "--pool", "threads", "--concurrency",

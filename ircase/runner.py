@@ -84,6 +84,7 @@ def _new_table(table: LoadedTable) -> tables.NewTable:
         first_time=parse_datetime(table.first_time or ""),
         last_time=parse_datetime(table.last_time or ""),
         origin=table.origin,
+        wildcard=table.wildcard,
     )
 
 

@@ -1,5 +1,6 @@
 """A worker's hold on a row: it beats while the work goes on, and says when to stop."""
 
+import logging
 import os
 import socket
 import threading
@@ -9,9 +10,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from ircase.models import Job, JobQuerySet
+
+logger = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
@@ -47,7 +50,12 @@ class Hold:
         try:
             while not self._done.wait(wait):
                 close_old_connections()
-                self.beat_now()
+                # A database that is busy for a moment must not end the pulse: the next beat comes well before the row
+                # counts as silent.
+                try:
+                    self.beat_now()
+                except DatabaseError as error:
+                    logger.warning("work.beat_missed", extra={"row": self.pk, "error": type(error).__name__})
                 wait = min(wait * 1.5, settings.HEARTBEAT_SECONDS)
         finally:
             connection.close()

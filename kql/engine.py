@@ -170,6 +170,7 @@ def _table_json(table: Table) -> dict[str, Json]:
         "paths": [str(path.resolve()) for path in table.paths],
         "format": table.format,
         "columns": None if table.columns is None else [[c.name, c.type] for c in table.columns],
+        "wildcard": table.wildcard,
     }
 
 

@@ -62,6 +62,11 @@ def idle() -> frozenset[int]:
     return _own().idle()
 
 
+def drop() -> None:
+    """End the child kept ready; the next query starts its own."""
+    _own().drop()
+
+
 class _Spawner:
     """One process's thread and what it keeps.
 
@@ -72,6 +77,7 @@ class _Spawner:
     def __init__(self) -> None:
         self._orders: queue.SimpleQueue[Future[Worker] | None] = queue.SimpleQueue()
         self._spare: Worker | None = None
+        self._spare_lock = threading.Lock()
         self._asked = 0
         threading.Thread(target=self._run, name="kql-spawner", daemon=True).start()
 
@@ -89,7 +95,7 @@ class _Spawner:
 
     def drop(self) -> None:
         """End the child kept ready."""
-        spare, self._spare = self._spare, None
+        spare = self._taken()
         if spare is not None:
             spare.close()
 
@@ -111,9 +117,15 @@ class _Spawner:
                 with contextlib.suppress(OSError):  # the next query will say so
                     self._spare = _start()
 
+    def _taken(self) -> Worker | None:
+        """The child kept ready, which is kept no longer: it goes to one taker only."""
+        with self._spare_lock:
+            spare, self._spare = self._spare, None
+            return spare
+
     def _serve(self, order: Future[Worker]) -> None:
         self._asked += 1
-        spare, self._spare = self._spare, None
+        spare = self._taken()
         if spare is not None and spare.process.poll() is None:
             order.set_result(spare)
             return

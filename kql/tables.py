@@ -44,13 +44,15 @@ class Table:
 
     ``columns`` None: they are read from the files (Parquet written by ``write_parquet`` knows its KQL types; for any
     other file they are derived). Several files of one table may have different columns; what one lacks is null, for
-    a string empty. No paths: an empty table, which then needs ``columns``.
+    a string empty. No paths: an empty table, which then needs ``columns``. ``wildcard`` False: the rows stand in
+    another table too, and ``union *`` would count them twice; patterns leave it out unless they fit nothing else.
     """
 
     name: str
     paths: tuple[Path, ...]
     format: Literal["parquet", "ndjson"] = "parquet"
     columns: tuple[Column, ...] | None = None
+    wildcard: bool = True
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from kql.dialect.statement import Statement, translating
 from kql.engine import join_prelude, shifted
 from kql.errors import KqlError
 from kql.problems import from_duckdb
-from kql.schema import Schema, exposed
+from kql.schema import Schema, apart, exposed
 from kql.sql import quote_name, sandbox
 from kql.tables import Relation, Table, empty_relation, read_columns
 from kql.translator import parse, translate
@@ -78,10 +78,7 @@ def used_tables(text: str) -> set[str]:
 
 def _matching(statement: Statement) -> set[str]:
     """The catalogue's tables that patterns after ``union`` fit."""
-    patterns = set()
-    for word, star in zip(statement.words, statement.words[1:], strict=False):
-        if star.text == "*" and star.offset == word.offset + len(word.text) and word.text[-1].isalnum():
-            patterns.add(f"{word.text}*")
+    patterns = statement.patterns() - {"*"}
     known = _catalogue() if patterns else ()
     return {name for name in known for pattern in patterns if fnmatch.fnmatchcase(name, pattern)}
 
@@ -99,9 +96,10 @@ def _columns_of(table: Table) -> tuple[Column, ...]:
 
 def _check(text: str, schema: Mapping[str, Sequence[Column]]) -> None:
     statement = parse(text)
-    relations: dict[str, Relation] = {
-        name: exposed(empty_relation(columns), statement.mentions) for name, columns in schema.items() if columns
-    }
+    relations: dict[str, Relation] = apart(
+        {name: exposed(empty_relation(columns), statement.mentions) for name, columns in schema.items() if columns},
+        statement,
+    )
     translation = translate(statement, {name: [c.name for c in each.columns] for name, each in relations.items()})
     connection = sandbox(memory_mb=_MEMORY_MB, threads=1)
     try:

@@ -25,7 +25,7 @@ import duckdb
 
 from kql.errors import KqlError, KqlInternalError, KqlResourceError, KqlSchemaError
 from kql.problems import from_duckdb
-from kql.schema import exposed
+from kql.schema import apart, exposed, second_views
 from kql.sql import kql_type, quote_name, sandbox
 from kql.tables import Relation, Table, relation
 from kql.translator import Translation, parse, translate
@@ -42,14 +42,10 @@ _WARM_COLUMNS: tuple[tuple[str, KqlType], ...] = (
     ("Port", "int"),
     ("More", "dynamic"),
 )
-_WARM_TEXT = """let Wanted = dynamic(["a", "b"]); let Window = 2d;
-let Busy = T | where Timestamp > ago(Window) and Device has_any (Wanted) | summarize Rows = count() by Device;
-union T, (T | where Port in (1, 2) or Device =~ "x" | extend Name = tostring(More.Name), Length = strlen(Device))
-| where Timestamp between (datetime(2024-01-01) .. now()) and not(Device contains "y") and isnotempty(Device)
-| join kind=leftouter (Busy) on Device
-| extend Kind = iff(Port > 1024, "high", case(Port == 80, "web", "low")), When = bin(Timestamp, 1h)
-| summarize First = min(Timestamp), Names = make_set(Name, 5), arg_max(Timestamp, *) by Device, Kind
-| project-away Port | project Device, Kind, First, Names | top 5 by First desc
+_WARM_TEXT = """let Window = 2d;
+T | where Timestamp > ago(Window) and (isempty(Device) or Device =~ "x" or Device has_any ("a", "b"))
+| extend Name = tostring(More.Name), Kind = iff(Port in (1, 2), "low", "high")
+| project Timestamp, Device, Kind, Name | sort by Timestamp desc
 """
 
 _EARLIEST, _LATEST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
@@ -62,6 +58,9 @@ _CELLS: dict[KqlType, str] = {
     "string": "coalesce(CAST({0} AS VARCHAR), '')",
     "real": "CAST({0} AS DOUBLE)",
 }
+
+
+_encode_cells = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def main() -> None:
@@ -95,7 +94,7 @@ def warm() -> None:
     The grammar's tables are built by what is parsed, and DuckDB's code is read from disk when it first runs.
     """
     limits = {"rows": 1, "bytes": _MEGABYTE, "memory_mb": 64, "threads": 1}
-    tables = [{"name": "T", "paths": [], "format": "parquet", "columns": _WARM_COLUMNS}]
+    tables = [{"name": "T", "paths": [], "format": "parquet", "columns": _WARM_COLUMNS, "wildcard": True}]
     answer({"text": _WARM_TEXT, "tables": tables, "limits": limits, "now": None}, io.BytesIO())
 
 
@@ -134,7 +133,15 @@ def answer(request: Mapping[str, Any], out: BinaryIO) -> None:
     paths = {path for table in tables for path in table.paths}
     connection = sandbox(memory_mb=limits["memory_mb"], threads=limits["threads"], paths=paths)
     statement = parse(request["text"])
-    relations = {table.name: exposed(_opened(connection, table), statement.mentions) for table in tables}
+    hidden = second_views({table.name: table.wildcard for table in tables}, statement)
+    relations = apart(
+        {
+            table.name: exposed(_opened(connection, table), statement.mentions)
+            for table in tables
+            if table.name not in hidden
+        },
+        statement,
+    )
     schema = {name: [c.name for c in each.columns] for name, each in relations.items()}
     now = datetime.fromisoformat(request["now"]) if request["now"] else None
     translation = translate(statement, schema, now)
@@ -153,6 +160,7 @@ def _table(request: Mapping[str, Any]) -> Table:
         tuple(Path(path) for path in request["paths"]),
         request["format"],
         None if columns is None else tuple(Column(name, cast(KqlType, kind)) for name, kind in columns),
+        request["wildcard"],
     )
 
 
@@ -211,7 +219,7 @@ def _batches(connection: duckdb.DuckDBPyConnection, limits: Mapping[str, Any]) -
         rows = connection.fetchmany(_BATCH_ROWS)
         if not rows:
             return
-        cells = [json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") for row in rows]
+        cells = [_encode_cells(row).encode("utf-8", "replace") for row in rows]
         kept, size = _fitting(cells, left_rows, left_bytes)
         left_rows, left_bytes = left_rows - kept, left_bytes - size
         truncated = None if kept == len(cells) else "rows" if left_rows == 0 else "bytes"

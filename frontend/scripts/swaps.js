@@ -23,6 +23,12 @@ function restore(state) {
   if (lost && state.focusId) document.getElementById(state.focusId)?.focus({ preventScroll: true });
 }
 
+/** On a narrow screen the row of tabs scrolls: bring the current one into sight, without moving the page. */
+function show(link) {
+  const nav = link.closest("nav");
+  nav.scrollTo({ left: link.offsetLeft - (nav.clientWidth - link.offsetWidth) / 2, behavior: "instant" });
+}
+
 // Tabs that swap only their panel: the mark of the current one follows the address.
 document.addEventListener("htmx:pushedIntoHistory", () => {
   for (const nav of document.querySelectorAll("nav.tabs")) {
@@ -30,8 +36,10 @@ document.addEventListener("htmx:pushedIntoHistory", () => {
     if (!here) continue;
     for (const link of nav.querySelectorAll("[aria-current]")) link.removeAttribute("aria-current");
     here.setAttribute("aria-current", "page");
+    show(here);
   }
 });
+document.querySelectorAll("nav.tabs [aria-current]").forEach(show);
 
 document.addEventListener("htmx:beforeSwap", (event) => kept.set(event.detail.xhr, snapshot(event.detail.target)));
 

@@ -15,7 +15,7 @@ from ircase.services import activity, connections, log
 from kql import Limits
 
 TASK: Final = "hunting.run_hunt"
-TENANT_BYTES: Final = 2 * 2**30
+RECORD_BYTES: Final = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,10 @@ def _limits(source: Source, connection: Connection | None) -> dict[str, Any]:
     """What one result may hold. A tenant's own caps come first; ours on its bytes only guards the disk."""
     limits = Limits()
     if connection is None:
-        return {"rows": limits.rows, "bytes": limits.bytes, "seconds": limits.seconds}
+        return {"rows": limits.rows, "bytes": RECORD_BYTES, "seconds": limits.seconds}
     api = connections.limits(connection)
     rows = api.hunting_rows if source == Source.DEFENDER else api.loganalytics_rows
-    return {"rows": rows, "bytes": TENANT_BYTES}
+    return {"rows": rows, "bytes": RECORD_BYTES}
 
 
 def _detail(run: HuntRun) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which of its own tables a case can answer a hunt from."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hunting.catalogue import Hunt
 from ircase.models import Case, CaseTable
@@ -33,7 +34,7 @@ def tables_for(case: Case, hunt: Hunt | None) -> tuple[tuple[Table, ...], tuple[
 
 def _whole(table: Table) -> Table:
     columns = tuple(table.columns or ())
-    return Table(table.name, table.paths, table.format, columns + tuple(_lacking(columns, TABLES.get(table.name, ()))))
+    return replace(table, columns=columns + tuple(_lacking(columns, TABLES.get(table.name, ()))))
 
 
 def _lacking(columns: Iterable[Column], wanted: Iterable[Column]) -> Iterable[Column]:

@@ -19,7 +19,7 @@ from ircase.models import Case
 from ircase.pages import render_tab
 from ircase.views.doors import case_to_change
 
-PER_PAGE = 50
+PER_PAGE = 20
 ENTITY_TITLES = {"device": "Devices", "account": "Accounts", "file": "Files", "tenant": "The tenant"}
 
 

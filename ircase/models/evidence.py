@@ -117,6 +117,7 @@ class CaseTable(models.Model):
     last_time = models.DateTimeField(null=True, blank=True)
     origin = models.CharField(max_length=200, blank=True, help_text="'hunt', 'evtx', 'nxlog', 'dfir', …")
     queryable = models.BooleanField(default=True, help_text="Off for hunt results: a hunt must not find itself.")
+    wildcard = models.BooleanField(default=True, help_text="Off where the rows stand in another table too.")
 
     class Meta:
         ordering = ["name", "pk"]

@@ -28,6 +28,7 @@ class NewTable:
     last_time: datetime | None
     origin: str
     queryable: bool = True
+    wildcard: bool = True
 
 
 @transaction.atomic
@@ -48,6 +49,7 @@ def _keep_one(evidence: Evidence, table: NewTable) -> CaseTable:
         last_time=table.last_time,
         origin=table.origin[:200],
         queryable=table.queryable,
+        wildcard=table.wildcard,
     )
     row.path.parent.mkdir(parents=True, exist_ok=True)
     table.path.replace(row.path)
@@ -61,15 +63,23 @@ def columns_of(table: CaseTable) -> tuple[Column, ...]:
 
 
 def tables_of(case: Case) -> list[Table]:
-    """Everything of the case that KQL may read, one entry per name, over all evidence that has rows of it."""
+    """Everything of the case that KQL may read, one entry per name, over all evidence that has rows of it.
+
+    A table is a second view only where it is one in all evidence: else patterns would miss rows.
+    """
     paths: dict[str, list[Path]] = defaultdict(list)
     columns: dict[str, dict[str, Column]] = defaultdict(dict)
+    wildcard: set[str] = set()
     for row in CaseTable.objects.filter(case=case, queryable=True).order_by("name", "pk"):
         if row.path.is_file():
             paths[row.name].append(row.path)
+            wildcard |= {row.name} if row.wildcard else set()
             for column in columns_of(row):
                 columns[row.name].setdefault(column.name, column)
-    return [Table(name, tuple(files), "parquet", tuple(columns[name].values())) for name, files in paths.items()]
+    return [
+        Table(name, tuple(files), "parquet", tuple(columns[name].values()), name in wildcard)
+        for name, files in paths.items()
+    ]
 
 
 @transaction.atomic

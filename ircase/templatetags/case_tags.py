@@ -12,10 +12,12 @@ from django.utils.safestring import SafeString
 from frontend.jsontree import Node, nodes
 from ircase import attack, markdown
 from ircase.casehead import CaseHead, PhaseStay, head_of
-from ircase.models import Activity, Case, ChecklistItem
+from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator
 from ircase.nist import frameworks
 
 register = template.Library()
+# `microsoftDefenderForEndpoint`, `processEvidence`, `registry-run-keys`
+_CODE: Final = re.compile(r"[a-z0-9]+(?:[A-Z][a-z0-9]*)+|[a-z0-9]+(?:-[a-z0-9]+)+")
 _PROPER: Final = {
     "dfir": "DFIR", "lsass": "LSASS", "office": "Office", "powershell": "PowerShell", "run": "Run", "smb": "SMB",
     "windows": "Windows",
@@ -112,6 +114,21 @@ def service_name(source: str) -> str:
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", source).replace(" For ", " for ").replace(" Ad ", " AD ")
     return words[:1].upper() + words[1:]
+
+
+@register.filter
+def source_words(source: str) -> str:
+    """Where an event was learnt, for people: Graph's names and ids of hunts in words, each once; the rest as it is."""
+    parts = list(dict.fromkeys(source.split()))
+    if not any(_CODE.fullmatch(part) for part in parts):
+        return source
+    return ", ".join(id_words(part) if "-" in part else service_name(part) for part in parts)
+
+
+@register.filter
+def kind_words(kind: str) -> str:
+    """The kind of an asset or an indicator as people read it."""
+    return dict([*Asset.Kind.choices, *Indicator.Kind.choices]).get(kind, kind)
 
 
 @register.filter

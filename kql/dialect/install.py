@@ -297,6 +297,7 @@ def union(op: Any, source: str, left: list[str], query: Any, known: Any, leading
     wild = any(isinstance(b.source, ir.WildcardTableRef) and not b.operators for b in (*branches, *sources))
     lists = [left, *(schema.output_columns(branch, known) for branch in branches)]
     shared = sorted({c for i, a in enumerate(lists) for b in lists[i + 1 :] for c in a if c in b})
+    _check_source_name(op.with_source, lists)
     label = quote_name(op.with_source) if op.with_source else ""
     selects = [f"SELECT {f'{quote_text(text)} AS {label}, ' if label else ''}* FROM ({sql})" for sql, text in arms]
     body = " UNION ALL BY NAME ".join(selects)
@@ -306,6 +307,13 @@ def union(op: Any, source: str, left: list[str], query: Any, known: Any, leading
     if len(arms) < 2 or not checked:
         return whole
     return f"{whole} WHERE {functions.union_type_check([sql for sql, _ in arms], checked)}"
+
+
+def _check_source_name(name: str | None, lists: list[list[str]]) -> None:
+    if name and any(name.casefold() == column.casefold() for columns in lists for column in columns):
+        raise KqlSchemaError(
+            f"A table of this union has a column {name} already.", **place(name), hint="Write another withsource= name."
+        )
 
 
 def aggregate_call(call: Any) -> str:

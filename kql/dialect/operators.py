@@ -19,6 +19,8 @@ from kql.dialect.statement import Located, current
 from kql.errors import KqlSchemaError, KqlUnsupported, Place
 from kql.sql import quote_name
 
+_LISTED = 12
+
 Node = Any
 """A node of the grammar's tree."""
 
@@ -107,10 +109,16 @@ def unknown_table(name: str, tables: Sequence[str]) -> KqlSchemaError:
 def _unknown(what: str, name: str, known: Sequence[str]) -> KqlSchemaError:
     folded = [k for k in known if k.casefold() == name.casefold()]
     near = folded or difflib.get_close_matches(name, known, 1, 0.6)
-    hint = f"Did you mean {near[0]}?" if near else f"There is: {', '.join(list(known)[:12]) or 'none'}."
+    hint = f"Did you mean {near[0]}?" if near else _listed(what, known)
     if folded:
         hint = f"Names are case-sensitive: write {folded[0]}."
     return KqlSchemaError(f"There is no {what} {name} here.", **place(name), hint=hint)
+
+
+def _listed(what: str, known: Sequence[str]) -> str:
+    more = ", …" if len(known) > _LISTED else ""
+    there = f"There is: {', '.join(list(known)[:_LISTED]) or 'none'}{more}."
+    return f"{there} Is it a parameter? Then give it a value with let, before the query." if what == "column" else there
 
 
 def place(name: str, *, call: bool = False) -> Place:

@@ -64,6 +64,21 @@ class Statement:
         """Whether the query uses this identifier anywhere."""
         return any(word.text == name for word in self.words)
 
+    def patterns(self) -> frozenset[str]:
+        """What may name tables by a ``*``, as ``Device*`` after ``union``; also other things that are spelled so."""
+        runs: list[str] = []
+        end = -1
+        for word in self.words:
+            if word.text != "*" and not word.text.replace("_", "a").isalnum():
+                end = -1
+                continue
+            if word.offset == end:
+                runs[-1] += word.text
+            else:
+                runs.append(word.text)
+            end = word.offset + len(word.text)
+        return frozenset(run for run in runs if "*" in run)
+
 
 class Located(str):
     """A name that remembers where in the text it stands; everywhere else it is a plain string."""

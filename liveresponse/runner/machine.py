@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import close_old_connections, connection, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.utils import timezone
 
 from ircase import access, jobs, quota
@@ -77,7 +77,9 @@ def _kept(row: Collection, owner: str) -> Iterator[None]:
         try:
             while not done.wait(lease().total_seconds() / 4):
                 close_old_connections()
-                Collection.objects.all().change(row.pk, owner, lease_until=timezone.now() + lease())
+                # A database that is busy for a moment must not end the renewing: the next turn comes before the lapse.
+                with suppress(DatabaseError):
+                    Collection.objects.all().change(row.pk, owner, lease_until=timezone.now() + lease())
         finally:
             connection.close()
 

@@ -17,10 +17,10 @@ from tests.artifacts.conftest import codes, counts
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Enough rows to keep a child busy for many seconds."""
-    path = tmp_path / "large.json"
+    path = tmp_path_factory.mktemp("large") / "large.json"
     line = json.dumps({"A": 1, "B": "x" * 50}) + "\n"
     path.write_text(line * 1_500_000)
     return path
@@ -53,7 +53,7 @@ def test_limits_reach_the_child(tmp_path: Path) -> None:
 def test_the_deadline_kills_and_leaves_no_scratch(tmp_path: Path, large: Path) -> None:
     with pytest.raises(LoadTimedOut, match="load the files in parts"):
         load_in_child([large], tmp_path / "out", timeout=1.5)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not list(tmp_path.glob("out/*"))  # on a busy machine the child has not even made the folder
 
 
 def test_cancelling_kills(tmp_path: Path, large: Path) -> None:
@@ -61,7 +61,7 @@ def test_cancelling_kills(tmp_path: Path, large: Path) -> None:
     threading.Timer(1.0, cancel.set).start()
     with pytest.raises(LoadCancelled):
         load_in_child([large], tmp_path / "out", cancel=cancel)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not list(tmp_path.glob("out/*"))  # on a busy machine the child has not even made the folder
 
 
 def test_too_little_memory_is_a_failure_that_says_so(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from config.stack import Stack
 from tests.journeys.client import RUNS, WAIT, Api, Pages, Tenant, command, ended
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 EVTX = Path(__file__).resolve().parents[2] / "../shared/data/evtx/exec_sysmon_1_ftp.evtx"
 GROUND = """
 import json, sys
@@ -268,7 +268,7 @@ GOOD = b"Host,Port\r\nws01,445\r\nws02,3389\r\n"
 
 
 def zip_of(**members: bytes) -> bytes:
-    """A zip of these members by name; a double underscore stands for a slash."""
+    """A zip of these members by name."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
         for name, content in members.items():

@@ -131,7 +131,7 @@ def ask_for_the_collection(bob: Film) -> None:
     bob.scene("live-response")
     page.get_by_role("link", name="DFIR triage").first.click()
     page.get_by_label("Device", exact=True).fill(PATIENT_ZERO)
-    page.get_by_label("Reason").fill("A loader was seen in the Run keys.")
+    page.get_by_label(re.compile("^Why")).fill("A loader was seen in the Run keys.")
     bob.scene("collection-form")
     page.get_by_role("button", name="Ask for approval").click()
     expect(page.get_by_text("Waits for a lead of the case to approve")).to_be_visible()
@@ -288,7 +288,7 @@ def reach(page: Page, target: Locator, steps: int = 120) -> None:
 
 def optional_box(page: Page) -> Locator:
     """The box of an item that is open and asks for no proof, however its line is replaced."""
-    item = page.locator("#case-body li[data-state=todo]").filter(has_not_text="Required").first
+    item = page.locator("#case-body li[data-state=todo]:visible").filter(has_not_text="Required").first
     name = item.locator("button.tick").get_attribute("id")
     return page.locator(f"#{name}")
 

@@ -11,7 +11,7 @@ import pytest
 from config.stack import Stack
 from tests.journeys.client import PACKS, RUNS, Api, Tenant, ended
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 PATIENCE = 180.0
 HUNT_SECONDS, SUBMIT_SECONDS, FETCH_SECONDS = 3, 6, 45
 """How long the tenant takes to answer a hunt, to take a session and to give a file, so that a kill falls into it."""

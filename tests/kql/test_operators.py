@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +132,49 @@ def test_a_union_with_differing_types_is_refused(tables: Tables) -> None:
 def test_a_union_of_patterns_names_its_sources(tables: Tables) -> None:
     rows = run("union withsource=Source Dev*, Log* | summarize count() by Source | sort by Source asc", *tables)
     assert rows == [("Devices", 3), ("Logs", 2)]
+
+
+def test_a_source_name_that_is_a_column_is_refused(tables: Tables) -> None:
+    with pytest.raises(KqlSchemaError, match="has a column Site already") as caught:
+        run("union withsource=Site Events, Devices", *tables)
+    assert (caught.value.line, caught.value.column) == (1, 18)
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Tables:
+    """Tables that were never meant for each other: one name in two types, two spellings of one name."""
+    first = table(tmp_path, "AlphaEvents", {"ReportId": "long", "LogonId": "long"}, [(1, 11)])
+    other = table(tmp_path, "BetaEvents", {"ReportId": "string", "LogonID": "string"}, [("b", "0x3e7")])
+    return first, other
+
+
+def test_a_pattern_splits_columns_of_differing_types_and_spellings(strangers: Tables) -> None:
+    assert run("union withsource=From * | summarize Rows = count() by From | sort by From asc", *strangers) == [
+        ("AlphaEvents", 1),
+        ("BetaEvents", 1),
+    ]
+    assert names("union *Events", *strangers) == ["ReportId_long", "LogonId", "ReportId_string", "LogonID_2"]
+    assert run("union *Events | where ReportId_string == 'b' | project ReportId_long", *strangers) == [(None,)]
+
+
+def test_the_spelling_that_a_query_uses_keeps_its_name(strangers: Tables) -> None:
+    assert run("union * | where LogonID == '0x3e7' | project LogonID, LogonId_2", *strangers) == [("0x3e7", None)]
+
+
+def test_a_table_that_is_named_beside_a_pattern_stays_as_it_is(strangers: Tables) -> None:
+    text = "let Known = BetaEvents | project LogonID; union Alpha* | where '0x3e7' in (Known) | project ReportId"
+    assert run(text, *strangers) == [(1,)]
+
+
+def test_a_second_view_is_left_out_of_patterns_but_not_of_its_name(tables: Tables) -> None:
+    first, *others = tables
+    second = replace(first, name="EventsAgain", wildcard=False)
+    counted = "| summarize Rows = count()"
+    (alone,) = one(f"union Events* {counted}", first, *others)
+    assert one(f"union Events* {counted}", first, second, *others) == (alone,)
+    assert one(f"EventsAgain {counted}", first, second, *others) == (alone,)
+    assert one(f"union EventsAgain, Dev* {counted}", first, second, *others) == (alone + 3,)
+    assert one(f"union *Again {counted}", first, second, *others) == (alone,)
 
 
 def test_a_missing_table_is_named_except_in_a_fuzzy_union(tables: Tables) -> None:

@@ -24,9 +24,8 @@ def answer(number: int) -> None:
 
 def ready() -> int:
     """The id of the child that waits."""
-    answer(1)
-    answer(2)
-    assert eventually(lambda: bool(spawner.idle()))
+    while not eventually(lambda: bool(spawner.idle()), seconds=1):
+        answer(1)
     (waiting,) = spawner.idle()
     return waiting
 
@@ -40,12 +39,11 @@ def test_a_child_that_waits_serves_one_query_and_ends() -> None:
     assert eventually(lambda: bool(spawner.idle()) and waiting not in spawner.idle())
 
 
-def test_a_query_that_fails_leaves_nothing_to_the_next() -> None:
+def test_a_query_that_fails_uses_it_up_too() -> None:
     waiting = ready()
     with pytest.raises(KqlSyntaxError):
         query("print = =", ())
     assert not Path(f"/proc/{waiting}").exists()
-    answer(3)
 
 
 def test_a_waiting_child_that_was_killed_is_replaced() -> None:
@@ -65,9 +63,9 @@ def test_a_child_that_nobody_needs_ends(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_two_queries_at_once_do_not_share_it() -> None:
     ready()
-    with query("range x from 1 to 90000 step 1", ()) as one, query("range x from 1 to 90000 step 1", ()) as two:
+    with query("range x from 1 to 20000 step 1", ()) as one, query("range x from 1 to 20000 step 1", ()) as two:
         assert len(busy()) == 2
-        assert sum(1 for _ in one) + sum(1 for _ in two) == 180_000
+        assert sum(1 for _ in one) + sum(1 for _ in two) == 40_000
 
 
 def test_it_works_after_a_fork_and_ends_with_its_parent() -> None:

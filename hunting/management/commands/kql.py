@@ -83,11 +83,10 @@ class Command(BaseCommand):
         return report
 
     def _tables(self, report: LoadReport, needed: set[str] | None) -> Iterable[Table]:
-        """The tables for the query: for wildcards all but second views; empty ones of the catalogue, said aloud."""
+        """The tables for the query; empty ones of the catalogue, said aloud."""
         made = {table.name for table in report.tables}
         for table in report.tables:
-            if table.wildcard or needed is not None:
-                yield Table(table.name, (table.path,), "parquet", table.columns)
+            yield Table(table.name, (table.path,), "parquet", table.columns, table.wildcard)
         for name in sorted((needed or set()) - made):
             if name in TABLES:
                 self._say(f"{name}: no rows of it in the data")

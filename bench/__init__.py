@@ -1,0 +1,1 @@
+"""Figures side by side in one run: what IRCase does beside the bare tool that does the same. It judges nothing."""
