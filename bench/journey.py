@@ -48,7 +48,7 @@ for number in range({count}):
 
 @dataclass(frozen=True)
 class Take:
-    """Seconds that passed, and processor seconds of the stack meanwhile (None where it was not up all the time)."""
+    """Seconds that passed, and processor seconds of the stack meanwhile (None where it is not up afterwards)."""
 
     passed: float
     computed: float | None
@@ -65,12 +65,12 @@ class Figures:
         self.takes: dict[str, list[Take]] = {}
 
     @contextmanager
-    def taking(self, name: str, *, up: bool = True) -> Iterator[None]:
-        """Measure the block; `up`: the stack runs from its beginning to its end."""
-        started, before = time.perf_counter(), computed(self.stack) if up else 0.0
+    def taking(self, name: str) -> Iterator[None]:
+        """Measure the block."""
+        started, before = time.perf_counter(), computed(self.stack) if self.stack.is_running else 0.0
         yield
         passed = time.perf_counter() - started
-        take = Take(passed, computed(self.stack) - before if up else None)
+        take = Take(passed, computed(self.stack) - before if self.stack.is_running else None)
         self.takes.setdefault(name, []).append(take)
         print(f"  {name}: {take}", flush=True)
 
@@ -121,11 +121,11 @@ def finished(api: Api, path: str) -> Any:
 
 def start_twice(figures: Figures, stack: Stack) -> None:
     """From nothing to `IRCase is ready`, and once more in the same folder. It is up afterwards."""
-    with figures.taking("start, cold, to ready", up=False):
+    with figures.taking("start, cold, to ready"):
         demo.start(stack)
-    with figures.taking("stop", up=False):
+    with figures.taking("stop"):
         stack.stop()
-    with figures.taking("start, second, to ready", up=False):
+    with figures.taking("start, second, to ready"):
         demo.start(stack)
 
 
