@@ -135,6 +135,8 @@ class Stack:
             "IRCASE_FIELD_KEYS": keys["field_keys"],
             "IRCASE_REDIS_URL": f"unix://{self.redis_socket}",
             "IRCASE_INSECURE_HTTP": "1",
+            "IRCASE_STATIC_DIR": str(BASE_DIR / "staticfiles"),
+            "IRCASE_STATIC_STORAGE": "whitenoise.storage.CompressedManifestStaticFilesStorage",
             "IRCASE_ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
             "IRCASE_SWEEP_SECONDS": "5",
             "PYTHONUNBUFFERED": "1",

@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 # Each process of the suite has a folder of its own, gone with it: tests that tamper must not meet each other.
 _data = os.environ["IRCASE_DATA_DIR"] = tempfile.mkdtemp(prefix="ircase-test-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
+os.environ["IRCASE_STATIC_DIR"] = tempfile.mkdtemp(prefix="static-", dir=_data)
 os.environ.setdefault("IRCASE_SECRET_KEY", "only-for-the-test-suite-" + "x" * 40)
 os.environ.setdefault("IRCASE_FIELD_KEYS", Fernet.generate_key().decode())
 os.environ.setdefault("IRCASE_INSECURE_HTTP", "1")
