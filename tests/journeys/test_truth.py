@@ -251,6 +251,16 @@ class TestEventLogs:
         assert ask(bob, reference, "WindowsEvent | count") == [{"Count": 165}]
 
 
+@pytest.fixture(scope="module")
+def golden(bob: Api) -> str:
+    """The reference of a case that holds the four zips, read."""
+    reference = open_case(bob, "Golden SAML")
+    imports = upload_and_read(bob, reference, {path.name: path.read_bytes() for path in GOLDEN})
+    assert len(imports) == 4
+    assert {(row["state"], row["reason"], len(row["problems"])) for row in imports.values()} == {("done", "", 0)}
+    return reference
+
+
 class TestGoldenSaml:
     TABLES = {
         "AADAuditEvents": 4, "AuditLogs": 4, "Microsoft365DefenderEvents": 9, "DeviceEvents": 5, "CloudAppEvents": 2,
@@ -258,36 +268,27 @@ class TestGoldenSaml:
         "SecurityEvent": 35, "Event": 2,
     }  # fmt: skip
 
-    @pytest.fixture(scope="class")
-    def reference(self, bob: Api) -> str:
-        """A case that holds the four zips, read."""
-        reference = open_case(bob, "Golden SAML")
-        imports = upload_and_read(bob, reference, {path.name: path.read_bytes() for path in GOLDEN})
-        assert len(imports) == 4
-        assert {(row["state"], row["reason"], len(row["problems"])) for row in imports.values()} == {("done", "", 0)}
-        return reference
-
-    def test_the_rows_of_one_intrusion_load_and_answer(self, bob: Api, reference: str) -> None:
-        made = bob.get(f"/cases/{reference}/tables")
+    def test_the_rows_of_one_intrusion_load_and_answer(self, bob: Api, golden: str) -> None:
+        made = bob.get(f"/cases/{golden}/tables")
         assert {table["name"]: table["row_count"] for table in made if table["origin"] != "hunt"} == self.TABLES
-        searched = ask(bob, reference, 'DeviceEvents | where ActionType == "LdapSearch" | distinct DeviceName')
+        searched = ask(bob, golden, 'DeviceEvents | where ActionType == "LdapSearch" | distinct DeviceName')
         assert searched == [{"DeviceName": "adfs01.simulandlabs.com"}]
-        mail = ask(bob, reference, "OfficeActivity | project Operation, Client_IPAddress")
+        mail = ask(bob, golden, "OfficeActivity | project Operation, Client_IPAddress")
         assert mail == [{"Operation": "MailItemsAccessed", "Client_IPAddress": "1.2.3.4"}]
         # One question over device, identity and cloud: what the intruder did, in order.
         parts = (
             f"({table} | project Timestamp, ActionType)"
             for table in ("CloudAppEvents", "IdentityDirectoryEvents", "DeviceEvents")
         )
-        steps = ask(bob, reference, f"union {', '.join(parts)} | sort by Timestamp asc | project ActionType")
+        steps = ask(bob, golden, f"union {', '.join(parts)} | sort by Timestamp asc | project ActionType")
         replicated = "Directory Services replication"
         assert [row["ActionType"] for row in steps] == [
             replicated, "LdapSearch", "LdapSearch", "LdapSearch", "LdapSearch", replicated, "LdapSearch",
             "Add delegated permission grant.", "MailItemsAccessed",
         ]  # fmt: skip
 
-    def test_a_pattern_leaves_out_second_views(self, bob: Api, reference: str) -> None:
-        rows = ask(bob, reference, "union withsource=From * | summarize Rows = count() by From")
+    def test_a_pattern_leaves_out_second_views(self, bob: Api, golden: str) -> None:
+        rows = ask(bob, golden, "union withsource=From * | summarize Rows = count() by From")
         second_views = {"AADAuditEvents", "Microsoft365DefenderEvents", "OfficeActivityEvents"}
         assert {row["From"]: row["Rows"] for row in rows} == {
             name: count for name, count in self.TABLES.items() if name not in second_views
