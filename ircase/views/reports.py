@@ -34,7 +34,6 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
     context = {
         "gaps": reports.gaps(case),
         "page": Paginator(builds, PER_PAGE).get_page(request.GET.get("page")),
-        "building": builds.unfinished().exists(),
         "may_build": access.may(case, access.ANALYST),
     }
     return render_tab(request, case, "report", "report/panel.html", context)

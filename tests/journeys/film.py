@@ -43,8 +43,9 @@ def chromium_browser(executable: str) -> Iterator[Browser]:
 class Film:
     """One person's window. `faults` keeps what was wrong on the way, so that one film shows all of it."""
 
-    def __init__(self, stack: Stack, context: BrowserContext, folder: Path, name: str) -> None:
+    def __init__(self, stack: Stack, context: BrowserContext, folder: Path, name: str, scripted: bool) -> None:
         self.stack, self.folder, self.name = stack, folder, name
+        self.scripted = scripted  # axe-core never answers in a page whose own script is off
         self.number, self.at = 0, "start"
         self.page: Page = context.new_page()
         self.page.set_default_timeout(WAIT_MS)
@@ -76,10 +77,12 @@ class Film:
     def scene(self, name: str, *, whole: bool = True) -> None:
         """A picture, and the checks that hold for every page: no sideways scroll, nothing that axe-core finds."""
         self.number, self.at = self.number + 1, name
+        if whole:  # the top bar sticks where the page is scrolled to
+            self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=self.folder / f"{self.name}-{self.number:02d}-{name}.png", full_page=whole)
         if (wide := self.page.evaluate(SIDEWAYS)) > 0:
             self._complain(f"scrolls sideways by {wide} px")
-        if AXE.is_file():
+        if AXE.is_file() and self.scripted:
             for barrier in self._barriers():
                 self._complain(barrier)
 
@@ -120,7 +123,8 @@ class Studio:
             **more,
         )
         self.contexts.append(context)
-        self.films.append(Film(self.stack, context, self.folder, name))
+        scripted = bool(more.get("java_script_enabled", True))
+        self.films.append(Film(self.stack, context, self.folder, name, scripted))
         return self.films[-1]
 
     def close(self) -> list[str]:
