@@ -6,6 +6,7 @@ dies. `make demo` uses it, and so do the journey tests, in a folder of their own
 
 import configparser
 import ctypes
+import hashlib
 import importlib.util
 import json
 import os
@@ -157,11 +158,26 @@ class Stack:
         own = self.root / "environment.json"
         own.touch(mode=0o600)
         own.write_text(json.dumps(self.own_settings), encoding="utf-8")
-        say("Preparing the database")
-        self.manage("migrate", "--no-input", "-v", "0")
+        if self.once("migrated", _schema_digest()):
+            say("Preparing the database")
+            self.manage("migrate", "--no-input", "-v", "0")
+            self.keep("migrated", _schema_digest())
         if not self._static_is_current():
             say("Collecting static files")
             self.manage("collectstatic", "--no-input", "-v", "0")
+
+    # A Django command costs seconds: one whose work stands already is not run again. The notes lie beside the database,
+    # so that they go with it.
+
+    def once(self, name: str, digest: str) -> bool:
+        """Whether the work `name` has yet to be done for what `digest` stands for."""
+        note = self.root / "data" / name
+        there = (self.root / "data" / "ircase.sqlite3").is_file() and note.is_file()
+        return not there or note.read_text(encoding="ascii") != digest
+
+    def keep(self, name: str, digest: str) -> None:
+        """Remember that it was done."""
+        (self.root / "data" / name).write_text(digest, encoding="ascii")
 
     def _static_is_current(self) -> bool:
         collected = BASE_DIR / "staticfiles" / "staticfiles.json"
@@ -310,6 +326,12 @@ class Stack:
     @property
     def is_running(self) -> bool:
         return self._supervisor is not None and self._supervisor.poll() is None
+
+
+def _schema_digest() -> str:
+    """What the database's shape depends on: every migration of ours, and the pinned packages that bring theirs."""
+    files = [*sorted(BASE_DIR.glob("*/migrations/*.py")), BASE_DIR / "requirements.txt"]
+    return hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files)).hexdigest()
 
 
 def _can_bind(host: str) -> bool:
