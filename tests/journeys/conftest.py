@@ -38,6 +38,13 @@ def make_stack(root: Path, *arguments: str) -> Stack:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a module also starts its stack; on a busy machine that alone takes minutes."""
+    for item in items:
+        if "journeys" in item.path.parts and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One stack for all journeys that do not break it for good; its people are demo.PEOPLE."""
