@@ -1,7 +1,6 @@
 """Bringing a step's result home: the transcript of a script, or the file that was asked for."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +9,11 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from ircase.models import Evidence
+from ircase.runner import spool_folder
 from ircase.services import activity, evidence, tables
 from ircase.store import Stored
 from liveresponse.models import Collection
@@ -61,8 +60,7 @@ def fetch(work: Work) -> None:
 
 @contextmanager
 def _folder(row: Collection) -> Iterator[Path]:
-    settings.SPOOL_DIR.mkdir(parents=True, exist_ok=True, mode=0o750)
-    folder = Path(tempfile.mkdtemp(prefix=f"collection-{row.pk}-", dir=settings.SPOOL_DIR))
+    folder = spool_folder(f"collection-{row.pk}")
     try:
         yield folder
     finally:
