@@ -32,12 +32,13 @@ def zipped(**entries: bytes) -> bytes:
         json.dumps(GOOD).encode(),
         b"\xef\xbb\xbf" + json.dumps(GOOD).encode(),
         b"\xff\xfe" + json.dumps(GOOD).encode("utf-16-le"),
-        gzip.compress(json.dumps(GOOD).encode()),
+        gzip.compress(json.dumps(GOOD).encode(), mtime=0),
         json.dumps({key.title(): value for key, value in GOOD.items()}).encode(),
         json.dumps({**GOOD, "exit_code": "0", "script_errors": None}).encode(),
         json.dumps({**GOOD, "script_output": ["line 1", "line 2"]}).encode(),
         json.dumps({**GOOD, "script_output": "li\x00ne 1\nline 2"}).encode(),
     ],
+    ids=("plain", "bom", "utf-16", "gzip", "title-keys", "code-as-text", "lines", "nul"),
 )
 def test_the_documented_result_in_its_variants(content: bytes) -> None:
     assert parse_script_result(content) == EXPECTED
