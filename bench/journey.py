@@ -28,7 +28,7 @@ from tests.journeys.client import RUNS, Api, ended
 
 ROWS = 100_000
 QUERY = f"DeviceNetworkEvents | take {ROWS}"
-LOOK = 0.05
+LOOK = 0.2
 """Seconds between two questions whether it is done: the error of every figure that waits for a background job."""
 PAGE = {"limit": 100}
 EVENTS = """
