@@ -13,6 +13,7 @@ from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
 from ircase.models import JobState, ParseJob
 from ircase.services import activity, tables
+from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,9 @@ def _keep(job: ParseJob, report: LoadReport) -> None:
     new = [_new_table(table) for table in report.tables]
     problems = [{"member": p.member, "code": p.code, "message": p.message} for p in report.problems]
     rows = sum(t.row_count for t in new)
-    outcome = f"{rows:,} rows in {len(new)} tables" + (f"; {len(problems)} parts could not be read" if problems else "")
+    outcome = f"{counted(rows, 'row')} in {counted(len(new), 'table')}"
+    if problems:
+        outcome += f"; {counted(len(problems), 'part')} could not be read"
     with transaction.atomic():
         if not ParseJob.objects.end(job.pk, job.owner, JobState.DONE, problems=problems):
             return

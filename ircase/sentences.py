@@ -69,6 +69,7 @@ _WORK_VERBS = {
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "case.opened": lambda d: "opened the case" + (f" with the playbook “{_playbook(d)}”" if d.get("playbook") else ""),
     "case.edited": lambda d: f"changed the case's {_names(d.get('changes'))}",
+    "case.connected": lambda d: "connected the case to the tenant",
     "case.confidentiality": lambda d: (
         "made the case confidential" if d.get("confidential") else "lifted the confidentiality"
     ),

@@ -46,8 +46,9 @@ def device_link(
     return _link(f"{path}/timeline", tenant_id, {"from": _moment(start), "to": _moment(end)})
 
 
-def hunting_link(kql: str, tenant_id: str = "", time_range: str = "week") -> str | None:
-    """The hunting editor with a query in it; None where the link would pass 8,000 characters."""
+def hunting_link(kql: str, tenant_id: str = "", time_range: str = "week", *, portal: str = PORTAL) -> str | None:
+    """The hunting editor of the portal at `portal` with a query in it; None where the link would pass 8,000
+    characters."""
     if time_range not in RANGES:
         raise InvalidParameter(f"The time range is one of {', '.join(RANGES)}.")
     try:
@@ -55,7 +56,7 @@ def hunting_link(kql: str, tenant_id: str = "", time_range: str = "week") -> str
     except UnicodeEncodeError:
         raise InvalidParameter("The query holds half a character (a lone surrogate).") from None
     query = base64.urlsafe_b64encode(packed).decode().rstrip("=")
-    link = _link("/v2/advanced-hunting", tenant_id, {"query": query, "timeRangeId": time_range})
+    link = _link("/v2/advanced-hunting", tenant_id, {"query": query, "timeRangeId": time_range}, portal)
     return link if len(link) <= LONGEST_LINK else None
 
 
@@ -73,9 +74,9 @@ def query_of_link(link: str) -> str:
         raise InvalidParameter(f"The link holds no query that can be read ({type(error).__name__}).") from None
 
 
-def _link(path: str, tenant_id: str, params: dict[str, str] | None = None) -> str:
+def _link(path: str, tenant_id: str, params: dict[str, str] | None = None, portal: str = PORTAL) -> str:
     query = {**(params or {}), **({"tid": tenant_id} if tenant_id else {})}
-    return f"{PORTAL}{path}" + (f"?{urlencode(query, safe=':')}" if query else "")
+    return f"{portal.rstrip('/')}{path}" + (f"?{urlencode(query, safe=':')}" if query else "")
 
 
 def _moment(value: datetime) -> str:

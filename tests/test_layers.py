@@ -29,7 +29,7 @@ ROWS = (
     {"forms", "runner", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest"},
     {"services", "intake", "metrics", "charts", "markdown", "work"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota"},
-    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs"},
+    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs", "wording"},
     {"models"},
 )
 

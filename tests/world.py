@@ -11,7 +11,7 @@ from hunting import catalogue
 from hunting.binding import attach_kql
 from hunting.models import HuntRun, Source
 from hunting.services import runs
-from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, User
+from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
 from ircase.services import approvals, cases, checklist, findings, people, reports, tables
 from kql.parquet import write_parquet
 from kql.types import Column
@@ -90,6 +90,7 @@ def make_world(case: Case, asker: User) -> World:
     )  # fmt: skip
     token, _ = people.create_token(user=lead, name=f"of {case.reference}")
     person = User.objects.get(username="outsider")
+    prepared, _ = PreparationItem.objects.get_or_create(key="contacts", defaults={"title": "Contact lists are current"})
     rows = make_evidence(case, lead, json.dumps(ROW).encode() + b"\n", name="rows.ndjson")
     run = make_run(case, lead, rows, table)
     collection = collections.request_collection(
@@ -121,6 +122,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:approval.uuid": approval.uuid,
         "ircase:connection.pk": case.connection.pk,
         "ircase:person.pk": person.pk,
+        "ircase:preparation_item.pk": prepared.pk,
         "kind": "detected",
         "key": step.key,
         "username": asker.username,

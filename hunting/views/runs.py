@@ -1,6 +1,6 @@
 """One run: how far it is, what it gave, what a person concludes."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -24,6 +24,9 @@ from ircase.pages import render_tab
 from ircase.views.doors import attempt
 from msapi.errors import ApiError
 from msapi.portal import hunting_link
+
+SLICES_SHOWN: Final = 500
+"""The manifest has all of them."""
 
 
 @require_GET
@@ -49,11 +52,14 @@ def run_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 
 
 def _about(found: HuntRun) -> dict[str, Any]:
+    slicing = (found.evidence.manifest.get("slicing") if found.evidence else None) or {}
     return {
         "run": found,
         "hunt": hunts().get(found.hunt_id),
         "source_label": Source(found.source).label,
         "cut": cut_words(found.truncated_by),
+        "slicing": slicing,
+        "slicing_rows": (slicing.get("slices") or [])[:SLICES_SHOWN],
         "manifest": nodes(found.evidence.manifest) if found.evidence else None,
         "portal": _portal(found),
         "retries": list(found.retries.only("uuid", "state", "queued_at")),
@@ -64,8 +70,9 @@ def _portal(found: HuntRun) -> str | None:
     """The same query in the Defender portal; None where it is too long for a link, or did not run there."""
     if found.source != Source.DEFENDER or found.connection is None:
         return None
+    to = found.connection
     try:
-        return hunting_link(found.final_kql, found.connection.tenant_id, "month")
+        return hunting_link(found.final_kql, to.tenant_id, "month", portal=to.portal_url)
     except ApiError:
         return None
 

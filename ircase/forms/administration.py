@@ -7,6 +7,7 @@ from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
 from ircase import secrets
+from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm
 from ircase.forms.people import zone_choices
 from ircase.models import Connection, User
 from ircase.services import connections
@@ -68,6 +69,10 @@ class ConnectionForm(_ConnectionForm):
             "loganalytics_url": "Log Analytics URL",
             "portal_url": "Portal URL",
             "ca_pem": "Certificate authority",
+        }
+        help_texts = {
+            "read_only": "Nothing that touches a device.",
+            "workspace_id": "Empty: hunts do not run over Log Analytics.",
         }
         widgets = {
             "ca_pem": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
@@ -145,3 +150,12 @@ class NewPersonForm(PersonForm):
     class Meta(PersonForm.Meta):
         fields = ("username", *PersonForm.Meta.fields)  # type: ignore[assignment]
         help_texts = {"username": "How they sign in. It cannot be changed later: logs name them by it."}
+
+
+class PreparationForm(ScopedForm):
+    """Who sees to an item of the organisation's preparation, and how far it is."""
+
+    owner = PersonField(required=False, empty_label="Nobody yet")
+    due_at = MomentField(required=False, label="Due")
+    done_at = MomentField(required=False, label="Done", help_text="Empty while it is open, or open again.")
+    result = LongTextField(required=False, rows=3, help_text="Where it is kept or what was tested. Cases show it.")

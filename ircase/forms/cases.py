@@ -30,7 +30,7 @@ class NewCaseForm(ScopedForm):
     playbook = forms.ChoiceField(required=False, help_text="Gives the case its checklist.")
     severity = forms.ChoiceField(choices=Severity.choices, initial=Severity.MEDIUM)
     tlp = forms.ChoiceField(choices=Tlp.choices, initial=Tlp.AMBER, label="TLP")
-    detected = MomentField(required=False, label="Detected", help_text="Leave empty for now.")
+    detected = MomentField(required=False, label="Detected", help_text="Empty: at this moment.")
     connection = forms.ModelChoiceField(
         Connection.objects.none(), required=False, empty_label="None", help_text="The tenant that hunts run in."
     )
@@ -116,6 +116,17 @@ class SummaryForm(EditForm):
         help_text="Markdown. What happened, what it means, what was done, for somebody who was not there.",
     )
     lessons = LongTextField(required=False, rows=5, label="Lessons learned", help_text="Markdown.")
+
+
+class ConnectForm(ScopedForm):
+    """The tenant of a case that was opened without one."""
+
+    connection = forms.ModelChoiceField(
+        Connection.objects.filter(enabled=True),
+        empty_label="Choose a tenant",
+        label="Tenant",
+        help_text="Hunts and collections of the case go there. It cannot be changed later.",
+    )
 
 
 class MovePhaseForm(ScopedForm):

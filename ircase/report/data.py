@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from ircase import attack, casehead
+from ircase import attack, casehead, catalogue
 from ircase.models import (
     Activity,
     Approval,
@@ -28,6 +28,7 @@ from ircase.report import register, shape
 from ircase.report.prose import prose
 from ircase.report.words import LONGEST_QUERY, clip, label, moment, pairs, took, when
 from ircase.sentences import sentence_of
+from ircase.wording import source_words
 
 # Of each list, at most this many go into a report.
 MOST = {
@@ -111,7 +112,7 @@ def _facts(case: Case, head: casehead.CaseHead) -> shape.CaseFacts:
         confidential=case.confidential,
         exercise=case.exercise,
         phase=case.get_phase_display(),
-        playbook=f"{case.playbook} (version {case.playbook_version})" if case.playbook else "",
+        playbook=_playbook(case),
         tenant=connection.name if connection else "",
         tenant_id=connection.tenant_id if connection else "",
         incident_id=case.incident_id,
@@ -121,6 +122,14 @@ def _facts(case: Case, head: casehead.CaseHead) -> shape.CaseFacts:
         closed_at=when(case.closed_at),
         members=tuple(shape.Member(m.user.name, CaseRole(m.role).label, m.duty) for m in head.members),
     )
+
+
+def _playbook(case: Case) -> str:
+    """Its title, else its id where this installation no longer has it, and the version that the case was given."""
+    if not case.playbook:
+        return ""
+    known = catalogue.playbooks().get(case.playbook)
+    return f"{known.title if known else case.playbook} (version {case.playbook_version})"
 
 
 def _milestone(row: Any) -> shape.MilestoneRow:
@@ -156,7 +165,7 @@ def _event(row: Event) -> shape.EventRow:
         technique=row.technique,
         technique_name=known.name if known else "",
         lane=row.get_lane_display(),
-        source=row.source,
+        source=source_words(row.source),
         assets=clip(", ".join(asset.name for asset in row.assets.all())),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from ircase.report.shape import Pair
 
 LONGEST_FIELD = 4_000
+LONG_ENTRY = 60
 LONGEST_QUERY = 40_000
 MOST_PAIRS = 40
 
@@ -42,13 +43,16 @@ def clip(text: str, longest: int = LONGEST_FIELD) -> str:
 
 
 def short(value: object) -> str:
-    """Any JSON value as text: lists by commas, objects as `name: value`."""
+    """Any JSON value as text: lists by commas, or by lines where an entry is long; flat objects as `name: value`."""
     if isinstance(value, str):
         return clip(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(part, str | int | float) for part in value):
-        return clip(", ".join(str(part) for part in value))
+        parts = [str(part) for part in value]
+        return clip(("\n" if any(len(part) > LONG_ENTRY for part in parts) else ", ").join(parts))
+    if isinstance(value, Mapping) and all(isinstance(part, str | int | float) for part in value.values()):
+        return clip(", ".join(f"{name}: {part}" for name, part in value.items()))
     return "" if value is None else clip(json.dumps(value, ensure_ascii=False, default=str))
 
 

@@ -136,6 +136,20 @@ def _snapshot_preparation(case: Case) -> None:
 
 
 @transaction.atomic
+def connect(*, case: Case, actor: User, connection: Connection) -> Case:
+    """Say which tenant the case is about. Once only: what was hunted and collected belongs to one tenant."""
+    row = Case.objects.select_for_update().get(pk=case.pk)
+    if row.connection_id:
+        raise ValidationError("The case has its connection already. Open another case for another tenant.")
+    if not connection.enabled:
+        raise ValidationError(f"The connection {connection.name} is switched off.")
+    row.connection = connection
+    row.save(update_fields=["connection", "updated_at"])
+    log.record("case.connected", case=row, actor=actor, name=connection.name, tenant=connection.tenant_id)
+    return row
+
+
+@transaction.atomic
 def edit_case(*, case: Case, actor: User, **changes: object) -> Case:
     """Change any of EDITABLE. Only what differs is written and logged, long texts by their length."""
     before = {name: getattr(case, name) for name in changes}

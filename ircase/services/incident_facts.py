@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ircase.models import Asset, Case, Event, Indicator, User
 from ircase.services import findings
+from ircase.wording import evidence_kind
 from msapi.evidence import (
     Account,
     AlertEvidence,
@@ -192,7 +193,7 @@ class Import:
         """A kind that has no place of its own yet: kept whole, off the report until a person has looked."""
         self._event(
             moment(item.created) or moment(alert.created),
-            f"Evidence of kind {item.kind or 'unknown'}",
+            f"Named by an alert: {evidence_kind(item.kind) or 'something of no kind'}",
             alert,
             key=("unknown", item.kind, repr(item.raw)[:2000]),
             lane=Event.Lane.OTHER,

@@ -1,12 +1,14 @@
 """The organisation's preparation: its first list comes with the program, from then on it is the organisation's own."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
 from ircase.catalogue import read_yaml
-from ircase.models import PreparationItem
+from ircase.models import PreparationItem, User
+from ircase.services import log
 
 FILE = Path(__file__).resolve().parent.parent / "preparation.yaml"
 _SCHEMA: dict[str, Any] = {
@@ -44,3 +46,25 @@ def load_preparation() -> int:
         for place, item in enumerate(items)
     )
     return len(made)
+
+
+@transaction.atomic
+def plan(
+    *,
+    item: PreparationItem,
+    actor: User,
+    owner: User | None,
+    due_at: datetime | None,
+    done_at: datetime | None,
+    result: str,
+) -> PreparationItem:
+    """Who sees to it, until when, and since when it is done. Cases keep the copy they were opened with."""
+    row = PreparationItem.objects.select_for_update().get(pk=item.pk)
+    wanted = {"owner": owner, "due_at": due_at, "done_at": done_at, "result": result.strip()}
+    changed = sorted(name for name, value in wanted.items() if getattr(row, name) != value)
+    for name in changed:
+        setattr(row, name, wanted[name])
+    if changed:
+        row.save(update_fields=changed)
+        log.record("preparation.changed", actor=actor, item=row.key, fields=changed)
+    return row

@@ -95,7 +95,7 @@ def gaps(case: Case) -> list[Gap]:
         (steps, f"{steps} required checklist item{'s are' if steps != 1 else ' is'} open", "ircase:checklist", False),
         (
             states["unchecked"],
-            f"{_exhibits(states['unchecked'])} not verified yet; the build does",
+            f"{_exhibits(states['unchecked'])} not verified yet: building the report hashes every file again",
             "ircase:evidence",
             False,
         ),

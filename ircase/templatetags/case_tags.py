@@ -1,8 +1,7 @@
 """What templates of the case need beyond Django: its head, spans of time in words, techniques, log sentences."""
 
-import re
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
@@ -10,18 +9,21 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from frontend.jsontree import Node, nodes
-from ircase import attack, markdown
+from ircase import attack, markdown, wording
 from ircase.casehead import CaseHead, PhaseStay, head_of
 from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator
 from ircase.nist import frameworks
 
 register = template.Library()
-# `microsoftDefenderForEndpoint`, `processEvidence`, `registry-run-keys`
-_CODE: Final = re.compile(r"[a-z0-9]+(?:[A-Z][a-z0-9]*)+|[a-z0-9]+(?:-[a-z0-9]+)+")
-_PROPER: Final = {
-    "dfir": "DFIR", "lsass": "LSASS", "office": "Office", "powershell": "PowerShell", "run": "Run", "smb": "SMB",
-    "windows": "Windows",
-}  # fmt: skip
+for _words in (
+    wording.detail_words,
+    wording.id_words,
+    wording.key_words,
+    wording.origin_words,
+    wording.service_name,
+    wording.source_words,
+):
+    register.filter(_words.__name__, _words)
 
 
 @register.simple_tag(takes_context=True)
@@ -83,6 +85,13 @@ def item_state(item: ChecklistItem) -> str:
 
 
 @register.filter
+def waits_for(item: ChecklistItem) -> str:
+    """The open items that have to end before this one. Wants `depends_on` prefetched."""
+    titles = [f"“{other.title}”" for other in item.depends_on.all() if other.is_open]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]]) if len(titles) > 1 else "".join(titles)
+
+
+@register.filter
 def technique(number: str) -> attack.Technique | None:
     return attack.techniques().get(number)
 
@@ -97,32 +106,6 @@ def nist_step(number: str) -> str:
 def nist_outcome(number: str) -> str:
     """The outcome of CSF 2.0 in words."""
     return frameworks().outcomes.get(number, "")
-
-
-@register.filter
-def id_words(identifier: str) -> str:
-    """`dfir-triage` as `DFIR triage`. The case knows ids only: hunts and collections belong to the apps above."""
-    first, *rest = (_PROPER.get(word, word) for word in identifier.split("-"))
-    return " ".join([first[:1].upper() + first[1:], *rest])
-
-
-@register.filter
-def service_name(source: str) -> str:
-    """`microsoftDefenderForEndpoint` as `Microsoft Defender for Endpoint`: Graph's serviceSource in words.
-
-    https://learn.microsoft.com/graph/api/resources/security-alert#servicesource-values
-    """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", source).replace(" For ", " for ").replace(" Ad ", " AD ")
-    return words[:1].upper() + words[1:]
-
-
-@register.filter
-def source_words(source: str) -> str:
-    """Where an event was learnt, for people: Graph's names and ids of hunts in words, each once; the rest as it is."""
-    parts = list(dict.fromkeys(source.split()))
-    if not any(_CODE.fullmatch(part) for part in parts):
-        return source
-    return ", ".join(id_words(part) if "-" in part else service_name(part) for part in parts)
 
 
 @register.filter

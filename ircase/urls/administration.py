@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import administration, approvals, connections, health, persons
+from ircase.views import administration, approvals, connections, health, persons, preparation
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("administration/connections/new/", connections.new, name="connection_new"),
     path("administration/connections/<int:pk>/", connections.connection, name="connection"),
     path("administration/connections/<int:pk>/preflight/", connections.preflight, name="connection_preflight"),
+    path("administration/preparation/", preparation.index, name="preparation"),
+    path("administration/preparation/<int:pk>/", preparation.item, name="preparation_item"),
     path("administration/people/", persons.index, name="people"),
     path("administration/people/new/", persons.new, name="person_new"),
     path("administration/people/<int:pk>/", persons.person, name="person"),

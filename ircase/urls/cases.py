@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}close/", leading.case_close, name="case_close"),
     path(f"{_CASE}reopen/", leading.case_reopen, name="case_reopen"),
     path(f"{_CASE}confidentiality/", leading.case_confidentiality, name="case_confidentiality"),
+    path(f"{_CASE}connection/", leading.case_connection, name="case_connection"),
     path(f"{_CASE}milestones/", leading.case_milestone, name="case_milestone"),
     path(f"{_CASE}members/", leading.case_member, name="case_member"),
     path(f"{_CASE}members/<str:username>/remove/", leading.case_member_remove, name="case_member_remove"),

@@ -14,6 +14,7 @@ from ircase import access, caselist, catalogue
 from ircase.casehead import head_of
 from ircase.forms.cases import (
     CaseFilterForm,
+    ConnectForm,
     EditCaseForm,
     EditForm,
     JoinForm,
@@ -107,6 +108,7 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
         "plan": plan,
         "recent": sentences(found, recent),
         "suggestions": _suggestions(found),
+        "connect_form": ConnectForm() if found.connection_id is None else None,
         "phase_form": MovePhaseForm(),
         "milestone_form": MilestoneForm(),
         "member_form": MemberForm(),

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from ircase import access
-from ircase.forms.cases import MemberForm, MilestoneForm, MovePhaseForm
+from ircase.forms.cases import ConnectForm, MemberForm, MilestoneForm, MovePhaseForm
 from ircase.models import Case, Phase, User
 from ircase.pages import render_tab
 from ircase.services import cases
@@ -34,6 +34,22 @@ def case_phase(request: HttpRequest, reference: str) -> HttpResponse:
         request,
         f"The case is in {Phase(phase).label}.",
         lambda: cases.move_phase(case=case, actor=user, phase=phase, reason=reason),
+    )
+    return redirect("ircase:case", case.reference)
+
+
+@require_POST
+@login_required
+def case_connection(request: HttpRequest, reference: str) -> HttpResponse:
+    user, case = case_to_change(request, reference, access.LEAD)
+    form = ConnectForm(request.POST)
+    if not form.is_valid():
+        return _again(request, case, connect_form=form)
+    chosen = form.cleaned_data["connection"]
+    attempt(
+        request,
+        f"The case is connected to {chosen.name}.",
+        lambda: cases.connect(case=case, actor=user, connection=chosen),
     )
     return redirect("ircase:case", case.reference)
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from ircase import secrets
 from ircase.models import ChainHead, Connection, LogEntry, PreparationItem, User
-from ircase.services import accounts, preflights
+from ircase.services import accounts, cases, preflights
 from msapi.preflight import PreflightReport
 from tests.cast import CastTestCase, make_user
 
@@ -191,3 +191,44 @@ class SiteTests(CastTestCase):
         page = self.client.get(reverse("admin:ircase_connection_change", args=[self.connection.pk])).content.decode()
         assert self.connection.secret_encrypted not in page
         assert ChainHead.objects.filter(key="site").exists()
+
+
+class PreparationTests(CastTestCase):
+    def setUp(self) -> None:
+        self.sign_in(self.ada)
+        self.item, _ = PreparationItem.objects.get_or_create(
+            key="contacts", defaults={"title": "Contact lists are current"}
+        )
+        self.page = reverse("ircase:preparation_item", args=[self.item.pk])
+
+    def test_an_item_gets_an_owner_a_date_and_an_end(self) -> None:
+        reply = self.client.post(
+            self.page,
+            {
+                "owner": str(self.bob.pk),
+                "due_at": "2026-12-01T09:00",
+                "done_at": "2026-11-20T08:30",
+                "result": "In the safe",
+            },
+        )
+        assert reply.headers["Location"] == reverse("ircase:preparation")
+        self.item.refresh_from_db()
+        assert (self.item.owner, self.item.result) == (self.bob, "In the safe")
+        assert self.item.done_at is not None and self.item.done_at.isoformat() == "2026-11-20T08:30:00+00:00"
+        shown = self.client.get(reverse("ircase:preparation")).content.decode()
+        assert self.bob.name in shown and "2026-11-20 08:30" in shown
+        entry = LogEntry.objects.filter(chain="site").latest("sequence")
+        assert (entry.action, entry.detail["item"]) == ("preparation.changed", "contacts")
+        assert entry.detail["fields"] == ["done_at", "due_at", "owner", "result"]
+
+    def test_a_case_keeps_the_copy_it_was_opened_with(self) -> None:
+        before = cases.open_case(actor=self.alice, title="Before")
+        self.client.post(self.page, {"done_at": "2026-11-20T08:30"})
+        after = cases.open_case(actor=self.alice, title="After")
+        states = [c.checklist.get(key="prep_contacts").state for c in (before, after)]
+        assert states == ["open", "done"]
+
+    def test_nothing_changed_is_nothing_logged_and_nonsense_is_said(self) -> None:
+        self.client.post(self.page, {"result": ""})
+        assert not LogEntry.objects.filter(action="preparation.changed").exists()
+        assert self.client.post(self.page, {"due_at": "soon"}).status_code == 422

@@ -111,7 +111,7 @@ class AcceptTests(IntakeCase):
             ("powershell.exe started by loader.exe", True),
             ("Alert: Suspicious PowerShell", True),
             (r"Registry: HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\Windows\CurrentVersion\Run\Sync", True),
-            ("Evidence of kind quantumEvidence", False),
+            ("Named by an alert: quantum", False),
         ]
 
     def test_where_it_came_from_is_kept_with_every_fact(self) -> None:

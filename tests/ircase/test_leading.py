@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from ircase.models import Case, CaseMember, LogEntry
 from ircase.services import cases
-from tests.cast import CastTestCase
+from tests.cast import CastTestCase, make_connection
 
 
 class LeadingTests(CastTestCase):
@@ -21,6 +21,19 @@ class LeadingTests(CastTestCase):
             for name in acts:
                 assert self.post(name, reason="x") == status
             assert self.post("case_member_remove", "bob") == status
+
+    def test_a_case_without_a_tenant_gets_one_once(self) -> None:
+        first, second = (make_connection(name=name) for name in ("North", "South"))
+        Case.objects.filter(pk=self.case.pk).update(connection=None)
+        self.sign_in(self.bob)
+        assert self.post("case_connection", connection=str(first.pk)) == 403
+        self.sign_in(self.alice)
+        assert self.post("case_connection") == 422
+        assert self.post("case_connection", connection=str(first.pk)) == 302
+        assert self.post("case_connection", connection=str(second.pk)) == 302
+        self.case.refresh_from_db()
+        assert self.case.connection == first, "what was done belongs to one tenant"
+        assert [e.detail["name"] for e in LogEntry.objects.filter(case=self.case, action="case.connected")] == ["North"]
 
     def test_a_phase_move_keeps_its_reason(self) -> None:
         self.sign_in(self.alice)

@@ -152,7 +152,7 @@ class BuildTests(CastTestCase):
         assert texts == [
             "The executive summary is not written yet",
             "The case is not classified",
-            "1 exhibit is not verified yet; the build does",
+            "1 exhibit is not verified yet: building the report hashes every file again",
             "The timeline is empty",
             "Milestones are not set: occurred, contained, recovered",
         ]

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from ircase import wording
 from ircase.templatetags import case_tags
 from tests.cast import CastTestCase
 
@@ -17,7 +18,7 @@ from tests.cast import CastTestCase
     ],
 )
 def test_ids(identifier: str, words: str) -> None:
-    assert case_tags.id_words(identifier) == words
+    assert wording.id_words(identifier) == words
 
 
 @pytest.mark.parametrize(
@@ -25,14 +26,14 @@ def test_ids(identifier: str, words: str) -> None:
     [
         ("microsoftDefenderForEndpoint microsoftDefenderForEndpoint", "Microsoft Defender for Endpoint"),
         ("azureAdIdentityProtection antivirus", "Azure AD Identity Protection, Antivirus"),
-        ("processEvidence", "Process Evidence"),
+        ("processEvidence", "Process evidence"),
         ("registry-run-keys", "Registry Run keys"),
         ("Told by the help desk, by phone", "Told by the help desk, by phone"),
         ("", ""),
     ],
 )
 def test_sources(source: str, words: str) -> None:
-    assert case_tags.source_words(source) == words
+    assert wording.source_words(source) == words
 
 
 def test_a_kind_of_tomorrow_stays_as_it_is() -> None:

@@ -86,3 +86,8 @@ def test_what_no_link_is_made_of() -> None:
     for call in calls:
         with pytest.raises(InvalidParameter):
             call()
+
+
+def test_the_portal_of_a_sovereign_cloud() -> None:
+    link = hunting_link("DeviceInfo", portal="https://security.microsoft.us/")
+    assert link is not None and link.startswith("https://security.microsoft.us/v2/advanced-hunting?")
