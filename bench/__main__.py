@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import eventlogs, hunts, sealing
+from bench import eventlogs, hunts, sealing, translation
 from bench.figures import Absent, Figure, lines
 
 _DATA = Path(__file__).resolve().parents[1] / "../shared/data"
-_BENCHES = ("evtx", "seal", "kql")
+_BENCHES = ("evtx", "seal", "kql", "hunts")
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def _measured(asked: argparse.Namespace, folder: Path) -> Iterator[Figure | Abse
         "evtx": lambda at: eventlogs.figures(at, asked.data / "evtx", chunks=asked.chunks, rounds=asked.rounds),
         "seal": lambda at: sealing.figures(at, mebibytes=asked.mib, rounds=asked.rounds),
         "kql": lambda at: hunts.figures(at, rows=asked.rows, rounds=asked.rounds),
+        "hunts": lambda at: translation.figures(at, rows=10 * asked.rows, rounds=asked.rounds),
     }
     for name in asked.only or _BENCHES:
         with tempfile.TemporaryDirectory(dir=folder) as own:
@@ -46,7 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="the fastest of so many is printed")
     parser.add_argument("--chunks", type=int, default=3_000, help="size of the event log, in chunks of 64 KiB")
     parser.add_argument("--mib", type=int, default=1_024, help="size of the file to seal")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table to hunt in")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table; hunts take ten times that")
     return parser.parse_args()
 
 

@@ -21,7 +21,11 @@ from kql.tables import ParquetInfo, Table, read_columns, write_parquet
 from kql.types import Column, KqlType, decode_row, encode_row
 from kql.validation import Diagnostic, used_tables, validate
 
+ENGINE = "1"
+"""What a run's manifest says of the translator; it changes when an answer may."""
+
 __all__ = [
+    "ENGINE",
     "Column",
     "Diagnostic",
     "KqlCancelled",

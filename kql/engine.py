@@ -11,9 +11,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
-from kql.dialect.statement import MAX_TEXT
 from kql.errors import ERRORS, KqlError, KqlInternalError, KqlResourceError, KqlUnsupported
 from kql.process import Child
+from kql.syntax.tokens import MAX_TEXT
 from kql.tables import Table
 from kql.types import Column, KqlType, Value
 

@@ -57,6 +57,12 @@ class KqlUnsupported(KqlError):
     code = "kql.unsupported"
 
 
+class KqlShapeUnknown(KqlUnsupported):
+    """A query whose columns are made from the data, where no data is at hand: it cannot be checked, only run."""
+
+    code = "kql.shape"
+
+
 class KqlSchemaError(KqlError):
     """An unknown table or column, or columns that cannot stand beside each other."""
 
@@ -96,7 +102,7 @@ class KqlInternalError(KqlError):
 ERRORS: dict[str, type[KqlError]] = {
     cls.code: cls
     for cls in (
-        KqlError, KqlSyntaxError, KqlUnsupported, KqlSchemaError, KqlDataError,
+        KqlError, KqlSyntaxError, KqlUnsupported, KqlShapeUnknown, KqlSchemaError, KqlDataError,
         KqlTimeout, KqlCancelled, KqlResourceError, KqlInternalError,
     )
 }  # fmt: skip

@@ -125,7 +125,7 @@ def lines_sql(sources: Sequence[Path]) -> str:
     )
 
 
-def cells_sql(lines: str, columns: Sequence[Column], *, stored: bool = False) -> str:
+def cells_sql(lines: str, columns: Sequence[Column]) -> str:
     """The typed columns of JSON lines, under their stored names.
 
     All texts are pulled out of a line at once: one look at the document per row, not one per column.
@@ -134,7 +134,7 @@ def cells_sql(lines: str, columns: Sequence[Column], *, stored: bool = False) ->
     dynamics = [c for c in columns if c.type == "dynamic"]
     place = {c.name: f"t[{i}]" for i, c in enumerate(texts, 1)} | {c.name: f"d[{i}]" for i, c in enumerate(dynamics, 1)}
     select = ", ".join(
-        f"{_cell(c.type, place[c.name], stored)} AS {quote_name(name)}"
+        f"{_cell(c.type, place[c.name])} AS {quote_name(name)}"
         for c, name in zip(columns, stored_names(columns), strict=True)
     )
     return (
@@ -153,10 +153,10 @@ def json_path(name: str) -> str:
     return '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _cell(kind: KqlType, text: str, stored: bool) -> str:
+def _cell(kind: KqlType, text: str) -> str:
     """The SQL of one typed value out of its text (for dynamic: out of its JSON); null where it does not fit."""
     if kind == "timespan":
-        return _span_microseconds(text) if stored else f"to_microseconds({_span_microseconds(text)})"
+        return _span_microseconds(text)
     return _CELLS[kind].format(text)
 
 
@@ -233,7 +233,7 @@ def _copy(
     lines = lines_sql(sources) if sources else "SELECT NULL::JSON AS j WHERE false"
     metadata = json.dumps([[c.name, c.type, n] for c, n in zip(columns, stored_names(columns), strict=True)])
     connection.execute(
-        f"COPY ({cells_sql(lines, columns, stored=True)}) TO {quote_text(str(part))}"
+        f"COPY ({cells_sql(lines, columns)}) TO {quote_text(str(part))}"
         f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_group_rows(sources, len(columns))},"
         f" KV_METADATA {{{quote_text(_METADATA)}: {quote_text(metadata)}}})"
     )

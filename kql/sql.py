@@ -9,7 +9,7 @@ import duckdb
 
 from kql.types import Column, KqlType
 
-_SQL_TYPES: dict[KqlType, str] = {
+SQL_TYPES: dict[KqlType, str] = {
     "bool": "BOOLEAN",
     "int": "INTEGER",
     "long": "BIGINT",
@@ -17,10 +17,12 @@ _SQL_TYPES: dict[KqlType, str] = {
     "decimal": "DECIMAL(38,15)",
     "string": "VARCHAR",
     "datetime": "TIMESTAMP",
-    "timespan": "INTERVAL",
+    "timespan": "BIGINT",
     "guid": "UUID",
     "dynamic": "JSON",
 }
+"""The DuckDB type in which a query sees a KQL type; ``kql.translate.values`` says what the values mean."""
+
 _KQL_TYPES: dict[str, KqlType] = {
     **dict.fromkeys(("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT", "INTEGER"), "int"),
     **dict.fromkeys(("UINTEGER", "BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT"), "long"),
@@ -42,11 +44,6 @@ def kql_type(sql_type: str) -> KqlType:
     if name.endswith("]") or name.startswith(("STRUCT", "MAP", "UNION", "LIST")):
         return "dynamic"
     return _KQL_TYPES.get(name, "string")
-
-
-def sql_type(kind: KqlType) -> str:
-    """The DuckDB type in which a query sees a KQL type."""
-    return _SQL_TYPES[kind]
 
 
 def quote_name(name: str) -> str:

@@ -21,7 +21,7 @@ from kql.parquet import (
     stored_columns,
     write_parquet,
 )
-from kql.sql import quote_name, quote_text, sql_type, stored_names
+from kql.sql import SQL_TYPES, quote_name, quote_text, stored_names
 from kql.types import Column, KqlType
 
 __all__ = ["TIME_COLUMNS", "ParquetInfo", "Table", "read_columns", "relation", "write_parquet"]
@@ -57,10 +57,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Relation:
-    """What a query sees of a table: a SELECT, and its columns under the names it may use."""
+    """What a query sees of a table: a SELECT, its columns, and the name that each has in the SELECT.
+
+    Cells are in the form that ``kql.translate.values`` describes.
+    """
 
     sql: str
     columns: tuple[Column, ...]
+    stored: tuple[str, ...]
 
 
 def relation(connection: duckdb.DuckDBPyConnection, table: Table) -> Relation:
@@ -71,25 +75,24 @@ def relation(connection: duckdb.DuckDBPyConnection, table: Table) -> Relation:
         return empty_relation(table.columns)
     if table.format == "ndjson":
         columns = table.columns or _ndjson_columns(connection, table.paths)
-        return Relation(cells_sql(lines_sql(table.paths), columns), visible(columns))
+        return _relation(cells_sql(lines_sql(table.paths), columns), columns)
     files = [(path, stored_columns(connection, path)) for path in table.paths]
     columns = table.columns or _merged(stored for _, stored in files)
     arms = [_parquet_arm(path, {s.column.name: s for s in stored}, columns) for path, stored in files]
-    return Relation(" UNION ALL ".join(arms), visible(columns))
+    return _relation(" UNION ALL ".join(arms), columns)
 
 
 def empty_relation(columns: Sequence[Column]) -> Relation:
     """A relation of these columns without rows, for checking a query against a schema alone."""
     cells = (
-        f"NULL::{sql_type(c.type)} AS {quote_name(name)}"
+        f"NULL::{SQL_TYPES[c.type]} AS {quote_name(name)}"
         for c, name in zip(columns, stored_names(columns), strict=True)
     )
-    return Relation(f"SELECT {', '.join(cells)} WHERE false", visible(columns))
+    return _relation(f"SELECT {', '.join(cells)} WHERE false", columns)
 
 
-def visible(columns: Sequence[Column]) -> tuple[Column, ...]:
-    """Columns under the names a query uses: the second of two that differ only by case is ``<name>_2``."""
-    return tuple(Column(name, c.type) for c, name in zip(columns, stored_names(columns), strict=True))
+def _relation(sql: str, columns: Sequence[Column]) -> Relation:
+    return Relation(sql, tuple(columns), tuple(map(quote_name, stored_names(columns))))
 
 
 def _merged(files: Iterable[Sequence[StoredColumn]]) -> tuple[Column, ...]:
@@ -112,12 +115,10 @@ def _parquet_arm(path: Path, stored: dict[str, StoredColumn], columns: Sequence[
 
 
 def _parquet_cell(column: Column, stored: StoredColumn | None) -> str:
-    kind = sql_type(column.type)
+    kind = SQL_TYPES[column.type]
     if stored is None:
         return "''" if column.type == "string" else f"NULL::{kind}"
     name = quote_name(stored.stored)
-    if stored.microseconds:
-        name = f"to_microseconds({name})"
     if column.type == "dynamic" and stored.column.type != "dynamic":
         return f"to_json({name})"
     if stored.column.type != column.type:
@@ -131,7 +132,9 @@ def _foreign_cell(column: Column, name: str) -> str:
         return f"coalesce({name}::VARCHAR, '')"
     if column.type == "dynamic":
         return f"to_json({name})"
-    return f"TRY_CAST({name} AS {sql_type(column.type)})"
+    if column.type == "timespan":
+        return f"epoch_us(TRY_CAST({name} AS INTERVAL))"
+    return f"TRY_CAST({name} AS {SQL_TYPES[column.type]})"
 
 
 def _ndjson_columns(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> tuple[Column, ...]:

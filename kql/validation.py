@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import duckdb
-from duckdb_kql import lower
-from duckdb_kql import translate as sql_translate
-from duckdb_kql.errors import KqlError as LibraryError
 
-from kql.dialect.statement import Statement, translating
 from kql.engine import join_prelude, shifted
-from kql.errors import KqlError
+from kql.errors import KqlError, KqlShapeUnknown
 from kql.problems import from_duckdb
-from kql.schema import Schema, apart, exposed
-from kql.sql import quote_name, sandbox
-from kql.tables import Relation, Table, empty_relation, read_columns
-from kql.translator import parse, translate
+from kql.schema import Schema, exposed
+from kql.sql import sandbox
+from kql.syntax.names import tables_in
+from kql.syntax.parser import parse
+from kql.syntax.tokens import names_in
+from kql.tables import Table, empty_relation, read_columns
+from kql.translate.query import translate
 from kql.types import Column
 
 _MEMORY_MB = 256
@@ -42,7 +42,8 @@ def validate(text: str, tables: Iterable[Table] | Schema, *, prelude: str = "") 
     """What stands in the way of running this query over these tables (or over tables of this schema); () is nothing.
 
     Nothing is run and no row is read: the query is translated and bound to empty tables. The first fault ends the
-    check. That the branches of a union agree in their types is only seen when it runs.
+    check; where columns are made from the data, a warning says that no more can be known. That the branches of a union
+    agree in their types is only seen when it runs.
     """
     try:
         _check(join_prelude(prelude, text), schema_of(tables))
@@ -61,26 +62,15 @@ def schema_of(tables: Iterable[Table] | Schema) -> dict[str, tuple[Column, ...]]
 def used_tables(text: str) -> set[str]:
     """The tables a query names, known or not; a pattern such as ``Device*`` names those of the catalogue it fits.
 
-    For a text that cannot be translated: the catalogue's tables among its words. Never raises for a bad query.
+    For a text that cannot be read: the catalogue's tables among its words. Never raises for a bad query.
     """
     try:
-        statement = parse(text)
+        tree = parse(text)
     except KqlError:
-        return set()
-    with translating(statement):
-        try:
-            query = lower.lower(statement.text)
-        except (KqlError, LibraryError, RecursionError):
-            known = _catalogue()
-            return {word.text for word in statement.words if word.text in known}
-    return {str(name) for name in sql_translate._free_table_names(query)} | _matching(statement)
-
-
-def _matching(statement: Statement) -> set[str]:
-    """The catalogue's tables that patterns after ``union`` fit."""
-    patterns = statement.patterns() - {"*"}
-    known = _catalogue() if patterns else ()
-    return {name for name in known for pattern in patterns if fnmatch.fnmatchcase(name, pattern)}
+        return set(re.findall(r"\w+", text)) & set(_catalogue())
+    names, patterns = tables_in(tree)
+    known = _catalogue() if patterns - {"*"} else ()
+    return names | {name for name in known for p in patterns - {"*"} if fnmatch.fnmatchcase(name, p)}
 
 
 def _catalogue() -> Collection[str]:
@@ -95,19 +85,14 @@ def _columns_of(table: Table) -> tuple[Column, ...]:
 
 
 def _check(text: str, schema: Mapping[str, Sequence[Column]]) -> None:
-    statement = parse(text)
-    relations: dict[str, Relation] = apart(
-        {name: exposed(empty_relation(columns), statement.mentions) for name, columns in schema.items() if columns},
-        statement,
-    )
-    translation = translate(statement, {name: [c.name for c in each.columns] for name, each in relations.items()})
+    tree, words = parse(text), names_in(text)
+    sources = {name: exposed(empty_relation(columns), words) for name, columns in schema.items() if columns}
+    translated = translate(tree, sources)
     connection = sandbox(memory_mb=_MEMORY_MB, threads=1)
     try:
-        for name in translation.tables & relations.keys():
-            connection.execute(f"CREATE VIEW {quote_name(name)} AS {relations[name].sql}")
-        connection.execute(f"CREATE VIEW {quote_name('kql result')} AS {translation.sql}")
+        connection.execute(f"EXPLAIN {translated.sql}")
     except duckdb.Error as error:
-        raise from_duckdb(error, statement) from error
+        raise from_duckdb(error) from error
     finally:
         connection.close()
 
@@ -117,7 +102,7 @@ def _diagnostic(error: KqlError) -> Diagnostic:
         line=error.line or 1,
         column=error.column or 1,
         length=error.length,
-        severity="error",
+        severity="warning" if isinstance(error, KqlShapeUnknown) else "error",
         code=error.code,
         message=error.message,
         hint=error.hint,

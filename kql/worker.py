@@ -25,16 +25,20 @@ import duckdb
 
 from kql.errors import KqlError, KqlInternalError, KqlResourceError, KqlSchemaError
 from kql.problems import from_duckdb
-from kql.schema import apart, exposed, second_views
-from kql.sql import kql_type, quote_name, sandbox
+from kql.schema import exposed
+from kql.sql import sandbox
+from kql.syntax.parser import parse
+from kql.syntax.tokens import names_in
 from kql.tables import Relation, Table, relation
-from kql.translator import Translation, parse, translate
+from kql.translate.query import Translated, translate
 from kql.types import Column, KqlType
 
 _PR_SET_PDEATHSIG = 1
 _BATCH_ROWS = 500
 _BATCH_BYTES = 2**20
 _MEGABYTE = 2**20
+_PEEKED_ROWS = 10_000
+"""How many rows the translator may look at: it asks for the names of columns, never for data."""
 
 _WARM_COLUMNS: tuple[tuple[str, KqlType], ...] = (
     ("Timestamp", "datetime"),
@@ -51,12 +55,10 @@ T | where Timestamp > ago(Window) and (isempty(Device) or Device =~ "x" or Devic
 _EARLIEST, _LATEST = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 _CELLS: dict[KqlType, str] = {
     "datetime": f"CASE WHEN {{0}} BETWEEN {_EARLIEST} AND {_LATEST} THEN epoch_us({{0}}::TIMESTAMP) END",
-    "timespan": "epoch_us({0})",
-    "dynamic": "CAST(to_json({0}) AS VARCHAR)",
+    "dynamic": "CAST({0} AS VARCHAR)",
     "decimal": "CAST({0} AS VARCHAR)",
     "guid": "CAST({0} AS VARCHAR)",
     "string": "coalesce(CAST({0} AS VARCHAR), '')",
-    "real": "CAST({0} AS DOUBLE)",
 }
 
 
@@ -132,25 +134,14 @@ def answer(request: Mapping[str, Any], out: BinaryIO) -> None:
     tables = [_table(each) for each in request["tables"]]
     paths = {path for table in tables for path in table.paths}
     connection = sandbox(memory_mb=limits["memory_mb"], threads=limits["threads"], paths=paths)
-    statement = parse(request["text"])
-    hidden = second_views({table.name: table.wildcard for table in tables}, statement)
-    relations = apart(
-        {
-            table.name: exposed(_opened(connection, table), statement.mentions)
-            for table in tables
-            if table.name not in hidden
-        },
-        statement,
-    )
-    schema = {name: [c.name for c in each.columns] for name, each in relations.items()}
+    tree, words = parse(request["text"]), names_in(request["text"])
+    sources = {table.name: exposed(_opened(connection, table), words, listed=table.wildcard) for table in tables}
     now = datetime.fromisoformat(request["now"]) if request["now"] else None
-    translation = translate(statement, schema, now)
     try:
-        _create_views(connection, {name: relations[name] for name in translation.tables & relations.keys()})
-        columns, sql = _final(connection, translation)
-        _send_result(connection, columns, sql, translation, limits, out)
+        translated = translate(tree, sources, now, peek=lambda sql: connection.execute(sql).fetchmany(_PEEKED_ROWS))
+        _send_result(connection, _final(translated), translated, limits, out)
     except duckdb.Error as error:
-        raise from_duckdb(error, statement) from error
+        raise from_duckdb(error) from error
 
 
 def _table(request: Mapping[str, Any]) -> Table:
@@ -173,36 +164,30 @@ def _opened(connection: duckdb.DuckDBPyConnection, table: Table) -> Relation:
         ) from error
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, relations: Mapping[str, Relation]) -> None:
-    for name, each in relations.items():
-        connection.execute(f"CREATE VIEW {quote_name(name)} AS {each.sql}")
-
-
-def _final(connection: duckdb.DuckDBPyConnection, translation: Translation) -> tuple[tuple[Column, ...], str]:
-    """The result's columns, and the query with each cell in the form in which it travels; exactly one SELECT."""
-    statements = duckdb.extract_statements(translation.sql)
+def _final(translated: Translated) -> str:
+    """The query with each cell in the form in which it travels; exactly one SELECT."""
+    statements = duckdb.extract_statements(translated.sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise KqlInternalError("The query did not become one SELECT.", detail=translation.sql)
-    described = connection.execute(f"DESCRIBE {translation.sql}", dict(translation.parameters) or None).fetchall()
-    columns = tuple(Column(str(name), kql_type(str(kind))) for name, kind, *_ in described)
-    names = [f"c{index}" for index in range(len(columns))]
-    cells = ", ".join(_CELLS.get(c.type, "{0}").format(f"q.{n}") for c, n in zip(columns, names, strict=True))
-    return columns, f"SELECT {cells} FROM ({translation.sql}) AS q({', '.join(names)})"
+        raise KqlInternalError("The query did not become one SELECT.", detail=translated.sql)
+    names = [f"c{index}" for index in range(len(translated.columns))]
+    cells = ", ".join(
+        _CELLS.get(c.type, "{0}").format(f"q.{n}") for c, n in zip(translated.columns, names, strict=True)
+    )
+    return f"SELECT {cells} FROM ({translated.sql}) AS q({', '.join(names)})"
 
 
 def _send_result(
     connection: duckdb.DuckDBPyConnection,
-    columns: Sequence[Column],
     sql: str,
-    translation: Translation,
+    translated: Translated,
     limits: Mapping[str, Any],
     out: BinaryIO,
 ) -> None:
-    connection.execute(sql, dict(translation.parameters) or None)
+    connection.execute(sql)
     header = {
-        "columns": [[c.name, c.type] for c in columns],
-        "sql": translation.sql,
-        "render": translation.render,
+        "columns": [[c.name, c.type] for c in translated.columns],
+        "sql": translated.sql,
+        "render": translated.render,
     }
     _send(out, {"header": header})
     cut = None

@@ -42,4 +42,4 @@ def _records(result: kql.QueryResult, answer: Answer) -> Iterator[Record]:
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("duckdb", "duckdb-kql")}
+    return {"duckdb": version("duckdb"), "kql": kql.ENGINE}

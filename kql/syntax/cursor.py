@@ -86,6 +86,8 @@ class Cursor:
         token = token or self.next
         if not message and token.kind == "end":
             message, hint = "The query ends too early.", "Something is missing here: a value, a bracket or an operator."
+        elif not message and token.text == "=":
+            message, hint = "= is not expected here.", "Two values are compared with ==."
         elif not message:
             message, hint = f"{_shown(token)} is not expected here.", hint or "Check what stands before it."
         raise KqlSyntaxError(message, **place(token.span), hint=hint)

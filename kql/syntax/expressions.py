@@ -248,7 +248,7 @@ class ExpressionReader(Cursor):
             if self.sees("."):
                 self.take()
                 left = self._element(start, left) if self.sees("[") else self._member(start, left)
-            elif self.sees("[") and not isinstance(left, Constant):
+            elif self.sees("[") and (not isinstance(left, Constant) or left.type == "dynamic"):
                 left = self._element(start, left)
             else:
                 return left

@@ -31,6 +31,11 @@ from kql.syntax.tree import (
 )
 from kql.types import KqlType
 
+_OPTIONS = frozenset({
+    "best_effort", "maxmemoryconsumptionperiterator", "norequesttimeout", "notruncation", "query_results_cache_max_age",
+    "querytrace", "request_app_name", "request_description", "servertimeout", "truncation_max_records",
+    "truncationmaxrecords", "truncationmaxsize",
+})  # fmt: skip
 _OTHER_STATEMENTS = frozenset({"alias", "restrict", "declare"})
 
 
@@ -147,9 +152,11 @@ class _Parser(OperatorReader):
         return Constant(-operand.value, operand.type, span=value.span)
 
     def _set(self) -> None:
-        """``set option [= value]``: options of the service; none changes an answer here."""
+        """``set option [= value]``: the service's options that change no answer; others are refused."""
         self.take()
-        self.expect_kind("name", "The name of an option")
+        option = self.expect_kind("name", "The name of an option")
+        if option.text not in _OPTIONS:
+            self._refuse(f"The option {option.text} is not known here.", "Write the query without it.", option)
         if self.accept("="):
             self.take()
 

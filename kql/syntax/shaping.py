@@ -9,11 +9,14 @@ from kql.syntax.literals import string_value
 from kql.syntax.tokens import Token
 from kql.syntax.tree import (
     Assignment,
+    Constant,
     ExpandItem,
     Expression,
     MakeSeries,
     MvApply,
     MvExpand,
+    Name,
+    Named,
     NestedLevel,
     Operator,
     OrderKey,
@@ -29,6 +32,9 @@ from kql.syntax.tree import (
     TopNested,
 )
 from kql.types import KqlType
+
+_LEGACY_LIMIT = 128
+"""How many rows ``mvexpand``, the old spelling, makes of one."""
 
 _EXPAND_PARAMETERS = ("bagexpansion", "kind", "with_itemindex")
 
@@ -76,6 +82,8 @@ class ShapingReader(ClauseReader):
         given = dict(self.parameters(_EXPAND_PARAMETERS))
         items = self._expand_items()
         limit = self.expression() if self.accept("limit") else None
+        if limit is None and word.text == "mvexpand":
+            limit = Constant(_LEGACY_LIMIT, "long", span=word.span)
         bag = str(given.get("bagexpansion", given.get("kind", "bag")))
         if bag not in ("bag", "array"):
             self.fail(f"{bag} is no way to expand.", "It is bag or array.", word)
@@ -109,14 +117,15 @@ class ShapingReader(ClauseReader):
 
     def make_series(self, word: Token) -> Operator:
         """https://learn.microsoft.com/en-us/kusto/query/make-series-operator"""
-        self.parameters(("kind",))
+        nonempty = dict(self.parameters(("kind",))).get("kind") == "nonempty"
         items = [self._series_item()]
         while self.accept(","):
             items.append(self._series_item())
         self.expect("on", "Write it as make-series count() on Timestamp from a to b step 1h.")
-        axis = self.named()
+        axis = self._axis()
         low = high = None
-        if self.accept("in"):
+        inclusive = self.accept("in") is not None
+        if inclusive:
             self.expect("range")
             self.expect("(")
             low = self.expression()
@@ -130,7 +139,21 @@ class ShapingReader(ClauseReader):
             high = self.expression() if self.accept("to") else None
             self.expect("step", "make-series needs the width of its bins, as in step 1h.")
             step = self.expression()
-        return MakeSeries(tuple(items), axis, low, high, step, self.by(), span=word.span)
+        by = self.by()
+        return MakeSeries(tuple(items), axis, low, high, step, by, inclusive, nonempty, span=word.span)
+
+    def _axis(self) -> Named:
+        """``on t = Timestamp``; an ``in`` after it is no operator, it begins the old spelling of the range."""
+        start = self.next
+        names: tuple[str, ...] = ()
+        if self.ahead().text == "=":
+            names = (self.name(),)
+            self.expect("=")
+        at, value = self.at, self._path()
+        if not self.sees("in", "from", "to", "step"):
+            self.at = at
+            value = self.expression()
+        return Named(value, names, span=self.since(start))
 
     def _series_item(self) -> SeriesItem:
         start = self.next
@@ -146,7 +169,8 @@ class ShapingReader(ClauseReader):
         """https://learn.microsoft.com/en-us/kusto/query/partition-operator"""
         self.parameters()
         self.expect("by", "Write it as partition by Column (subquery).")
-        key = self.expression()
+        start = self.next
+        key = Name(self.name(), span=self.since(start))
         if self.accept("{"):
             whole: Pipeline = self.pipeline()
             self.expect("}")

@@ -86,6 +86,11 @@ def tokens(text: str) -> list[Token]:
     return found
 
 
+def names_in(text: str) -> frozenset[str]:
+    """All names that a query uses, whatever for. Raises as ``tokens`` does."""
+    return frozenset(token.text for token in tokens(text) if token.kind == "name")
+
+
 def span_at(lines: list[int], offset: int, length: int) -> Span:
     """A place from its offset, given the offsets at which lines begin."""
     line = bisect.bisect_right(lines, offset)

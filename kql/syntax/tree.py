@@ -400,7 +400,8 @@ class SeriesItem(Node):
 
 @dataclass(frozen=True, slots=True)
 class MakeSeries(Operator):
-    """``make-series aggregates on axis from low to high step width by keys``."""
+    """``make-series aggregates on axis from low to high step width by keys``. ``inclusive``: it was written as
+    ``in range(low, high, step)``; ``nonempty``: as ``kind=nonempty``."""
 
     items: tuple[SeriesItem, ...]
     axis: Named
@@ -408,6 +409,8 @@ class MakeSeries(Operator):
     high: Expression | None
     step: Expression
     by: tuple[Named, ...]
+    inclusive: bool = False
+    nonempty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,7 +486,7 @@ class Sample(Operator):
 class Partition(Operator):
     """``partition by Key (steps)``; ``whole``: the braces form, a query of its own whose source is written."""
 
-    key: Expression
+    key: Name
     steps: tuple[Operator, ...]
     whole: Pipeline | None = None
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kql import KqlDataError, KqlUnsupported, Table
-from kql.dialect.functions import network_bounds
+from kql import KqlDataError, KqlSchemaError, KqlUnsupported, Table
 from tests.kql.support import NOW, at, one, run, types
 
 Tables = tuple[Table, ...]
@@ -108,18 +107,6 @@ def test_private_addresses(addresses: list[str]) -> None:
     assert one(f"print {', '.join(f'a{i} = ipv4_is_private({a!r})' for i, a in enumerate(addresses))}") == expected
 
 
-@given(ADDRESSES, st.integers(0, 32))
-def test_the_bounds_of_a_network(address: str, bits: int) -> None:
-    network = IPv4Network(f"{address}/{bits}", strict=False)
-    assert network_bounds(f"{address}/{bits}") == (int(network[0]), int(network[-1]))
-
-
-@pytest.mark.parametrize("text", ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "1.2.3.4/33", "a.b.c.d", "1.2.3.4/x"])
-def test_what_is_no_network(text: str) -> None:
-    with pytest.raises(ValueError):
-        network_bounds(text)
-
-
 def test_addresses_that_are_none() -> None:
     assert (
         one("print a = ipv4_is_private('x'), b = ipv4_is_private('999.1.1.1'), c = ipv4_is_private('')") == (None,) * 3
@@ -131,8 +118,7 @@ def test_ranges_of_addresses() -> None:
     query = "print a = ipv4_is_in_range('192.168.1.6', '192.168.1.0/24'), b = ipv4_is_in_range('10.1.1.1', '10.1.1.2')"
     assert one(query) == (True, False)
     assert one("print ipv4_is_in_any_range('8.8.8.8', dynamic(['10.0.0.0/8', '8.8.0.0/16']))") == (True,)
-    with pytest.raises(KqlUnsupported, match="no constant"):
-        run("print r = '10.0.0.0/8' | extend x = ipv4_is_in_range('10.1.1.1', r)")
+    assert one("print r = '10.0.0.0/8' | extend x = ipv4_is_in_range('10.1.1.1', r)")[1] is True
 
 
 def test_dynamic_columns_in_string_operators(tables: Tables) -> None:
@@ -181,7 +167,7 @@ def test_the_types_of_results(tables: Tables) -> None:
 
 
 def test_a_string_operator_on_a_number_is_refused_with_a_way_round(tables: Tables) -> None:
-    with pytest.raises(KqlUnsupported, match="does not take long and string") as caught:
+    with pytest.raises(KqlSchemaError, match="has does not take a long") as caught:
         run("Events | where Id has '1'", *tables)
     assert "tostring" in caught.value.hint
 
@@ -192,9 +178,10 @@ def test_a_value_that_cannot_be_computed_with_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["split('a', ',', -1)", "next(Id, -1)", "row_number(1, true)", "next(Id, Id)", "ipv4_is_private()"]
+    ("expression", "column"),
+    [("split('a', ',', -1)", 33), ("next(Id, -1)", 33), ("next(Id, Id)", 42), ("ipv4_is_private()", 33)],
 )
-def test_arguments_that_are_not_supported(tables: Tables, expression: str) -> None:
-    with pytest.raises(KqlUnsupported) as caught:
+def test_arguments_that_are_not_supported(tables: Tables, expression: str, column: int) -> None:
+    with pytest.raises((KqlUnsupported, KqlSchemaError)) as caught:
         run(f"Events | serialize | extend x = {expression}", *tables)
-    assert caught.value.column == 33
+    assert caught.value.column == column

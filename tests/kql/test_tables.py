@@ -96,7 +96,7 @@ def test_keys_are_matched_by_exact_case(tmp_path: Path) -> None:
         tmp_path, [{"Isp": "a", "ISP": "b", "isp": "c"}], [Column("Isp", "string"), Column("ISP", "string")]
     )
     assert read_columns(stored.paths[0]) == (Column("Isp", "string"), Column("ISP", "string"))
-    assert names("T", stored) == ["Isp", "ISP_2"]
+    assert names("T", stored) == ["Isp", "ISP"]
     assert run("T", stored) == [("a", "b")]
 
 

@@ -1,0 +1,1 @@
+"""Every function by name, in families; importing a family registers it."""

@@ -1,0 +1,1 @@
+"""The operators of a pipeline, in families; importing a family registers it."""
