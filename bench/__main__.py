@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import eventlogs, hunts, sealing, translation
+from bench import eventlogs, grid, hunts, sealing, translation
 from bench.figures import Absent, Figure, lines
 
 _DATA = Path(__file__).resolve().parents[1] / "../shared/data"
-_BENCHES = ("evtx", "seal", "kql", "hunts")
+_BENCHES = ("evtx", "seal", "kql", "hunts", "grid")
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def _measured(asked: argparse.Namespace, folder: Path) -> Iterator[Figure | Abse
         "evtx": lambda at: eventlogs.figures(at, asked.data / "evtx", chunks=asked.chunks, rounds=asked.rounds),
         "seal": lambda at: sealing.figures(at, mebibytes=asked.mib, rounds=asked.rounds),
         "kql": lambda at: hunts.figures(at, rows=asked.rows, rounds=asked.rounds),
+        "grid": lambda at: grid.figures(at, rows=asked.rows, rounds=asked.rounds),
         "hunts": lambda at: translation.figures(at, rows=10 * asked.rows, rounds=asked.rounds),
     }
     for name in asked.only or _BENCHES:

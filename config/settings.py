@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from config.env import database, env_bool, env_float, env_int, env_list, env_secret, env_str
+from frontend.headers import of_static_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -136,6 +137,7 @@ STORAGES = {
         "BACKEND": env_str("IRCASE_STATIC_STORAGE", "whitenoise.storage.CompressedManifestStaticFilesStorage")
     },
 }
+WHITENOISE_ADD_HEADERS_FUNCTION = of_static_file
 # Files are taken where evidence is handed in, and nowhere else: a form elsewhere must not fill the disk.
 FILE_UPLOAD_HANDLERS = ["ircase.services.uploads.RefuseHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
@@ -172,6 +174,11 @@ HEARTBEAT_SECONDS = env_float("IRCASE_HEARTBEAT_SECONDS", 15)
 STALE_SECONDS = env_float("IRCASE_STALE_SECONDS", 90)
 SWEEP_SECONDS = env_float("IRCASE_SWEEP_SECONDS", 15)
 MAX_ATTEMPTS = env_int("IRCASE_MAX_ATTEMPTS", 5)
+# What asking a cut hunt again in slices of time may use (docs/hunting-limits.md).
+HUNTING_SLICE_CALLS = env_int("IRCASE_HUNTING_SLICE_CALLS", 200)
+HUNTING_SLICE_ROWS = env_int("IRCASE_HUNTING_SLICE_ROWS", 5_000_000)
+HUNTING_SLICE_BYTES = env_int("IRCASE_HUNTING_SLICE_BYTES", 2 * 2**30)
+HUNTING_SLICE_SECONDS = env_int("IRCASE_HUNTING_SLICE_SECONDS", 3600)
 
 # --- Logs: one JSON object a line, to standard error -----------------------------------------------------------------
 LOGGING = {

@@ -1,4 +1,4 @@
-// Builds frontend/dist/ui from our styles and scripts, the icons named in icons.json and the two font families.
+// Builds frontend/dist/ui from our styles and scripts, the KQL editor, the icons named in icons.json and two font families.
 // Run by frontend/setup.py; `npm run build` does the same. Output names are plain: Django's manifest storage hashes them.
 import { build } from "esbuild";
 import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
@@ -17,6 +17,26 @@ async function bundle(out) {
     build({ ...common, entryPoints: [join(here, "scripts/app.js")], outfile: join(out, "app.js"), format: "esm" }),
     build({ ...common, entryPoints: [join(here, "scripts/theme.js")], outfile: join(out, "theme.js"), format: "iife" }),
   ]);
+}
+
+/**
+ * The KQL editor: one module, its styles and font, and two workers, all fetched by pages that have an editor and by no
+ * other. Not split further: Django's storage hashes the names that templates write, not those that modules import.
+ * Returns the packages that went in.
+ */
+async function editor(out) {
+  const common = {
+    bundle: true, minify: true, charset: "utf8", logLevel: "warning", target: browsers, metafile: true, legalComments: "none",
+    loader: { ".ttf": "file" }, assetNames: "fonts/[name]",
+    alias: { fs: join(here, "scripts/kql/empty.cjs") }, // Kusto's runtime asks for it and does without.
+    define: { global: "self" },
+  };
+  const results = await Promise.all([
+    build({ ...common, entryPoints: { "kql-editor": join(here, "scripts/kql/main.js") }, outdir: out, format: "esm" }),
+    build({ ...common, entryPoints: { "kusto.worker": join(here, "scripts/kql/kusto.worker.js"), "editor.worker": "monaco-editor/esm/vs/editor/editor.worker" }, outdir: out, format: "iife" }),
+  ]);
+  const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs));
+  return new Set(inputs.flatMap((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1] ?? []));
 }
 
 /** One lucide icon file as a <symbol>; throws with the name when lucide has no such icon. */
@@ -39,7 +59,7 @@ async function sprite(out) {
 
 /** Latin and Latin-extended faces; other scripts fall back to the system's fonts. */
 async function fonts(out) {
-  await mkdir(join(out, "fonts"));
+  await mkdir(join(out, "fonts"), { recursive: true }); // the editor puts its own there
   for (const family of ["inter", "jetbrains-mono"]) {
     for (const range of ["latin", "latin-ext"]) {
       const file = `${family}-${range}-wght-normal.woff2`;
@@ -48,16 +68,25 @@ async function fonts(out) {
   }
 }
 
+// Microsoft's packages that carry no licence file: MIT as their package.json says, and so the text of its editor's package.
+const SAME_LICENCE = { "@kusto/": "monaco-editor" };
+
+async function licence(name) {
+  const home = Object.entries(SAME_LICENCE).find(([prefix]) => name.startsWith(prefix))?.[1] ?? name;
+  const folder = join(modules, home);
+  const files = (await readdir(folder)).filter((entry) => /^(licen[cs]e|thirdpartynotices)/i.test(entry)).sort();
+  if (!files.some((file) => /^licen[cs]e/i.test(file))) throw new Error(`${name} carries no licence file`);
+  const texts = files.filter((file) => home === name || /^licen[cs]e/i.test(file)).map((file) => readFile(join(folder, file), "utf8"));
+  return (await Promise.all(texts)).map((text) => text.trim()).join("\n\n");
+}
+
 /** The licence texts of what the browser is given, in one file beside it. */
-async function legal(out) {
+async function legal(out, bundled) {
   const manifest = JSON.parse(await readFile(join(here, "..", "package.json"), "utf8"));
   const parts = [];
-  for (const name of Object.keys(manifest.dependencies).sort()) {
-    const folder = join(modules, name);
-    const { version, license } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-    const file = (await readdir(folder)).find((entry) => /^licen[cs]e/i.test(entry));
-    if (!file) throw new Error(`${name} carries no licence file`);
-    parts.push(`${name} ${version} (${license})\n\n${(await readFile(join(folder, file), "utf8")).trim()}\n`);
+  for (const name of [...new Set([...Object.keys(manifest.dependencies), ...bundled])].sort()) {
+    const { version, license } = JSON.parse(await readFile(join(modules, name, "package.json"), "utf8"));
+    parts.push(`${name} ${version} (${license})\n\n${await licence(name)}\n`);
   }
   await writeFile(join(out, "LEGAL.txt"), parts.join(`\n${"-".repeat(100)}\n\n`));
 }
@@ -67,12 +96,13 @@ const staging = await mkdtemp(join(modules, ".ircase-build-"));
 try {
   const out = join(staging, "ui");
   await mkdir(out);
-  const [, icons] = await Promise.all([bundle(out), sprite(out), fonts(out), legal(out)]);
+  const [packages, icons] = await Promise.all([editor(out), sprite(out), bundle(out), fonts(out)]);
+  await legal(out, packages);
   await cp(join(here, "favicon.svg"), join(out, "favicon.svg"));
   await chmod(staging, 0o755); // mkdtemp gives 0700, which a web server under another user could not read.
   await rm(join(here, "dist"), { recursive: true, force: true });
   await rename(staging, join(here, "dist"));
-  console.log(`frontend/dist/ui: style, scripts, ${icons} icons, fonts`);
+  console.log(`frontend/dist/ui: style, scripts, the KQL editor, ${icons} icons, fonts`);
 } catch (error) {
   await rm(staging, { recursive: true, force: true });
   console.error(`The front end was not built: ${error.message}`);

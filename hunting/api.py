@@ -6,13 +6,14 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from hunting import catalogue, results
 from hunting.binding import AS_OF, SPAN, Frozen, attach, attach_kql, fill
-from hunting.models import HuntRun, Source
-from hunting.services import packs, rows, runs, sources
+from hunting.models import HuntRun, Source, Sweep
+from hunting.services import packs, rows, runs, sources, sweeps
 from hunting.views.doors import run_of
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Rows, RowWindow
@@ -98,6 +99,7 @@ class RunOut(Schema):
     row_count: int | None
     truncated: bool
     truncated_by: str
+    slices: int = Field(description="Of how many time slices the result is made; 0 where it came at once.")
     evidence: UUID | None
     request_ids: list[str]
     identity: str
@@ -151,6 +153,49 @@ class PackNew(Schema):
 class PackQueued(Schema):
     runs: list[RunOut]
     skipped: list[str] = Field(description="Hunts that this source cannot answer.")
+
+
+class SweepNew(Schema):
+    """`values` are what to sweep over; without any, all that the case knows."""
+
+    hunt: str = Field(max_length=64)
+    source: Source
+    parameter: str = Field("", max_length=64, description="The one filled from the case, where it is not given.")
+    values: list[str] = Field(default_factory=list, max_length=10_000)
+    parameters: dict[str, Any] = Field(default_factory=dict, description="The hunt's other parameters.")
+
+
+class SweepEntity(Schema):
+    """One entity's share. `values`: its values of the sweep's column, each with its rows."""
+
+    entity: str
+    rows: int
+    waiting: bool
+    failed: bool
+    runs: list[str]
+    values: dict[str, int]
+
+
+class SweepOut(Schema):
+    """`why_not` says what kept the hunt from being packed; then there is one run for each entity."""
+
+    uuid: UUID
+    title: str
+    hunt_id: str
+    parameter: str
+    column: str
+    packed: bool = Field(alias="is_packed")
+    why_not: str
+    runs: list[UUID]
+    entities: list[SweepEntity]
+
+    @staticmethod
+    def resolve_runs(sweep: Sweep) -> list[UUID]:
+        return list(sweep.runs.order_by("pk").values_list("uuid", flat=True))
+
+    @staticmethod
+    def resolve_entities(sweep: Sweep) -> list[sweeps.Found]:
+        return sweeps.share(sweep)
 
 
 class Frame(Schema):
@@ -243,6 +288,27 @@ def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew
         raise Http404("No such pack.")
     queued = packs.queue_pack(case=case, actor=person(request), pack=pack, given=body.parameters, source=body.source)
     return Status(202, {"runs": queued.runs, "skipped": [one.hunt.id for one in queued.skipped]})
+
+
+@router.post(f"{_CASE}/sweeps", response={202: SweepOut}, summary="One hunt over many entities, in few queries")
+def queue_sweep(request: HttpRequest, reference: str, body: SweepNew) -> Status[Sweep]:
+    case = open_case_of(request, reference)
+    sweep = sweeps.queue_sweep(
+        case=case,
+        actor=person(request),
+        hunt=_hunt(body.hunt),
+        source=body.source,
+        parameter=body.parameter,
+        values=body.values,
+        given=body.parameters,
+    )
+    return Status(202, sweep)
+
+
+@router.get(f"{_CASE}/sweeps/{{uuid}}", response=SweepOut, summary="A sweep, split by entity")
+def get_sweep(request: HttpRequest, reference: str, uuid: UUID) -> Sweep:
+    sweep: Sweep = get_object_or_404(Sweep, case=case_of(request, reference), uuid=uuid)
+    return sweep
 
 
 @router.get(_RUN, response=RunOut, summary="One run")

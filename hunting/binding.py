@@ -41,7 +41,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Frozen:
-    """What will run, word for word. `hunt` is None for a person's own KQL."""
+    """What will run, word for word. `hunt` is None for a person's own KQL. `at`: when the window was pinned."""
 
     title: str
     kql: str
@@ -49,6 +49,7 @@ class Frozen:
     hunt: Hunt | None = None
     prelude: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime = field(default_factory=timezone.now)
 
     @property
     def final_kql(self) -> str:
@@ -64,15 +65,17 @@ def attach(*, hunt: Hunt, given: Mapping[str, Any], now: datetime | None = None)
 
     Raises ValidationError by parameter name: a value that does not fit, a required one that is missing, an unknown one.
     """
-    values = _parsed(hunt, given, now or timezone.now())
+    now = now or timezone.now()
+    values = _parsed(hunt, given, now)
     lines = prelude({p.name: typed(p.kind, values[p.name]) for p in hunt.parameters})
     return Frozen(
         title=_title(hunt, values),
         kql=hunt.kql,
-        window=_window(values, now or timezone.now()),
+        window=_window(values, now),
         hunt=hunt,
         prelude=lines,
         parameters=values,
+        at=now,
     )
 
 
@@ -93,7 +96,7 @@ def attach_kql(*, kql: str, span: str = "", as_of: str = NOW, title: str = "", n
     if errors:
         raise ValidationError(errors)
     window = Window.before(_moment(parsed["as_of"], now), span_of(parsed["span"]))
-    return Frozen(title=(title.strip() or _first_line(kql))[:300], kql=kql, window=window)
+    return Frozen(title=(title.strip() or _first_line(kql))[:300], kql=kql, window=window, at=now)
 
 
 def fill(hunt: Hunt, case: Case, *, asset: Asset | None = None) -> dict[str, Any]:
@@ -105,6 +108,11 @@ def fill(hunt: Hunt, case: Case, *, asset: Asset | None = None) -> dict[str, Any
         if known and (parameter.kind.many or len(known) == 1):
             found[parameter.name] = known if parameter.kind.many else known[0]
     return found
+
+
+def known_values(parameter: Parameter, case: Case) -> list[str]:
+    """Every value that the case knows for a parameter and that fits it."""
+    return _known(parameter, case, None)
 
 
 def _known(parameter: Parameter, case: Case, asset: Asset | None) -> list[str]:

@@ -11,12 +11,12 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from hunting.binding import AS_OF, MAX_KQL, SPAN
-from hunting.catalogue import Hunt, Pack, Parameter
+from hunting.catalogue import Hunt, Pack, Parameter, hunts
 from hunting.models import Source
 from hunting.services.runs import SourceChoice
 from hunting.values import NOW
-from ircase.forms.fields import LongTextField, MomentField
-from ircase.models import Activity, Asset, Case, Event, Indicator
+from ircase.forms.fields import LongTextField
+from ircase.models import Activity, Asset, Case
 
 _SPANS: Final = (
     ("", "As each hunt has it"), ("24h", "24 hours"), ("48h", "48 hours"), ("7d", "7 days"), ("14d", "14 days"),
@@ -131,6 +131,37 @@ class PackForm(_SourceForm):
         return next((asset for asset in self.known if asset.name == wanted), None)
 
 
+class SweepForm(_SourceForm):
+    """One hunt over many entities."""
+
+    hunt = forms.ChoiceField(label="Hunt")
+    values = forms.CharField(
+        label="Over",
+        required=False,
+        max_length=500_000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+        help_text="Devices, accounts or indicators, one per line. Empty: all that the case knows.",
+    )
+    span = forms.ChoiceField(label="Window", choices=_SPANS, required=False)
+
+    def __init__(self, *args: Any, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.set_sources(sources)
+        field = self.fields["hunt"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(h.id, h.title) for h in hunts().values() if any(p.fill for p in h.parameters)]
+
+    @property
+    def values_given(self) -> list[str]:
+        """What was typed, line by line."""
+        return [line.strip() for line in self.cleaned_data["values"].splitlines() if line.strip()]
+
+    def given(self, hunt: Hunt) -> dict[str, Any]:
+        """The hunt's other parameters that the form asks for."""
+        span = self.cleaned_data["span"]
+        return {SPAN: span} if span and any(p.name == SPAN for p in hunt.parameters) else {}
+
+
 class KqlForm(_SourceForm):
     """A person's own query."""
 
@@ -161,26 +192,3 @@ class ConclusionForm(forms.Form):
         label="In a sentence",
         help_text="The report prints it beside the hunt.",
     )
-
-
-class RowEventForm(forms.Form):
-    """A row on the timeline."""
-
-    at = MomentField(label="When")
-    title = forms.CharField(max_length=300, label="What happened")
-    technique = forms.RegexField(
-        r"^T\d{4}(\.\d{3})?$", max_length=16, required=False, label="ATT&CK technique", help_text="As in T1547.001."
-    )
-    lane = forms.ChoiceField(choices=Event.Lane.choices, label="Whose act")
-    description = LongTextField(rows=2, required=False, label="Note")
-
-
-class RowAssetForm(forms.Form):
-    kind = forms.ChoiceField(choices=Asset.Kind.choices)
-    name = forms.CharField(max_length=255)
-
-
-class RowIndicatorForm(forms.Form):
-    kind = forms.ChoiceField(choices=Indicator.Kind.choices)
-    value = forms.CharField(max_length=2048)
-    verdict = forms.ChoiceField(choices=Indicator.Verdict.choices, required=False)

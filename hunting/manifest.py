@@ -4,8 +4,8 @@ from typing import Any
 
 from django.utils import timezone
 
+from hunting.gathering import Gathered
 from hunting.models import HuntRun, Source
-from hunting.spool import Gathered
 from ircase.models import CaseTable
 from ircase.services.findings import clean_json
 
@@ -29,6 +29,7 @@ def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> d
         "columns": [[column.name, column.type] for column in gathered.columns],
         "truncated": bool(gathered.truncated_by),
         "truncated_by": gathered.truncated_by,
+        "slicing": gathered.slicing,
         "tables_missing": list(missing),
         "notes": list(gathered.notes),
         "limits": run.limits,

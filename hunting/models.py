@@ -6,6 +6,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from ircase.models import Activity, Case, CaseTable, Connection, Evidence, Job, JobQuerySet, JobState
 
@@ -22,12 +23,48 @@ class Source(models.TextChoices):
         return self is not Source.CASE
 
 
+class Sweep(models.Model):
+    """One hunt over many entities: in few runs where it could be packed, else in one run for each.
+
+    `column` and `match` say which rows of a packed run are whose (hunting.sweeping). Both are empty where `why_not`
+    says what kept the hunt from being packed.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="sweeps")
+    hunt_id = models.CharField(max_length=64)
+    title = models.CharField(max_length=300)
+    parameter = models.CharField(max_length=64)
+    column = models.CharField(max_length=1024, blank=True)
+    match = models.CharField(max_length=8, blank=True)
+    why_not = models.CharField(max_length=500, blank=True)
+    entities = models.JSONField(default=list)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sweeps")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"sweep {self.title} over {len(self.entities)}"
+
+    @property
+    def is_packed(self) -> bool:
+        return bool(self.column)
+
+
 class HuntRunQuerySet(JobQuerySet["HuntRun"]):
     def for_case(self, case: Case) -> Self:
         return self.filter(case=case)
 
     def latest_first(self) -> Self:
         return self.order_by("-queued_at", "-pk")
+
+    def before(self, pk: int) -> int | None:
+        """The oldest of the most urgent runs that are due, where it is more urgent than run `pk`."""
+        mine = self.filter(pk=pk).values("priority")[:1]
+        more = self.due().filter(priority__lt=models.Subquery(mine)).order_by("priority", "queued_at", "pk")
+        return more.values_list("pk", flat=True).first()
 
     def with_people(self) -> Self:
         """What a list or a page shows beside the row, in the same query."""
@@ -68,10 +105,15 @@ class HuntRun(Job):
     row_count = models.PositiveBigIntegerField(null=True, blank=True)
     truncated = models.BooleanField(default=False)
     truncated_by = models.CharField(max_length=300, blank=True, help_text="rows, bytes, or the service's own words.")
+    slices = models.PositiveIntegerField(
+        default=0, help_text="Of how many time slices the result is made; 0 where it came at once."
+    )
     evidence = models.OneToOneField(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="hunt_run")
     table = models.ForeignKey(CaseTable, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     request_ids = models.JSONField(default=list, blank=True)
     identity = models.CharField(max_length=100, blank=True, help_text="The app registration the query ran as.")
+    sweep = models.ForeignKey(Sweep, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
+    subjects = models.JSONField(default=list, blank=True, help_text="The entities of the sweep that this run is about.")
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries")
     limits = models.JSONField(default=dict, blank=True)
 
@@ -82,6 +124,7 @@ class HuntRun(Job):
         indexes = [
             models.Index(fields=["case", "-queued_at"], name="run_of_case"),
             models.Index(fields=["state", "not_before"], name="run_to_do"),
+            models.Index(fields=["state", "priority", "queued_at"], name="run_most_urgent"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -1,6 +1,5 @@
 """What a row of a result speaks of: when, who, what. Proposals for a person to take over, from the columns' names."""
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any, Final
 
 from hunting.catalogue import Hunt
 from ircase.models import Asset, Indicator
+from ircase.recognition import is_elsewhere
 from kql.types import parse_datetime
 
 _DEVICES: Final = (
@@ -113,18 +113,9 @@ def _indicator(kind: Indicator.Kind, value: str) -> Iterator[tuple[str, str]]:
         if re.fullmatch(rf"[0-9a-fA-F]{{{_HASH[kind]}}}", value):
             yield kind.value, value.lower()
     elif kind == Indicator.Kind.IP:
-        if _is_elsewhere(value):
+        if is_elsewhere(value):
             yield kind.value, value
     elif kind == Indicator.Kind.URL and "/" not in value:
         yield Indicator.Kind.DOMAIN.value, value.lower()
     else:
         yield kind.value, value
-
-
-def _is_elsewhere(value: str) -> bool:
-    """An address that means something beyond the device itself."""
-    try:
-        address = ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return not (address.is_loopback or address.is_unspecified or address.is_link_local or address.is_multicast)

@@ -17,12 +17,13 @@ from django.utils import timezone
 
 from hunting import quota
 from hunting.catalogue import hunts
+from hunting.gathering import Gathered, gather
 from hunting.manifest import manifest_of
-from hunting.models import HuntRun
-from hunting.providers import PROVIDERS, Question
+from hunting.models import HuntRun, Source
+from hunting.providers import PROVIDERS, TIME_COLUMNS, Question
 from hunting.quota import Later, Turn
 from hunting.services.sources import tables_for
-from hunting.spool import Gathered, folder_of, gather
+from hunting.spool import folder_of
 from ircase import access
 from ircase.models import Activity, CaseTable, Evidence, JobState
 from ircase.services import activity, connections, evidence, tables
@@ -89,7 +90,8 @@ def _answer(run: HuntRun, held: Hold, folder: Path) -> tuple[tuple[str, ...], Ga
             if turn is not None:
                 turn.renew()
 
-        return missing, _gathered(run, question, folder, held, tick)
+        again = turn.again if turn is not None else held.check
+        return missing, _gathered(run, question, folder, held, tick, again)
 
 
 def _check_right(run: HuntRun) -> None:
@@ -114,7 +116,13 @@ def _question(run: HuntRun, cancel: threading.Event) -> tuple[Question, tuple[st
     )
     if run.connection is not None:
         return (
-            replace(question, endpoint=connections.endpoint(run.connection), workspace=run.connection.workspace_id),
+            replace(
+                question,
+                endpoint=connections.endpoint(run.connection),
+                workspace=run.connection.workspace_id,
+                time_columns=TIME_COLUMNS[run.source],
+                until=timezone.now() if question.times_itself and run.source == Source.LOG_ANALYTICS else None,
+            ),
             (),
         )
     given, missing = tables_for(run.case, hunts().get(run.hunt_id))
@@ -151,16 +159,24 @@ def _watcher(run: HuntRun, held: Hold) -> Callable[[], None]:
     return watch
 
 
-def _gathered(run: HuntRun, question: Question, folder: Path, held: Hold, tick: Callable[[], None]) -> Gathered:
+def _gathered(
+    run: HuntRun,
+    question: Question,
+    folder: Path,
+    held: Hold,
+    tick: Callable[[], None],
+    again: Callable[[], None],
+) -> Gathered:
     """The answer, made in a thread that is abandoned when a person cancels: a service may hold a call for minutes."""
     done: Future[Gathered] = Future()
+    provider = PROVIDERS[run.source]
 
-    def told(phase: str, rows: int) -> None:
-        held.progress(phase=phase, rows=rows, place=None, eta=None)
+    def told(phase: str, rows: int, slices: int = 0) -> None:
+        held.progress(phase=phase, rows=rows, slices=slices, place=None, eta=None)
 
     def work() -> None:
         try:
-            done.set_result(gather(PROVIDERS[run.source], question, folder, told))
+            done.set_result(gather(provider, question, folder, told, again))
         except BaseException as error:
             done.set_exception(error)
 
@@ -179,8 +195,7 @@ def _await(done: Future[Gathered]) -> None:
 
 def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> None:
     """Evidence, custody, table, activity and the end of the row: all of it, or nothing."""
-    if gathered.request_id:
-        run.request_ids = [*run.request_ids, gathered.request_id]
+    run.request_ids = list(dict.fromkeys([*run.request_ids, *gathered.request_ids]))
     cut = bool(gathered.truncated_by)
     with transaction.atomic():
         if not HuntRun.objects.select_for_update().filter(pk=run.pk, owner=run.owner, state=JobState.RUNNING).exists():
@@ -195,6 +210,7 @@ def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> None:
             row_count=gathered.row_count,
             truncated=cut,
             truncated_by=gathered.truncated_by,
+            slices=gathered.slices,
             request_ids=run.request_ids,
             progress={},
         )
@@ -243,9 +259,11 @@ def _keep_table(run: HuntRun, item: Evidence, gathered: Gathered) -> CaseTable |
 
 def _outcome(gathered: Gathered, missing: tuple[str, ...]) -> str:
     rows = "1 row" if gathered.row_count == 1 else f"{gathered.row_count:,} rows"
-    said = [rows]
+    said = [rows if not gathered.slices else f"{rows} in {gathered.slices:,} time slices"]
+    if gathered.truncated_by and not gathered.slices and gathered.slicing and gathered.slicing.get("why_not"):
+        said.append(f"not asked in slices, because of {gathered.slicing['why_not']}")
     if gathered.truncated_by:
-        said.append(f"TRUNCATED ({cut_words(gathered.truncated_by)}): there may be more than was kept")
+        said.insert(1, f"TRUNCATED ({cut_words(gathered.truncated_by)}): there may be more than was kept")
     if missing:
         said.append(f"the case has no {', '.join(missing)}")
     return "; ".join(said)

@@ -1,57 +1,137 @@
-"""Rows on their way to being evidence: newline-delimited JSON in a folder of the run's own, and a Parquet beside it."""
+"""Rows on their way to being evidence: newline-delimited JSON in a folder of the run's own.
+
+A run that is asked in slices notes in its folder how far the record is whole, so that whoever takes the run up next
+goes on from there.
+"""
 
 import json
 import logging
+import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Final, Self
 
-import duckdb
 from django.conf import settings
 
 from hunting.models import HuntRun
-from hunting.providers import Answer, Provider, Question
-from ircase.services import evidence
-from ircase.store import Stored
-from kql import Column, KqlCancelled, ParquetInfo, write_parquet
 
 logger = logging.getLogger(__name__)
-_EVERY = 500
+
+RECORD: Final = "record.ndjson"
+STATE: Final = "slices.json"
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """A whole answer, safely stored. `parquet` is None where there was nothing to make one from."""
+class Record:
+    """The record being written. What was added since the last `commit` can be thrown away."""
 
-    stored: Stored
-    columns: tuple[Column, ...]
-    row_count: int
-    truncated_by: str
-    request_id: str
-    engine: dict[str, str]
-    notes: tuple[str, ...]
-    parquet: Path | None
-    info: ParquetInfo | None
-    asked_at: datetime
-    answered_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    def __init__(self, path: Path, rows: int = 0, size: int = 0) -> None:
+        self.path = path
+        self.rows, self.size = rows, size
+        self._safe = (rows, size)
+        self._file = path.open("r+b" if path.exists() else "xb")
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    def add(self, line: bytes) -> None:
+        self._file.write(line)
+        self.rows += 1
+        self.size += len(line)
+
+    def commit(self) -> None:
+        """What is there stays, also over a crash."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._safe = (self.rows, self.size)
+
+    def rollback(self) -> None:
+        """Throw away what was added since the last commit."""
+        self.rows, self.size = self._safe
+        self._file.seek(self.size)
+        self._file.truncate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def line_of(row: Mapping[str, object]) -> bytes:
+    """A row as the record has it. A lone surrogate cannot be UTF-8; as JSON's own escape it is kept exactly."""
+    try:
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row, separators=(",", ":")).encode() + b"\n"
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Say how far the record is whole, after it was committed: all of this file is there, or the one before."""
+    draft = folder / f"{STATE}.new"
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(folder / STATE)
+
+
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """What `save_state` said, None where nothing (or nothing readable) is there."""
+    try:
+        state: dict[str, Any] = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        return state if (folder / RECORD).stat().st_size >= int(state["size"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 @contextmanager
 def folder_of(run: HuntRun) -> Iterator[Path]:
-    """A folder for this attempt; what an earlier, killed attempt left is removed first."""
+    """A folder for this claim of the run. What an earlier one left is removed, after its whole slices were taken over;
+    those of this one are left behind when it ends by an exception."""
     settings.SPOOL_DIR.mkdir(parents=True, exist_ok=True, mode=0o750)
-    clear(run)
-    folder: Path = settings.SPOOL_DIR / f"hunt-{run.uuid}-{run.attempt}"
-    folder.mkdir(mode=0o750)
+    folder: Path = settings.SPOOL_DIR / f"hunt-{run.uuid}-{run.attempt}.{uuid.uuid4().hex[:8]}"
+    _take_over(run, folder)
+    clear(run, but=folder)
     try:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        if read_state(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_over(run: HuntRun, folder: Path) -> None:
+    """Copy, not move: a worker that is only thought dead may still write to its own file."""
+    folder.mkdir(mode=0o750)
+    found = [(state, old) for old in _folders(run) if old != folder and (state := read_state(old)) is not None]
+    if not found:
+        return
+    state, old = max(found, key=lambda pair: int(pair[0]["size"]))
+    try:
+        shutil.copyfile(old / RECORD, folder / RECORD)
+        os.truncate(folder / RECORD, int(state["size"]))
+        save_state(folder, state)
+        logger.info("hunt.resumed", extra={"run": str(run.uuid), "rows": state.get("rows")})
+    except OSError as error:
+        logger.warning("hunt.not_resumed", extra={"run": str(run.uuid), "error": str(error)})
+        for name in (STATE, RECORD):
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+
+
+def _folders(run: HuntRun) -> list[Path]:
+    return list(settings.SPOOL_DIR.glob(f"hunt-{run.uuid}-*"))
+
+
+def clear(run: HuntRun, but: Path | None = None) -> None:
+    """Remove what earlier claims of the run left."""
+    for old in _folders(run):
+        if old != but:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def clear_abandoned(age: float = 3600.0) -> int:
@@ -67,71 +147,3 @@ def clear_abandoned(age: float = 3600.0) -> int:
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed
-
-
-def clear(run: HuntRun) -> None:
-    for old in settings.SPOOL_DIR.glob(f"hunt-{run.uuid}-*"):
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def gather(provider: Provider, question: Question, folder: Path, told: Callable[[str, int], None]) -> Gathered:
-    """Ask, write the record while hashing it, store it, make the Parquet. Touches no database.
-
-    `told(phase, rows)` hears how far it is. Raises ApiError, KqlError or StoreError.
-    """
-    asked, record = datetime.now(UTC), folder / "record.ndjson"
-    told("querying", 0)
-    with provider.ask(question) as answer:
-        count = _write(answer, question, record, told)
-    told("sealing", count)
-    stored = evidence.put_file(record)
-    info = _parquet(record, answer.columns, folder / "rows.parquet")
-    return Gathered(
-        stored=stored,
-        columns=answer.columns,
-        row_count=count,
-        truncated_by=answer.truncated_by[:300],
-        request_id=answer.request_id,
-        engine=answer.engine,
-        notes=tuple(answer.notes),
-        parquet=folder / "rows.parquet" if info else None,
-        info=info,
-        asked_at=asked,
-    )
-
-
-def _write(answer: Answer, question: Question, record: Path, told: Callable[[str, int], None]) -> int:
-    count, size = 0, 0
-    with record.open("xb") as file:
-        for row in answer.records:
-            # A lone surrogate cannot be UTF-8; as JSON's own escape it is kept exactly.
-            line = _line(row)
-            size += len(line)
-            if size > question.limits.bytes:
-                answer.truncated_by = "bytes"
-                break
-            file.write(line)
-            count += 1
-            if count % _EVERY == 0:
-                if question.cancel.is_set():
-                    raise KqlCancelled("Cancelled while the rows were read.")
-                told("reading", count)
-    return count
-
-
-def _line(row: dict[str, object]) -> bytes:
-    try:
-        return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row, separators=(",", ":")).encode() + b"\n"
-
-
-def _parquet(record: Path, columns: tuple[Column, ...], out: Path) -> ParquetInfo | None:
-    """The grid's file. The record is what counts: without a Parquet the run still ends with its evidence."""
-    if not columns:
-        return None
-    try:
-        return write_parquet(record, columns, out)
-    except (duckdb.Error, ValueError, OSError) as error:
-        logger.warning("hunt.no_parquet", extra={"error": f"{type(error).__name__}: {error}"[:300]})
-        return None

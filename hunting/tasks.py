@@ -3,16 +3,15 @@
 from celery import shared_task
 
 from hunting import runner
+from hunting.line import next_runs
 from hunting.models import HuntRun
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
-from ircase.work import new_owner
 
 
 @shared_task(name="hunting.run_hunt")
 def run_hunt(pk: int) -> None:
-    run = HuntRun.objects.claim(pk, new_owner())
-    if run is not None:
+    for run in next_runs(pk):
         runner.run_hunt(run)
 
 

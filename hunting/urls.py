@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hunting.views import attach, library, panel, rows, runs
+from hunting.views import attach, comparing, editor, library, panel, rows, runs, sweeps
 
 app_name = "hunting"
 _CASE = "cases/<str:reference>/hunts/"
@@ -14,8 +14,13 @@ urlpatterns = [
     path(_CASE, panel.panel, name="panel"),
     path(f"{_CASE}runs/", panel.run_list, name="run_list"),
     path(f"{_CASE}own-kql/", attach.own_kql, name="own_kql"),
+    path(f"{_CASE}schema/", editor.schema, name="schema"),
+    path(f"{_CASE}check/", editor.check, name="check"),
+    path(f"{_CASE}value/", editor.value, name="value"),
     path(f"{_CASE}attach/<slug:hunt_id>/", attach.attach_hunt, name="attach"),
     path(f"{_CASE}packs/<slug:pack_id>/", panel.run_pack, name="run_pack"),
+    path(f"{_CASE}sweeps/", sweeps.sweep_new, name="sweep_new"),
+    path(f"{_CASE}sweeps/<uuid:uuid>/", sweeps.sweep, name="sweep"),
     path(_RUN, runs.run, name="run"),
     path(f"{_RUN}state/", runs.run_state, name="run_state"),
     path(f"{_RUN}cancel/", runs.run_cancel, name="run_cancel"),
@@ -23,5 +28,7 @@ urlpatterns = [
     path(f"{_RUN}conclude/", runs.run_conclude, name="run_conclude"),
     path(f"{_RUN}rows/", rows.run_rows, name="run_rows"),
     path(f"{_RUN}rows/<int:number>/", rows.run_row, name="run_row"),
-    path(f"{_RUN}csv/", rows.run_csv, name="run_csv"),
+    path(f"{_RUN}indicators/", rows.run_bulk, name="run_bulk"),
+    path(f"{_RUN}compare/", comparing.compare, name="compare"),
+    path(f"{_CASE}for/", comparing.for_value, name="for_value"),
 ]

@@ -56,7 +56,7 @@ def bars(title: str, rows: Sequence[Bar], names: Mapping[str, str]) -> Drawing:
     longest = max((row.total for row in rows), default=0) or 1
     for place, row in enumerate(rows):
         _bar(svg, row, names, GAP + place * (BAR + GAP), (WIDTH - LABEL - VALUE) / longest)
-    return Drawing(_text(svg), ("", *names.values()), tuple(_words(row, names) for row in rows))
+    return Drawing(svg_text(svg), ("", *names.values()), tuple(_words(row, names) for row in rows))
 
 
 def _bar(svg: Element, row: Bar, names: Mapping[str, str], top: float, scale: float) -> None:
@@ -69,9 +69,9 @@ def _bar(svg: Element, row: Bar, names: Mapping[str, str], top: float, scale: fl
             attributes = {"class": _colour(series), "fill": FILLS.get(series, FILLS["accent"]), "rx": "2"}
             box = {"x": f"{left:.1f}", "y": f"{top:.1f}", "width": f"{max(value * scale, 1):.1f}", "height": str(BAR)}
             mark = SubElement(parent, "rect", {**attributes, **box})
-            SubElement(mark, "title").text = f"{row.label}, {names.get(series, series)}: {_figure(value)}"
+            SubElement(mark, "title").text = f"{row.label}, {names.get(series, series)}: {figure(value)}"
             left += value * scale
-    SubElement(parent, "text", {**text, "x": f"{left + 8:.1f}", "class": "value"}).text = row.note or _figure(row.total)
+    SubElement(parent, "text", {**text, "x": f"{left + 8:.1f}", "class": "value"}).text = row.note or figure(row.total)
 
 
 def line(title: str, points: Sequence[tuple[str, float | None]], unit: str) -> Drawing:
@@ -102,9 +102,40 @@ def line(title: str, points: Sequence[tuple[str, float | None]], unit: str) -> D
                 "circle",
                 {"class": "series-1", "cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "4", "fill": FILLS["accent"]},
             )
-            SubElement(dot, "title").text = f"{label}: {_figure(value)} {unit}"
-    rows = tuple((label, "no data" if value is None else f"{_figure(value)} {unit}") for label, value in points)
-    return Drawing(_text(svg), ("", unit), rows)
+            SubElement(dot, "title").text = f"{label}: {figure(value)} {unit}"
+    rows = tuple((label, "no data" if value is None else f"{figure(value)} {unit}") for label, value in points)
+    return Drawing(svg_text(svg), ("", unit), rows)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One upright bar; `link` leads to what it counts."""
+
+    label: str
+    value: float
+    link: str = ""
+
+
+def histogram(title: str, columns: Sequence[Column], ends: tuple[str, str]) -> Drawing:
+    """Upright bars side by side, of which only the two `ends` of the axis are labelled."""
+    height, left, top, bottom = 170, 60, 10, 26
+    role = "group" if any(column.link for column in columns) else "img"
+    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": role, "aria-label": title})
+    SubElement(svg, "title").text = title
+    highest = max((column.value for column in columns), default=0) or 1
+    _axis(svg, left, top, height - bottom, highest)
+    step = (WIDTH - left - 16) / max(len(columns), 1)
+    for place, column in enumerate(columns):
+        tall = (height - top - bottom) * column.value / highest
+        box = {"x": f"{left + place * step + 1:.1f}", "y": f"{height - bottom - tall:.1f}"}
+        size = {"width": f"{max(step - 2, 1):.1f}", "height": f"{tall:.1f}"}
+        parent = SubElement(svg, "a", {"href": column.link}) if column.link and column.value else svg
+        mark = SubElement(parent, "rect", {"class": "series-1", "fill": FILLS["accent"], **box, **size})
+        SubElement(mark, "title").text = f"{column.label}: {figure(column.value)}"
+    words = {"fill": "#475569", "font-size": "12", "y": str(height - 8)}
+    SubElement(svg, "text", {**words, "x": str(left)}).text = ends[0]
+    SubElement(svg, "text", {**words, "x": str(WIDTH - 16), "text-anchor": "end"}).text = ends[1]
+    return Drawing(svg_text(svg), ("Values", "Rows"), tuple((one.label, figure(one.value)) for one in columns))
 
 
 def _axis(svg: Element, left: float, top: float, bottom: float, highest: float) -> None:
@@ -123,7 +154,7 @@ def _axis(svg: Element, left: float, top: float, bottom: float, highest: float) 
             },
         )
         words = {"fill": "#475569", "font-size": "12", "text-anchor": "end"}
-        SubElement(svg, "text", {**words, "x": str(left - 6), "y": f"{y + 4:.1f}"}).text = _figure(highest * share)
+        SubElement(svg, "text", {**words, "x": str(left - 6), "y": f"{y + 4:.1f}"}).text = figure(highest * share)
 
 
 def _stretches(place: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
@@ -143,13 +174,13 @@ def _colour(series: str) -> str:
 
 
 def _words(row: Bar, names: Mapping[str, str]) -> tuple[str, ...]:
-    return (row.label, *(_figure(row.parts.get(series, 0)) for series in names))
+    return (row.label, *(figure(row.parts.get(series, 0)) for series in names))
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
-def _text(svg: Element) -> SafeString:
+def svg_text(svg: Element) -> SafeString:
     # ElementTree escapes every label: nothing of what a person wrote reaches the page as markup.
     return mark_safe(tostring(svg, encoding="unicode"))

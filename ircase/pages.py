@@ -22,6 +22,8 @@ TABS = (
     ("report", "Report", "ircase:report"),
     ("log", "Log", "ircase:log"),
 )
+# The hunts that take a value, `?kind=` and `?value=`; takes the case's reference.
+HUNTS_FOR = "hunting:for_value"
 
 
 def render_tab(

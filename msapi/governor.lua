@@ -1,12 +1,17 @@
 -- One decision of the governor, taken whole: nothing else runs in Redis meanwhile.
 -- KEYS: 1 calls (when each granted call was made), 2 queue (waiting tickets by rank), 3 alive (until when each waiting
 --       ticket is believed), 4 leases (until when each holder is believed), 5 nonces (which grant a holder has),
---       6 penalty (until when nobody may call), 7 counter, 8 held (usual seconds between grant and release)
+--       6 penalty (until when nobody may call), 7 counter, 8 held (usual seconds between grant and release),
+--       9 flows (the next tag of each flow), 10 virtual (the tag of what was granted last), 11 spent (seconds that calls
+--       took, by when they ended)
 -- ARGV: 1 verb, 2 now or "" for the server's clock, 3 ticket, 4 per minute, 5 per hour, 6 concurrency, 7 lease seconds,
---       8 ticket seconds, 9 priority, 10 seconds one step of priority is worth, 11 nonce or seconds
+--       8 ticket seconds, 9 priority, 10 calls that one step of priority is worth, 11 nonce or seconds, 12 flow,
+--       13 seconds that all calls of 15 minutes may take, 14 seconds by which windows are longer than the service's
 -- A limit of 0 means none. Times are epoch seconds. Numbers are returned as text: Redis would cut their fractions.
-local calls, queue, alive, leases, nonces, penalty, counter, held = unpack(KEYS)
-local verb, ticket = ARGV[1], ARGV[3]
+local calls, queue, alive, leases, nonces, penalty, counter, held, flows, virtual, spent = unpack(KEYS)
+local verb, ticket, flow = ARGV[1], ARGV[3], ARGV[12]
+local step, cpu_budget = tonumber(ARGV[9]) * tonumber(ARGV[10]), tonumber(ARGV[13])
+local slack = tonumber(ARGV[14])
 local per_minute, per_hour, concurrency = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_seconds, ticket_seconds = tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = tonumber(ARGV[2])
@@ -16,13 +21,18 @@ if not now then
 end
 local EVER = 7200
 local ASK_AGAIN = 60
+local CYCLE = 900
+local MANY_FLOWS = 200
 
 local function text(number) return string.format('%.6f', number) end
+
+local function number_at(key) return tonumber(redis.call('GET', key) or '') or 0 end
 
 local function keep(key, seconds) redis.call('PEXPIRE', key, math.ceil(math.max(seconds, 1) * 1000)) end
 
 local function forget_the_dead()
-  redis.call('ZREMRANGEBYSCORE', calls, '-inf', text(now - 3600))
+  redis.call('ZREMRANGEBYSCORE', calls, '-inf', text(now - 3600 - slack))
+  redis.call('ZREMRANGEBYSCORE', spent, '-inf', text(now - CYCLE))
   for _, dead in ipairs(redis.call('ZRANGEBYSCORE', alive, '-inf', text(now))) do
     redis.call('ZREM', alive, dead)
     redis.call('ZREM', queue, dead)
@@ -60,22 +70,54 @@ local function lease_wait(ahead)
   return math.max(usual * math.ceil(missing / concurrency), 0.05)
 end
 
-local function wait_of(ahead)
-  local barred = (tonumber(redis.call('GET', penalty) or '') or 0) - now
-  return math.max(barred, window_wait(per_minute, 60, ahead), window_wait(per_hour, 3600, ahead), lease_wait(ahead), 0)
+-- Seconds until the calls of the last 15 minutes took less than the budget.
+local function cpu_wait()
+  if cpu_budget <= 0 then return 0 end
+  local ended, total, wait = redis.call('ZRANGE', spent, 0, -1, 'WITHSCORES'), 0, 0
+  for place = 1, #ended, 2 do total = total + tonumber(string.match(ended[place], '[^|]+$')) end
+  for place = 1, #ended, 2 do
+    if total < cpu_budget then break end
+    total = total - tonumber(string.match(ended[place], '[^|]+$'))
+    wait = tonumber(ended[place + 1]) + CYCLE - now
+  end
+  return wait
 end
 
+local function wait_of(ahead)
+  local barred = number_at(penalty) - now
+  local windows = math.max(window_wait(per_minute, 60 + slack, ahead), window_wait(per_hour, 3600 + slack, ahead))
+  return math.max(barred, windows, cpu_wait(), lease_wait(ahead), 0)
+end
+
+-- Start-time fair queueing: each call of a flow has a tag one above the flow's last, and no tag lies before what was
+-- granted last. So flows take turns however long each is. A step of priority is worth a number of calls: nobody starves.
+-- https://doi.org/10.1145/248157.248171
 local function line_up()
   if redis.call('ZSCORE', queue, ticket) then return end
   local turn = redis.call('INCR', counter)
-  -- A step of priority is worth a fixed time in the queue, so that nobody starves; the counter keeps equals in order.
-  local rank = now + tonumber(ARGV[9]) * tonumber(ARGV[10]) + (turn % 1000) / 1000000
-  redis.call('ZADD', queue, text(rank), ticket)
+  local tag = math.max(number_at(virtual), tonumber(redis.call('HGET', flows, flow) or '') or 0)
+  redis.call('HSET', flows, flow, text(tag + 1))
+  redis.call('ZADD', queue, text(tag + step + (turn % 100000) / 1000000), ticket)
   keep(counter, EVER)
+  keep(flows, EVER)
+end
+
+local function forget_idle_flows(tag)
+  if redis.call('HLEN', flows) <= MANY_FLOWS then return end
+  local all = redis.call('HGETALL', flows)
+  for place = 1, #all, 2 do
+    if tonumber(all[place + 1]) <= tag then redis.call('HDEL', flows, all[place]) end
+  end
 end
 
 local function grant()
+  local tag = math.max(math.floor(tonumber(redis.call('ZSCORE', queue, ticket)) - step), number_at(virtual))
   redis.call('ZREM', queue, ticket)
+  -- Nobody waits: what flows had before is even.
+  if redis.call('ZCARD', queue) == 0 then tag = tag + 1 end
+  redis.call('SET', virtual, text(tag))
+  keep(virtual, EVER)
+  forget_idle_flows(tag)
   redis.call('ZREM', alive, ticket)
   redis.call('ZADD', calls, text(now), ARGV[11])
   redis.call('ZADD', leases, text(now + lease_seconds), ticket)
@@ -112,9 +154,15 @@ function verbs.look()
   return {'wait', text(wait_of(ahead)), tostring(ahead + 1)}
 end
 
+function verbs.first()
+  return redis.call('ZRANGE', queue, 0, tonumber(ARGV[11]) - 1)
+end
+
 function verbs.leave()
   redis.call('ZREM', alive, ticket)
-  return {'left', '0', tostring(redis.call('ZREM', queue, ticket))}
+  local there = redis.call('ZREM', queue, ticket)
+  if there == 1 and redis.call('HEXISTS', flows, flow) == 1 then redis.call('HINCRBYFLOAT', flows, flow, -1) end
+  return {'left', '0', tostring(there)}
 end
 
 function verbs.renew()
@@ -132,13 +180,17 @@ end
 function verbs.release()
   local mine, found = holds(ARGV[11])
   if not mine then return {'lost', '0', '0'} end
-  local spent = now - (tonumber(string.match(found, '@(.*)$')) or now)
-  local before = tonumber(redis.call('GET', held) or '') or spent
-  redis.call('SET', held, text(math.max(before * 0.8 + spent * 0.2, 0.01)))
+  local took = now - (tonumber(string.match(found, '@(.*)$')) or now)
+  local before = tonumber(redis.call('GET', held) or '') or took
+  redis.call('SET', held, text(math.max(before * 0.8 + took * 0.2, 0.01)))
+  if cpu_budget > 0 then
+    redis.call('ZADD', spent, text(now), ARGV[11] .. '|' .. text(took))
+    keep(spent, CYCLE)
+  end
   keep(held, EVER * 12)
   redis.call('ZREM', leases, ticket)
   redis.call('HDEL', nonces, ticket)
-  return {'released', text(spent), '0'}
+  return {'released', text(took), '0'}
 end
 
 function verbs.penalise()

@@ -1,8 +1,9 @@
 """The quota book: how often and how many at once all workers together may call one tenant's API. Kept in Redis.
 
 Calls are counted in sliding windows of a minute and an hour, so that no 60 seconds ever hold more than the limit,
-wherever they begin. Waiting tickets stand in one line per bucket, ordered by arrival and priority. Leases count calls
-(or sessions) under way; both they and tickets lapse when their holder falls silent.
+wherever they begin. Waiting tickets stand in one line per bucket, in which flows (a hunt of a case) take turns and
+priority overtakes. Leases count calls (or sessions) under way; both they and tickets lapse when their holder falls
+silent.
 """
 
 import threading
@@ -20,10 +21,13 @@ from msapi.endpoint import ApiLimits, Endpoint
 from msapi.errors import Cancelled, GovernorUnavailable, InvalidParameter
 
 _SCRIPT: Final = Path(__file__).with_name("governor.lua").read_text(encoding="utf-8")
-_KEYS: Final = ("calls", "queue", "alive", "leases", "nonces", "penalty", "counter", "held")
+_KEYS: Final = (
+    "calls", "queue", "alive", "leases", "nonces", "penalty", "counter", "held", "flows", "virtual", "spent"
+)  # fmt: skip
 _ASK_AGAIN: Final = 60.0  # as in the script
 _FOREVER: Final = 30 * 86_400.0
 DEFAULT_PRIORITY: Final = 5
+HUNTING_SLACK: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,9 @@ class Bucket:
     """One API of one tenant and its limits; 0 means no limit. Times are seconds.
 
     `lease_seconds`: how long a holder is believed without `renew`. `ticket_seconds`: how long a waiting ticket keeps
-    its place past the moment it should ask again. `priority_seconds`: what one step of priority is worth in waiting.
+    its place past the moment it should ask again. `priority_seconds`: what one step of priority is worth in waiting, at
+    the rate of `per_minute`. `cpu_seconds`: what the calls of 15 minutes may take together. `slack`: by how much the
+    windows are longer here, because one call may take longer to reach the service than the next.
     """
 
     tenant_id: str
@@ -42,6 +48,13 @@ class Bucket:
     lease_seconds: float = 300.0
     ticket_seconds: float = 90.0
     priority_seconds: float = 60.0
+    cpu_seconds: float = 0.0
+    slack: float = 0.0
+
+    @property
+    def priority_calls(self) -> float:
+        """How many calls one step of priority overtakes."""
+        return self.priority_seconds * (self.per_minute or 60) / 60
 
     @property
     def key(self) -> str:
@@ -90,13 +103,14 @@ class Governor:
         # redis-py loads the script again where the server has forgotten it (NOSCRIPT after a restart).
         self._script = redis_client.register_script(_SCRIPT)
 
-    def acquire(self, bucket: Bucket, ticket: str, priority: int = DEFAULT_PRIORITY) -> Granted | Wait:
+    def acquire(self, bucket: Bucket, ticket: str, priority: int = DEFAULT_PRIORITY, flow: str = "") -> Granted | Wait:
         """Take a turn, or a place in the line; never waits. `ticket` names the job (a run's id) and keeps its place and
-        its one lease over any number of calls. `priority` is 0 (first) to 9."""
+        its one lease over any number of calls. `priority` is 0 (first) to 9. Tickets of one `flow` are served in their
+        order; flows take turns, so that a thousand tickets of one hold up nobody else."""
         if not 0 <= priority <= 9:
             raise InvalidParameter("A priority is 0 (first) to 9.")
         nonce = uuid.uuid4().hex
-        verdict, wait, place = self._do("acquire", bucket, ticket, priority=priority, extra=nonce)
+        verdict, wait, place = self._do("acquire", bucket, ticket, priority=priority, extra=nonce, flow=flow)
         if verdict == "granted":
             return Granted(bucket, ticket, nonce)
         return Wait(min(float(wait), _ASK_AGAIN), int(place), float(wait))
@@ -111,9 +125,13 @@ class Governor:
         verdict, wait, _ = self._do("look", bucket, ticket)
         return float(wait) if verdict == "wait" else None
 
-    def leave(self, bucket: Bucket, ticket: str) -> bool:
+    def first(self, bucket: Bucket, number: int) -> list[str]:
+        """The tickets at the front of the line, in order."""
+        return self._do("first", bucket, "", extra=str(number))
+
+    def leave(self, bucket: Bucket, ticket: str, flow: str = "") -> bool:
         """Give up a place in the line; whether there was one."""
-        return self._do("leave", bucket, ticket)[2] == "1"
+        return self._do("leave", bucket, ticket, flow=flow)[2] == "1"
 
     def renew(self, granted: Granted) -> bool:
         """Say that the holder is alive. False: another grant of the same ticket has taken over, so stop."""
@@ -170,7 +188,9 @@ class Governor:
         finally:
             self.release(granted)
 
-    def _do(self, verb: str, bucket: Bucket, ticket: str, *, priority: int = 0, extra: str = "") -> list[str]:
+    def _do(
+        self, verb: str, bucket: Bucket, ticket: str, *, priority: int = 0, extra: str = "", flow: str = ""
+    ) -> list[str]:
         arguments: list[str | int | float] = [
             verb,
             "" if self._clock is None else f"{self._clock():.6f}",
@@ -181,8 +201,11 @@ class Governor:
             bucket.lease_seconds,
             bucket.ticket_seconds,
             priority,
-            bucket.priority_seconds,
+            f"{bucket.priority_calls:.6f}",
             extra,
+            flow,
+            bucket.cpu_seconds,
+            bucket.slack,
         ]
         keys = [f"{bucket.key}:{name}" for name in _KEYS]
         try:
@@ -198,7 +221,9 @@ class Governor:
 def hunting_bucket(endpoint: Endpoint) -> Bucket:
     """Hunting through Graph."""
     limits = endpoint.limits
-    return Bucket(endpoint.tenant_id, "hunting", limits.hunting_per_minute, limits.hunting_per_hour)
+    return Bucket(
+        endpoint.tenant_id, "hunting", limits.hunting_per_minute, limits.hunting_per_hour, slack=HUNTING_SLACK
+    )
 
 
 def defender_bucket(endpoint: Endpoint) -> Bucket:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hunting import catalogue
 from hunting.binding import attach_kql
-from hunting.models import HuntRun, Source
+from hunting.models import HuntRun, Source, Sweep
 from hunting.services import runs
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
 from ircase.services import approvals, cases, checklist, findings, people, reports, tables
@@ -93,6 +93,9 @@ def make_world(case: Case, asker: User) -> World:
     prepared, _ = PreparationItem.objects.get_or_create(key="contacts", defaults={"title": "Contact lists are current"})
     rows = make_evidence(case, lead, json.dumps(ROW).encode() + b"\n", name="rows.ndjson")
     run = make_run(case, lead, rows, table)
+    sweep = Sweep.objects.create(
+        case=case, hunt_id="device-logons", title="Swept", requested_by=lead, entities=["ws-07"]
+    )
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
@@ -135,6 +138,8 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:report.uuid": build.uuid,
         "ircase:report_file.kind": "json",
         "hunting:run.uuid": run.uuid,
+        "hunting:compare.uuid": run.uuid,
+        "hunting:sweep.uuid": sweep.uuid,
         "liveresponse:collection.uuid": collection.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
@@ -142,7 +147,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, collection=collection)  # fmt: skip
+                          build=build, run=run, sweep=sweep, collection=collection)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
@@ -153,7 +158,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
-    folders |= {"hunts/runs": "run", "collections": "collection"}
+    folders |= {"hunts/runs": "run", "hunts/sweeps": "sweep", "collections": "collection"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators")  # fmt: skip
@@ -168,10 +173,12 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
 # Where a body that merely fits its schema would be about something else than access.
 BODIES: dict[str, Any] = {
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
+    "POST /cases/{reference}/hunts/sweeps": {"hunt": "device-logons", "source": "case"},
     "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
 }
-FORMS = {"ircase:checklist_item": "action=reopen", "hunting:run_row": "add=timeline&title=It+began"}
+_TIMELINE = "add=timeline&title=It+began"
+FORMS = {"ircase:checklist_item": "action=reopen", "hunting:run_row": _TIMELINE, "ircase:table_row": _TIMELINE}

@@ -8,5 +8,7 @@ import "./toasts.js";
 import "./textareas.js";
 import "./forms.js";
 import "./uploads.js";
+import "./grid.js";
 import "./swaps.js";
 import "./problems.js";
+import "./kql.js";

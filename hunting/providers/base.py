@@ -20,6 +20,8 @@ class Question:
 
     It looks at `start` to `end`; `times_itself`: the text says so too, and the window of the call is only a help.
     `endpoint` and `workspace` are for a tenant, `tables` for the case's own. `cancel` is set when the work should end.
+    `time_columns`: by which columns its source may be asked in slices, the best first; none where it may not. `until`:
+    where the source is given rows from beyond `end`, the moment up to which.
     """
 
     kql: str
@@ -33,6 +35,13 @@ class Question:
     endpoint: Endpoint | None = None
     workspace: str = ""
     tables: tuple[Table, ...] = ()
+    time_columns: tuple[str, ...] = ()
+    until: datetime | None = None
+
+    @property
+    def reaches(self) -> datetime:
+        """The last moment that the source is asked about."""
+        return max(self.until or self.end, self.end)
 
 
 @dataclass

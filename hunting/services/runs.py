@@ -1,5 +1,6 @@
 """Queueing, stopping, repeating and judging hunt runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +9,8 @@ from django.db import transaction
 
 from hunting import catalogue
 from hunting.binding import Frozen, Window
-from hunting.models import HuntRun, Source
+from hunting.models import HuntRun, Source, Sweep
+from hunting.retention import too_old
 from ircase import jobs
 from ircase.models import Activity, Case, Connection, JobState, Severity, User
 from ircase.services import activity, connections, log
@@ -56,6 +58,8 @@ def queue_run(
     source: Source,
     pack: str = "",
     retry_of: HuntRun | None = None,
+    sweep: Sweep | None = None,
+    subjects: Sequence[str] = (),
 ) -> HuntRun:
     """Write the run and wake a worker. The question is frozen from here on. Raises ValidationError."""
     _check_source(case, frozen, source)
@@ -79,6 +83,8 @@ def queue_run(
         priority=priority_of(case),
         identity=case.connection.client_id if tenant and case.connection else "IRCase",
         retry_of=retry_of,
+        sweep=sweep,
+        subjects=list(subjects),
         limits=_limits(source, case.connection if tenant else None),
     )
     run.activity = activity.begin(
@@ -90,7 +96,7 @@ def queue_run(
         actor=actor,
         detail=_detail(run),
     )
-    run.full_clean(exclude=["case", "activity", "requested_by", "connection", "retry_of"])
+    run.full_clean(exclude=["case", "activity", "requested_by", "connection", "retry_of", "sweep"])
     run.save()
     jobs.enqueue(TASK, run.pk)
     return run
@@ -104,6 +110,8 @@ def _check_source(case: Case, frozen: Frozen, source: Source) -> None:
     choice = next(c for c in sources_of(case) if c.source == source)
     if choice.why_not:
         raise ValidationError({"source": choice.why_not})
+    if why := too_old(source, case.connection, frozen.window, frozen.at):
+        raise ValidationError({"span" if frozen.hunt is None else "SearchWindow": why})
 
 
 def priority_of(case: Case) -> int:
@@ -161,6 +169,8 @@ def retry(*, run: HuntRun, actor: User) -> HuntRun:
         source=Source(run.source),
         pack=run.pack,
         retry_of=run,
+        sweep=run.sweep,
+        subjects=run.subjects,
     )
 
 

@@ -17,6 +17,7 @@ from hunting.forms import HuntForm, KqlForm
 from hunting.forms import as_of as moment_text
 from hunting.models import Source
 from hunting.services import runs, sources
+from hunting.values import MAX_TEXT
 from hunting.views.doors import run_of
 from ircase.access import parse_uuid
 from ircase.models import Asset, Case
@@ -53,14 +54,16 @@ def attach_hunt(request: HttpRequest, reference: str, hunt_id: str) -> HttpRespo
 
 
 def _initial(query: QueryDict, case: Case, hunt: Hunt) -> dict[str, Any]:
-    """What the form begins with: an earlier run's values (`from`), or an asset's (`asset`), or what the case knows."""
+    """What the form begins with: an earlier run's values (`from`), or an asset's (`asset`), or what the case knows; a
+    parameter that the address names has the value that it gives."""
     values: dict[str, Any] = {"source": runs.best_source(case).value}
     earlier, chosen = query.get("from", ""), query.get("asset", "")
     if earlier:
         run = run_of(case, parse_uuid(earlier))
         return values | {"source": run.source} | _lines({k: v for k, v in run.parameters.items() if k != AS_OF})
     asset = Asset.objects.filter(case=case, uuid=parse_uuid(chosen)).first() if chosen else None
-    return values | _lines(fill(hunt, case, asset=asset))
+    named = {p.name: query[p.name][:MAX_TEXT] for p in hunt.parameters if query.get(p.name)}
+    return values | _lines(fill(hunt, case, asset=asset)) | named
 
 
 def _lines(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from hunting import catalogue
-from hunting.forms import KqlForm, PackForm
-from hunting.models import HuntRun
+from hunting.forms import KqlForm, PackForm, SweepForm
+from hunting.models import HuntRun, Sweep
 from hunting.services import packs, runs
 from ircase import access
 from ircase.models import Case
@@ -30,8 +30,10 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
     return render_panel(request, case)
 
 
-def render_panel(request: HttpRequest, case: Case, bound: PackForm | None = None, status: int = 200) -> HttpResponse:
-    """The tab; `bound` is a pack's form that came back with errors."""
+def render_panel(
+    request: HttpRequest, case: Case, bound: PackForm | None = None, status: int = 200, sweep: SweepForm | None = None
+) -> HttpResponse:
+    """The tab; `bound` and `sweep` are forms that came back with errors."""
     sources = runs.sources_of(case)
     forms = [
         bound if bound and bound.pack.id == pack.id else PackForm(pack=pack, case=case, sources=sources)
@@ -41,6 +43,8 @@ def render_panel(request: HttpRequest, case: Case, bound: PackForm | None = None
         **_runs(request, case),
         "packs": forms,
         "groups": _groups(),
+        "sweep_form": sweep or SweepForm(sources=sources, auto_id="sweep_%s"),
+        "sweeps": Sweep.objects.filter(case=case).defer("entities")[:5],
         "kql_form": KqlForm(sources=sources),
         "unusable": [choice for choice in sources if choice.why_not],
     }

@@ -14,10 +14,11 @@ from frontend.jsontree import nodes
 from hunting.catalogue import hunts
 from hunting.forms import ConclusionForm
 from hunting.models import HuntRun, Source
+from hunting.rendering import chart_of
 from hunting.runner import cut_words
 from hunting.services import runs
 from hunting.views.doors import run_to_change, run_to_read
-from hunting.views.rows import grid_context
+from hunting.views.rows import grid_context, render_grid
 from ircase import access
 from ircase.models import JobState
 from ircase.pages import render_tab
@@ -36,7 +37,7 @@ def run(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     user, found = run_to_read(request, reference, uuid)
     context = grid_context(request, found, user)
     if request.headers.get("HX-Target") == "rows":
-        return render(request, "hunting/_grid.html", {"run": found, "case": found.case, **context})
+        return render_grid(request, found, context)
     context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found))}
     return render_tab(request, found.case, "hunts", "hunting/run.html", context)
 
@@ -62,6 +63,7 @@ def _about(found: HuntRun) -> dict[str, Any]:
         "slicing_rows": (slicing.get("slices") or [])[:SLICES_SHOWN],
         "manifest": nodes(found.evidence.manifest) if found.evidence else None,
         "portal": _portal(found),
+        "chart": chart_of(found),
         "retries": list(found.retries.only("uuid", "state", "queued_at")),
     }
 

@@ -123,10 +123,14 @@ class ConnectionForm(_ConnectionForm):
 # Poll times and deadlines that apps above read from the same place; docs/connecting-a-tenant.md lists them.
 EXTRA_LIMITS = frozenset(
     {
+        "hunting_concurrency",
+        "hunting_cpu_seconds",
+        "hunting_retention_days",
         "live_response_busy_seconds",
         "live_response_offline_seconds",
         "live_response_poll_seconds",
         "live_response_queue_hours",
+        "loganalytics_retention_days",
     }
 )
 

@@ -39,6 +39,8 @@ OPERATOR_LABELS = (
     ("not", "is not"),
     ("empty", "is empty"),
     ("present", "is not empty"),
+    ("least", "is at least"),
+    ("below", "is below"),
 )
 
 

@@ -1,15 +1,11 @@
 """Assets, indicators and the timeline."""
 
-import ipaddress
-import re
-
 from django import forms
 from django.core.exceptions import ValidationError
 
 from ircase import attack
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.models import Asset, Event, Indicator, Tlp
-from ircase.services.findings import normalise
 
 MOST_INDICATORS = 500
 
@@ -87,49 +83,3 @@ class EditEventForm(EventForm):
 
     source = None  # type: ignore[assignment]
     in_report = forms.BooleanField(required=False, initial=True, label="Show it in the report")
-
-
-_SHAPES = (
-    (re.compile(r"[0-9a-fA-F]{64}"), Indicator.Kind.SHA256),
-    (re.compile(r"[0-9a-fA-F]{40}"), Indicator.Kind.SHA1),
-    (re.compile(r"[0-9a-fA-F]{32}"), Indicator.Kind.MD5),
-    (re.compile(r"(?i)(https?|hxxps?|ftp)(\[:\]|:)//.+"), Indicator.Kind.URL),
-    (re.compile(r"(?i)(HKEY_[A-Z_]+|HKLM|HKCU|HKU|HKCR)[\\:].*"), Indicator.Kind.REGISTRY),
-    (re.compile(r"(?i)([a-z]:\\|\\\\|%[a-z0-9_()]+%\\|/(?!/)).+"), Indicator.Kind.FILE_PATH),
-)
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}\.[^@\s.]{2,63}")
-_DOMAIN = re.compile(r"(?i)([a-z0-9_](-*[a-z0-9_])*\.)+([a-z]{2,63}|xn--[a-z0-9-]{1,59})")
-_FILE = re.compile(r"[^\\/:*?\"<>|]{1,240}\.[A-Za-z0-9]{1,10}")
-# Endings that are both a file's and, rarely, a top-level domain's: in an incident they are nearly always files.
-_FILE_ENDINGS = frozenset(
-    {
-        *("exe", "dll", "sys", "ps1", "psm1", "bat", "cmd", "vbs", "vbe", "js", "jse", "wsf", "hta", "lnk"),
-        *("zip", "rar", "7z", "iso", "img", "msi", "scr", "docx", "docm", "xlsx", "xlsm", "pptx", "pdf", "txt"),
-        *("log", "csv", "xml", "json", "evtx", "dat", "bin", "tmp", "dmp", "py", "jar"),
-    }
-)
-
-
-def recognise(text: str) -> str:
-    """The kind of indicator that `text` is, by its shape alone; OTHER where nothing fits."""
-    text = text.strip()
-    for pattern, kind in _SHAPES:
-        if pattern.fullmatch(text):
-            return kind
-    plain = normalise(Indicator.Kind.URL, text)
-    if _is_address(plain):
-        return Indicator.Kind.IP
-    if _EMAIL.fullmatch(plain):
-        return Indicator.Kind.EMAIL
-    ending = plain.rsplit(".", 1)[-1].lower()
-    if ending not in _FILE_ENDINGS and len(plain) <= 253 and _DOMAIN.fullmatch(plain):
-        return Indicator.Kind.DOMAIN
-    return Indicator.Kind.FILE_NAME if _FILE.fullmatch(text) else Indicator.Kind.OTHER
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

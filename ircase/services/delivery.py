@@ -18,8 +18,13 @@ class FileGone(Exception):
 
 def safe_name(item: Evidence) -> str:
     """`IR-2026-0001_E003_name`: no path, no control or direction characters, not too long for a file system."""
-    kept = "".join("_" if _is_unsafe(letter) else letter for letter in item.name).strip(" .")
-    return f"{item.case.reference}_{item.exhibit}_{kept[-_NAME_LENGTH:] or 'unnamed'}"
+    return f"{item.case.reference}_{item.exhibit}_{safe_text(item.name) or 'unnamed'}"
+
+
+def safe_text(text: str) -> str:
+    """The end of a text as part of a file's name; empty where nothing of it may stay."""
+    kept = "".join("_" if _is_unsafe(letter) else letter for letter in text).strip(" .")
+    return kept[-_NAME_LENGTH:]
 
 
 def _is_unsafe(letter: str) -> bool:

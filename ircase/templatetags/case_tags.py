@@ -143,7 +143,12 @@ def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
             "url": _link("hunting:run", case.reference, str(run)),
         }
     if exhibit := source.get("evidence"):
-        return {"text": "evidence", "url": _link("ircase:evidence_item", case.reference, str(exhibit))}
+        read = (
+            f"{source.get('exhibit', '')} {source['table']}, row {source.get('row')}"
+            if source.get("table")
+            else "evidence"
+        )
+        return {"text": read.strip(), "url": _link("ircase:evidence_item", case.reference, str(exhibit))}
     if incident := source.get("incident"):
         return {"text": f"incident {incident}", "url": case.incident_url if incident == case.incident_id else ""}
     return {"text": "by hand" if source.get("by") == "hand" else "", "url": ""}

@@ -2,7 +2,9 @@
 
 from django.urls import path
 
-from ircase.views import evidence, tables
+from ircase.views import evidence, finding, tables
+
+_TABLE = "cases/<str:reference>/tables/<uuid:uuid>/"
 
 urlpatterns = [
     path("cases/<str:reference>/evidence/", evidence.panel, name="evidence"),
@@ -12,6 +14,11 @@ urlpatterns = [
     path("cases/<str:reference>/evidence/<uuid:uuid>/read/", evidence.read, name="evidence_read"),
     path("cases/<str:reference>/imports/<uuid:uuid>/", evidence.import_job, name="import"),
     path("cases/<str:reference>/imports/<uuid:uuid>/cancel/", evidence.import_cancel, name="import_cancel"),
-    path("cases/<str:reference>/tables/<uuid:uuid>/", tables.table, name="table"),
-    path("cases/<str:reference>/tables/<uuid:uuid>/rows/<int:number>/", tables.row, name="table_row"),
+    path("cases/<str:reference>/tables/find/", finding.find, name="find"),
+    path(_TABLE, tables.table, name="table"),
+    path(f"{_TABLE}rows/<int:number>/", tables.row, name="table_row"),
+    path(f"{_TABLE}look/", tables.table_look, name="table_look"),
+    path(f"{_TABLE}statistics/", tables.table_statistics, name="table_statistics"),
+    path(f"{_TABLE}export/", tables.table_export, name="table_export"),
+    path(f"{_TABLE}indicators/", tables.table_bulk, name="table_bulk"),
 ]

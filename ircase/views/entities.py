@@ -12,9 +12,10 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
-from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm, JudgeIndicatorForm, recognise
+from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm, JudgeIndicatorForm
 from ircase.models import Case, User
 from ircase.pages import render_tab
+from ircase.recognition import recognise
 from ircase.services import findings
 from ircase.views.doors import case_to_change
 

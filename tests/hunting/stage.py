@@ -115,6 +115,7 @@ def answering(provider: FakeProvider, source: Source = Source.DEFENDER) -> Itera
     with (
         mock.patch("hunting.runner.PROVIDERS", {source.value: provider}),
         mock.patch("hunting.quota.turn", lambda *_: nullcontext()),
+        mock.patch("hunting.quota.first", lambda *_: []),
     ):
         yield provider
 

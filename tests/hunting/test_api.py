@@ -88,6 +88,8 @@ class ApiTests(CastTestCase):
         assert 'let TargetDevice = "ws01";' in frame["final_kql"]
         assert frame["tables_missing"] == ["DeviceLogonEvents"]
         assert not HuntRun.objects.exists()
+        self.connection.limits = {"hunting_retention_days": 36_500}
+        self.connection.save(update_fields=["limits"])
         run = self.post(f"{self.base}/runs", body | {"source": "defender"}).json()
         assert run["final_kql"] == frame["final_kql"] and run["window_start"].startswith("2026-11-17T18:00:00")
         cancelled = self.post(f"{self.base}/runs/{run['uuid']}/cancel").json()

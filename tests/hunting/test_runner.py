@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+import uuid
 from datetime import timedelta
 from unittest import mock
 
@@ -65,7 +66,7 @@ class CaseTablesTests(CastTestCase):
         manifest = run.evidence.manifest
         assert manifest["source"]["tables"][0]["name"] == "DeviceProcessEvents"
         assert manifest["query"] == kql
-        assert {"duckdb", "duckdb-kql"} <= set(manifest["engine"])
+        assert {"duckdb", "kql"} <= set(manifest["engine"])
 
     def test_a_kql_error_fails_with_its_place_and_what_to_do(self) -> None:
         make_table(self.case, self.bob, "DeviceProcessEvents", [{"DeviceName": "ws01"}])
@@ -197,13 +198,16 @@ class TenantTests(CastTestCase):
         assert run.state == "failed" and "s3cret" not in run.reason
         full = StoreError("The evidence store could not write: No space left on device.")
         run = queue_kql(self.case, self.bob, "x", Source.DEFENDER)
-        with answering(FakeProvider(COLUMNS, ROWS)), mock.patch("hunting.spool.evidence.put_file", side_effect=full):
+        with (
+            answering(FakeProvider(COLUMNS, ROWS)),
+            mock.patch("hunting.gathering.evidence.put_file", side_effect=full),
+        ):
             run = work(run)
         assert run.state == "failed" and "No space left" in run.reason
 
     def test_the_record_is_sealed_even_where_no_table_can_be_made(self) -> None:
         run = queue_kql(self.case, self.bob, "x", Source.DEFENDER)
-        with answering(FakeProvider(COLUMNS, ROWS)), mock.patch("hunting.spool.write_parquet", side_effect=OSError):
+        with answering(FakeProvider(COLUMNS, ROWS)), mock.patch("hunting.gathering.write_parquet", side_effect=OSError):
             run = work(run)
         assert (run.state, run.table, run.row_count) == ("done", None, 2)
 
@@ -232,6 +236,7 @@ class QueueTests(CastTestCase):
         book = mock.Mock()
         granted = Granted(mock.Mock(), str(run.uuid), "n")
         book.acquire.side_effect = [*answers, granted]
+        book.first.return_value = []
         self.book = book
         provider = FakeProvider(COLUMNS, ROWS)
         with (
@@ -244,8 +249,9 @@ class QueueTests(CastTestCase):
     def test_a_short_wait_is_sat_through(self) -> None:
         run = self.take_turn(Wait(0.01, 2, 0.02), Wait(0.01, 1, 0.01))
         assert run.state == "done"
-        (_, ticket, priority), _ = self.book.acquire.call_args
+        (_, ticket, priority, flow), _ = self.book.acquire.call_args
         assert (ticket, priority) == (str(run.uuid), 1)
+        assert flow.startswith(f"{self.case.pk}|")
         assert self.book.release.called
 
     def test_a_long_wait_gives_the_worker_back_and_keeps_place_and_eta(self) -> None:
@@ -254,6 +260,51 @@ class QueueTests(CastTestCase):
         assert run.progress == {"phase": "waiting", "place": 17, "eta": 300}
         assert run.reason == "Waiting for the tenant's hunting quota."
         assert run.tries == 0
+
+    def test_only_the_front_of_the_line_is_sat_beside(self) -> None:
+        run = self.take_turn(Wait(2, quota.SITTERS + 1, 2))
+        assert run.state == "queued" and run.progress["place"] == quota.SITTERS + 1
+
+    def test_a_worker_that_waits_makes_way_for_somebody_more_urgent(self) -> None:
+        urgent = queue_kql(self.case, self.bob, "DeviceInfo", Source.DEFENDER)
+        HuntRun.objects.filter(pk=urgent.pk).update(priority=9)
+
+        def grows() -> Wait:
+            HuntRun.objects.filter(pk=urgent.pk).update(priority=0)
+            return Wait(30, 1, 30)
+
+        run = queue_kql(self.case, self.bob, "x", Source.DEFENDER)
+        with mock.patch("hunting.quota.governor") as governor:
+            governor.return_value.acquire.side_effect = lambda *_: grows()
+            governor.return_value.first.return_value = []
+            run = work(run)
+        assert run.state == "queued" and run.reason == "Waiting for the tenant's hunting quota."
+
+    def test_a_message_takes_the_urgent_first_and_then_the_head_of_the_line(self) -> None:
+        runs_ = [queue_kql(self.case, self.bob, f"DeviceInfo | where {n} == {n}", Source.DEFENDER) for n in range(4)]
+        mine, urgent, head, later = runs_
+        HuntRun.objects.filter(pk=urgent.pk).update(priority=0)
+        HuntRun.objects.filter(pk=head.pk).update(not_before=timezone.now() + timedelta(hours=1))
+        line = [str(uuid.uuid4()), str(head.uuid)]
+        provider = FakeProvider(COLUMNS, ROWS)
+        with (
+            answering(provider),
+            mock.patch("hunting.quota.first", side_effect=[line, []]),
+        ):
+            work(mine)
+        assert [question.kql[-1] for question in provider.asked] == ["1", "0", "2"]
+        assert HuntRun.objects.get(pk=later.pk).state == "queued"
+
+    def test_who_ended_otherwise_is_taken_out_of_the_line(self) -> None:
+        gone, mine = (queue_kql(self.case, self.bob, "DeviceInfo", Source.DEFENDER) for _ in range(2))
+        runs.cancel(run=gone, actor=self.bob)
+        with (
+            answering(FakeProvider(COLUMNS, ROWS)),
+            mock.patch("hunting.quota.first", side_effect=[[str(gone.uuid)], []]),
+            mock.patch("hunting.quota.leave") as leave,
+        ):
+            work(mine)
+        assert [call.args[0].pk for call in leave.call_args_list] == [gone.pk]
 
 
 class CancelTests(CastTestCase):
@@ -338,8 +389,8 @@ class KillTests(CastTestCase):
     def test_every_place(self) -> None:
         for place in (
             "hunting.runner.gather",
-            "hunting.spool.evidence.put_file",
-            "hunting.spool.write_parquet",
+            "hunting.gathering.evidence.put_file",
+            "hunting.gathering.write_parquet",
             "hunting.runner._seal",
             "hunting.runner.evidence.seal",
             "hunting.runner.tables.keep",

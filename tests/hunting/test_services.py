@@ -11,13 +11,13 @@ from hunting import rowfacts
 from hunting.binding import attach_kql
 from hunting.catalogue import hunts, packs
 from hunting.models import HuntRun, Source
-from hunting.results import safe_cell
 from hunting.services import rows, runs
 from hunting.services.packs import queue_pack
 from hunting.services.sources import missing_tables
 from ircase.grid import Filter, GridError, page
 from ircase.models import Activity, Asset, Case, LogEntry
 from ircase.services import cases, findings
+from ircase.services.exports import safe_cell
 from ircase.services.tables import columns_of
 from tests.cast import CastTestCase, make_case, make_user
 from tests.hunting.stage import done_run, frozen_hunt, make_table, queue_hunt, queue_kql

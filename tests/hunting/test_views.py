@@ -258,7 +258,9 @@ class RowTests(PageTestCase):
     def test_csv_is_formula_safe_filtered_and_known_to_custody(self) -> None:
         cells = [("=HYPERLINK(1)", "a,b"), ("-5", "+cmd"), ("x", "@x")]
         run = done_run(self.case, self.bob, [{"DeviceName": name, "ActionType": action} for name, action in cells])
-        answer = self.client.get(self.url("run_csv", run.uuid) + "?c=DeviceName&o=not&v=x")
+        assert run.table is not None
+        address = reverse("ircase:table_export", args=[self.case.reference, run.table.uuid])
+        answer = self.client.get(address + "?c=DeviceName&o=not&v=x")
         assert b"".join(answer) == b"\xef\xbb\xbfDeviceName,ActionType\r\n'=HYPERLINK(1),\"a,b\"\r\n-5,'+cmd\r\n"
         assert answer["Content-Disposition"].startswith("attachment")
         assert run.evidence is not None
@@ -291,7 +293,7 @@ class AccessTests(PageTestCase):
     def every_address(self) -> tuple[dict[str, str], dict[str, str]]:
         run = self.done_run()
         reads = {name: self.url(name) for name in ("panel", "run_list")}
-        reads |= {name: self.url(name, run.uuid) for name in ("run", "run_state", "run_rows", "run_csv")}
+        reads |= {name: self.url(name, run.uuid) for name in ("run", "run_state", "run_rows", "compare")}
         reads["run_row"] = self.url("run_row", run.uuid, 1)
         writes = {"run_pack": self.url("run_pack", "device-triage"), "own_kql": self.url("own_kql")}
         writes |= {"attach": self.url("attach", "device-logons"), "row": self.url("run_row", run.uuid, 1)}

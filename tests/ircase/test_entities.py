@@ -6,8 +6,8 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ircase.forms.findings import recognise
 from ircase.models import Asset, Indicator
+from ircase.recognition import recognise
 from ircase.services import findings
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most

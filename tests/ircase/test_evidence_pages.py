@@ -302,9 +302,9 @@ class TableTests(EvidenceTestCase):
     def test_rows_are_paged_sorted_and_filtered(self) -> None:
         self.sign_in(self.carol)
         reply = self.client.get(self.url("table", self.table.uuid), {"sort": "-DeviceName", "page": "3"})
-        assert [row["cells"][1] for row in reply.context["rows"]][-1] == "ws-000"
+        assert [row.cells[1] for row in reply.context["rows"]][-1] == "ws-000"
         reply = self.client.get(self.url("table", self.table.uuid), {"c": "DeviceName", "o": "equals", "v": "ws-007"})
-        assert [row["number"] for row in reply.context["rows"]] == [8]
+        assert [row.number for row in reply.context["rows"]] == [8]
 
     def test_a_wrong_question_is_answered_with_a_sentence(self) -> None:
         self.sign_in(self.bob)

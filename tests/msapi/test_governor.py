@@ -101,15 +101,96 @@ def test_priority_overtakes_but_starves_nobody(governor: Governor, clock: Clock)
     waiting(governor.acquire(BUCKET, "routine", 5))
     assert waiting(governor.acquire(BUCKET, "urgent", 0)).place == 1
     assert governor.place(BUCKET, "routine") == 2
-    # Five steps of 60 s: who comes 300 s later, however urgent, stands behind.
-    long_lived = replace(BUCKET, ticket_seconds=1000)
-    waiting(governor.acquire(long_lived, "routine", 5))
-    governor.leave(BUCKET, "urgent")
-    governor.penalise(BUCKET, 1000)
-    clock.now += 301
-    assert waiting(governor.acquire(BUCKET, "late but urgent", 0)).place == 2
+    # A step is worth four calls here: once some twenty overtook it, the routine one is first.
+    slow = Bucket("slow", "hunting", per_minute=1, priority_seconds=240.0, ticket_seconds=10_000)
+    granted(governor.acquire(slow, "g"))
+    waiting(governor.acquire(slow, "routine", 5))
+    overtaken = 0
+    while overtaken < 60:
+        waiting(governor.acquire(slow, f"urgent {overtaken}", 0))
+        if governor.place(slow, f"urgent {overtaken}") != 1:
+            break
+        clock.now += 60
+        granted(governor.acquire(slow, f"urgent {overtaken}", 0))
+        overtaken += 1
+    assert 15 <= overtaken <= 25
     with pytest.raises(InvalidParameter):
         governor.acquire(BUCKET, "x", 10)
+
+
+def test_flows_take_turns(governor: Governor, clock: Clock) -> None:
+    """A thousand of one hunt wait; another hunt's only run is next but one, and two long flows alternate."""
+    bucket = replace(BUCKET, per_hour=0, per_minute=1, ticket_seconds=100_000)
+    for number in range(1000):
+        governor.acquire(bucket, f"many{number}", 2, "many")
+    assert waiting(governor.acquire(bucket, "single", 2, "other")).place <= 2
+    for number in range(3):
+        governor.acquire(bucket, f"few{number}", 2, "few")
+    order = served(governor, bucket, clock, 8)
+    assert order.index("single") <= 1
+    assert [name for name in order if name.startswith("few")] == ["few0", "few1", "few2"]
+    assert max(order.index(f"few{number}") for number in range(3)) <= 7
+
+
+def served(governor: Governor, bucket: Bucket, clock: Clock, calls: int) -> list[str]:
+    """Who is granted the next calls."""
+    waits = {f"many{n}": "many" for n in range(1000)} | {f"few{n}": "few" for n in range(3)} | {"single": "other"}
+    order: list[str] = []
+    for _ in range(calls):
+        clock.now += 60
+        first = next(name for name in waits if governor.place(bucket, name) == 1)
+        granted(governor.acquire(bucket, first, 2, waits[first]))
+        order.append(first)
+    return order
+
+
+def test_severity_goes_first_even_into_a_line_that_lags(governor: Governor, clock: Clock) -> None:
+    """A penalty held everybody up for an hour: who is more urgent still overtakes all of them at once."""
+    bucket = replace(BUCKET, per_hour=0, ticket_seconds=100_000)
+    for number in range(300):
+        governor.acquire(bucket, f"many{number}", 2, "many")
+    governor.penalise(bucket, 3600)
+    clock.now += 3000
+    assert waiting(governor.acquire(bucket, "urgent", 1, "urgent")).place == 1
+
+
+def test_cancelled_tickets_are_not_held_against_their_flow(governor: Governor) -> None:
+    bucket = replace(BUCKET, per_hour=0)
+    for number in range(103):
+        governor.acquire(bucket, f"a{number}", 2, "a")
+    for number in range(3, 103):
+        governor.leave(bucket, f"a{number}", "a")
+    for number in range(10):
+        governor.acquire(bucket, f"b{number}", 2, "b")
+    assert waiting(governor.acquire(bucket, "next", 2, "a")).place <= 3
+
+
+def test_idle_flows_are_forgotten(governor: Governor, redis_client: redis.Redis) -> None:
+    bucket = replace(BUCKET, per_minute=0, per_hour=0)
+    for number in range(500):
+        granted(governor.acquire(bucket, f"t{number}", 2, f"flow{number}"))
+    assert int(redis_client.hlen(f"{bucket.key}:flows")) < 250
+
+
+def test_the_seconds_of_a_quarter_of_an_hour(governor: Governor, clock: Clock) -> None:
+    bucket = replace(BUCKET, per_minute=0, per_hour=0, cpu_seconds=100.0)
+    for number in range(2):
+        lease = granted(governor.acquire(bucket, f"t{number}"))
+        clock.now += 60
+        governor.release(lease)
+    # 120 s are spent; the first 60 of them ended 60 s ago, and leave the 900 s in 840.
+    assert waiting(governor.acquire(bucket, "next")).eta == 840.0
+    clock.now += 841
+    granted(governor.acquire(bucket, "next"))
+
+
+def test_slack_makes_the_windows_longer(governor: Governor, clock: Clock) -> None:
+    bucket = replace(BUCKET, per_minute=1, slack=2.0)
+    granted(governor.acquire(bucket, "a"))
+    clock.now += 61
+    assert waiting(governor.acquire(bucket, "b")).eta == 1.0
+    clock.now += 1
+    granted(governor.acquire(bucket, "b"))
 
 
 def test_a_silent_ticket_loses_its_place(governor: Governor, clock: Clock) -> None:
@@ -266,7 +347,7 @@ def test_keys_do_not_stay_for_ever(governor: Governor, redis_client: redis.Redis
     governor.penalise(POOL, 5)
     governor.release(lease)
     keys = redis_client.keys("*")
-    assert len(keys) == 8 and all(0 < redis_client.ttl(key) <= 86_400 for key in keys)
+    assert len(keys) == 10 and all(0 < redis_client.ttl(key) <= 86_400 for key in keys)
     assert all(b"{tenant|logs}" in key for key in keys)
 
 

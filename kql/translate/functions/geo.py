@@ -1,8 +1,8 @@
 """Where addresses are: refused until an administrator supplies the data.
 
 Kusto reads MaxMind's GeoLite2 (https://learn.microsoft.com/en-us/kusto/query/geo-info-from-ip-address-function);
-nothing else answers the same, and no copy of it is delivered here. With a table of its networks (first and last address as
-``network6.number_sql`` gives them, and the bag to answer), the function is one ASOF join.
+nothing else answers the same, and no copy of it is delivered here. With a table of its networks (first and last
+address as ``network6.number_sql`` gives them, and the bag to answer), the function is one ASOF join.
 """
 
 from __future__ import annotations

@@ -1,0 +1,63 @@
+"""What the KQL editor asks for while a person writes: a schema, a check, one typed value as a literal."""
+
+import hashlib
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.cache import get_conditional_response, patch_cache_control
+from django.views.decorators.http import require_GET, require_POST
+
+from hunting.binding import MAX_KQL
+from hunting.models import Source
+from hunting.values import ParameterError, parse_type
+from hunting.views import editing
+from ircase import access
+from ircase.views.doors import case_to_change
+
+
+@require_GET
+@login_required
+def schema(request: HttpRequest, reference: str) -> HttpResponse:
+    """`?source=`: its tables and hunts. The browser keeps the answer and asks by its ETag whether it still holds."""
+    case = access.get_case(access.current_user(request), reference)
+    source = _source(request.GET.get("source", ""))
+    if source is None:
+        return JsonResponse({"error": "No such source."}, status=400)
+    response = JsonResponse(editing.schema(case, source), json_dumps_params={"separators": (",", ":")})
+    etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+    response["ETag"] = etag
+    patch_cache_control(response, private=True, no_cache=True)
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@require_POST
+@login_required
+def check(request: HttpRequest, reference: str) -> HttpResponse:
+    """`kql`, `source`: what the local engine cannot run, and the constants that may be given as typed values."""
+    _, case = case_to_change(request, reference)
+    source, text = _source(request.POST.get("source", "")), request.POST.get("kql", "")
+    if source is None or len(text) > MAX_KQL or "\x00" in text:
+        return JsonResponse({"error": f"A query is text of at most {MAX_KQL:,} characters."}, status=422)
+    found = {"findings": editing.findings(case, source, text), "constants": editing.constants(case, text)}
+    return _fresh(JsonResponse(found))
+
+
+@require_POST
+@login_required
+def value(request: HttpRequest, reference: str) -> HttpResponse:
+    """`kind`, `value`: the KQL literal, in the type's one spelling; 422 with what is expected."""
+    case_to_change(request, reference)
+    try:
+        written = editing.written(parse_type(request.POST.get("kind", "")), request.POST.get("value", ""))
+    except ParameterError as error:
+        return JsonResponse({"error": str(error)}, status=422)
+    return _fresh(JsonResponse({"literal": written}))
+
+
+def _source(text: str) -> Source | None:
+    return Source(text) if text in Source.values else None
+
+
+def _fresh(response: HttpResponse) -> HttpResponse:
+    patch_cache_control(response, private=True, no_store=True)
+    return response

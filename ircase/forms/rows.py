@@ -1,0 +1,54 @@
+"""What a row of a table becomes: an event, an asset, an indicator, or indicators of many rows at once."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
+from ircase.grid import MAX_PAGE
+from ircase.models import Asset, Event, Indicator
+
+
+class RowEventForm(forms.Form):
+    """A row on the timeline."""
+
+    at = MomentField(label="When")
+    title = forms.CharField(max_length=300, label="What happened")
+    technique = forms.RegexField(
+        r"^T\d{4}(\.\d{3})?$", max_length=16, required=False, label="ATT&CK technique", help_text="As in T1547.001."
+    )
+    lane = forms.ChoiceField(choices=Event.Lane.choices, label="Whose act")
+    description = LongTextField(rows=2, required=False, label="Note")
+
+
+class RowAssetForm(forms.Form):
+    kind = forms.ChoiceField(choices=Asset.Kind.choices)
+    name = forms.CharField(max_length=255)
+
+
+class RowIndicatorForm(forms.Form):
+    kind = forms.ChoiceField(choices=Indicator.Kind.choices)
+    value = forms.CharField(max_length=2048)
+    verdict = forms.ChoiceField(choices=Indicator.Verdict.choices, required=False)
+
+
+class RowsForm(ScopedForm):
+    """Chosen rows as indicators: the values of one column, each once. Without a kind it is recognised."""
+
+    column = forms.ChoiceField()
+    kind = forms.ChoiceField(choices=with_blank(Indicator.Kind.choices, "Recognise it"), required=False)
+    verdict = forms.ChoiceField(choices=Indicator.Verdict.choices, initial=Indicator.Verdict.UNKNOWN)
+
+    def __init__(self, *args: object, columns: list[str], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["column"]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = [(name, name) for name in columns]
+
+    def numbers(self) -> list[int]:
+        """The rows that were picked. Raises ValidationError where there are none, or something that is no number."""
+        picked = self.data.getlist("rows") if hasattr(self.data, "getlist") else []
+        if not picked:
+            raise ValidationError("Pick at least one row.")
+        if len(picked) > MAX_PAGE or not all(text.isascii() and text.isdigit() and len(text) < 16 for text in picked):
+            raise ValidationError("These are no rows of a page.")
+        return [int(text) for text in picked]

@@ -1,0 +1,51 @@
+"""Rows of a Parquet file for people: paged, sorted, filtered, counted and compared by DuckDB in a locked connection.
+
+Nothing that a person types becomes SQL: a column is one of the columns given, an operator one of `OPERATORS`, and a
+value is bound as a parameter.
+"""
+
+from ircase.grid.comparing import Change, Comparison, compare
+from ircase.grid.finding import Sighting, find
+from ircase.grid.model import (
+    CELL_CHARACTERS,
+    MAX_FILTER_TEXT,
+    MAX_FILTERS,
+    MAX_PAGE,
+    OPERATORS,
+    Filter,
+    GridError,
+    GridPage,
+    GridRow,
+    Operator,
+    cell_text,
+)
+from ircase.grid.pages import page, row, rows, stream, write
+from ircase.grid.statistics import Bin, Statistics, Top, statistics
+
+__all__ = [
+    "CELL_CHARACTERS",
+    "MAX_FILTERS",
+    "MAX_FILTER_TEXT",
+    "MAX_PAGE",
+    "OPERATORS",
+    "Bin",
+    "Change",
+    "Comparison",
+    "Filter",
+    "GridError",
+    "GridPage",
+    "GridRow",
+    "Operator",
+    "Sighting",
+    "Statistics",
+    "Top",
+    "cell_text",
+    "compare",
+    "find",
+    "page",
+    "row",
+    "rows",
+    "statistics",
+    "stream",
+    "write",
+]
