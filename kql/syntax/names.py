@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from kql.syntax.tree import (
     Argument,
     Call,
+    Constant,
     Find,
     Function,
     Let,
@@ -24,7 +25,7 @@ _TABLE_CALLS = frozenset({"ipv4_lookup", "ipv6_lookup", "materialize", "toscalar
 
 def tables_in(query: Query) -> tuple[set[str], set[str]]:
     """The names that stand for tables and that the query did not bind itself, and the patterns that do."""
-    found = set(_tables(query, frozenset()))
+    found = {*_tables(query, frozenset()), *_spelled(query)}
     return {name for name in found if "*" not in name}, {name for name in found if "*" in name}
 
 
@@ -75,3 +76,49 @@ def _in_let(let: Let, bound: frozenset[str]) -> Iterator[str]:
 def _free(node: Name | Pattern, bound: frozenset[str]) -> Iterator[str]:
     if node.text not in bound:
         yield node.text
+
+
+def _spelled(query: Query) -> Iterator[str]:
+    """The tables of ``table("Name")``, the name also bound by ``let`` or given to a function of the query's own."""
+    nodes = list(_nodes(query))
+    lets = [node for node in nodes if isinstance(node, Let)]
+    texts = {let.name: let.value for let in lets}
+    functions = {let.name: let.value for let in lets if isinstance(let.value, Function)}
+    asked = {name: _asked(function) for name, function in functions.items()}
+    for call in nodes:
+        if not isinstance(call, Call):
+            continue
+        given: list[Node] = [each.value for each in call.arguments[:1]] if call.name == "table" else []
+        if call.name in functions:
+            given += _given(call, functions[call.name], asked[call.name])
+        for value in given:
+            meant = texts.get(value.text) if isinstance(value, Name) else value
+            if isinstance(meant, Constant) and isinstance(meant.value, str):
+                yield meant.value
+
+
+def _asked(function: Function) -> set[str]:
+    """The parameters of a function that name tables in it."""
+    calls = [node for node in _nodes(function.body) if isinstance(node, Call) and node.name == "table"]
+    return {each.value.text for call in calls for each in call.arguments[:1] if isinstance(each.value, Name)}
+
+
+def _given(call: Call, function: Function, asked: set[str]) -> Iterator[Node]:
+    """What a call gives to the parameters of ``asked``."""
+    plain = iter([each.value for each in call.arguments if each.name is None])
+    named = {each.name: each.value for each in call.arguments if each.name is not None}
+    for parameter in function.parameters:
+        value = named.get(parameter.name) or next(plain, None) or parameter.default
+        if parameter.name in asked and value is not None:
+            yield value
+
+
+def _nodes(node: object) -> Iterator[Node]:
+    """A node and all beneath it."""
+    if isinstance(node, tuple | list):
+        for item in node:
+            yield from _nodes(item)
+    elif isinstance(node, Node):
+        yield node
+        for field in fields(node):
+            yield from _nodes(getattr(node, field.name))

@@ -23,6 +23,7 @@ from kql.syntax.tree import (
     GetSchema,
     Invoke,
     Name,
+    Named,
     Operator,
     Pattern,
     Project,
@@ -127,8 +128,8 @@ class OperatorReader(FindingReader):
         self.parameters()
         if self.sees("*"):
             star = self.take()
-            return Distinct((Pattern("*", span=star.span),), span=word.span)
-        return Distinct(self.expressions(), span=word.span)
+            return Distinct((Named(Pattern("*", span=star.span), span=star.span),), span=word.span)
+        return Distinct(self.named_list(), span=word.span)
 
     def _take(self, word: Token) -> Operator:
         return Take(self.expression(), span=word.span)

@@ -212,12 +212,13 @@ class ShapingReader(ClauseReader):
         partition: tuple[Expression, ...] = ()
         order: tuple[OrderKey, ...] = ()
         declared: tuple[ScanColumn, ...] = ()
-        if self.accept("partition"):
+        while self.sees("partition", "order"):
+            clause = self.take().text
             self.expect("by")
-            partition = self.expressions()
-        if self.accept("order"):
-            self.expect("by")
-            order = self.order_keys()
+            if clause == "partition":
+                partition = self.expressions()
+            else:
+                order = self.order_keys()
         if self.accept("declare"):
             declared = self._scan_columns()
         self.expect("with", "Write it as scan with (step s1: condition; ...).")

@@ -296,9 +296,9 @@ class ProjectRename(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Distinct(Operator):
-    """``distinct a, b``; ``*`` is one Pattern."""
+    """``distinct a, x = b``; ``*`` is one Pattern."""
 
-    items: tuple[Expression, ...]
+    items: tuple[Named, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/ and the pages o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -49,6 +50,13 @@ from kql.translate.values import (
 from kql.types import KqlType
 
 _SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
+_LONG = 1 << 63
+_OF_NO_ROW = re.compile(r"\(SELECT v FROM \(SELECT \* FROM shared\d+\)\)")
+"""What ``toscalar`` is in SQL: the same for every row."""
+_YEAR_ONE = 62135596800000000
+"""Microseconds from KQL's first moment to 1970."""
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
 _CONVERT = "Convert it first, with tostring(), tolong(), todouble() or todatetime()."
 
 
@@ -271,7 +279,7 @@ class Compiler:
                 **place(node.span),
                 hint="Convert one, with tostring(), tolong(), todouble() or todatetime().",
             )
-        pair = compared(left, right)
+        pair = compared(left, right) or (None if ordered else as_written(left, right))
         if pair is None or (ordered and pair[0].type in ("string", "dynamic", "guid", "bool")):
             if pair is not None and pair[0].type in ("string", "guid", "bool"):
                 return pair
@@ -363,6 +371,8 @@ class Compiler:
 
     def _in_table(self, value: Sql, rows: Rows, folded: bool) -> str:
         first = rows.fields[0].value
+        if first.type == "dynamic":
+            return _in_texts(value, texts_of(first, f" FROM ({rows.sql})"), folded)
         pair = compared(value, first) if not folded else (value, conversions.to_string(first))
         if pair is None:
             pair = conversions.to_string(value), conversions.to_string(first)
@@ -373,13 +383,12 @@ class Compiler:
         tests: list[str] = []
         plain: list[str] = []
         for item in self._flat(node.items):
-            wanted, sides = item, None
-            if folded:
-                wanted = conversions.to_string(item)
-            sides = compared(value, wanted)
-            if wanted.type == "dynamic":
-                tests.append(self._in_dynamic(value, wanted, folded))
-            elif sides is None:
+            if item.type == "dynamic":
+                tests.append(self._in_dynamic(value, item, folded))
+                continue
+            wanted = conversions.to_string(item) if folded else item
+            sides = compared(value, wanted) or as_written(value, wanted)
+            if sides is None:
                 raise KqlSchemaError(
                     f"{node.operator} does not take a {value.type} and a {wanted.type}.",
                     **place(node.span),
@@ -406,6 +415,8 @@ class Compiler:
         return found
 
     def _in_dynamic(self, value: Sql, array: Sql, folded: bool) -> str:
+        if _OF_NO_ROW.fullmatch(array.text):
+            return _in_texts(value, texts_of(array), folded)
         elements = needles_sql(array)
         left = conversions.to_string(value).text
         if folded:
@@ -416,27 +427,32 @@ class Compiler:
         text = self._needed_text(value, node.value)
         joined = " OR " if node.operator == "has_any" else " AND "
         if table is not None:
-            needle = conversions.to_string(table.fields[0].value)
-            wanted = [Sql(needle.text, "string", False)]
-            test = string_operation("has", text, wanted[0])
-            if node.operator == "has_all":
-                test = f"NOT {test}"
-            found = f"EXISTS (SELECT 1 FROM ({table.sql}) WHERE {test})"
-            return Sql(f"({'NOT ' if node.operator == 'has_all' else ''}{found})", "bool", False)
+            return Sql(
+                self._has_texts(node, text, texts_of(table.fields[0].value, f" FROM ({table.sql})")), "bool", False
+            )
         tests = []
         items = self._flat(node.items)
         plain = [str(each.literal.value) for each in items if each.type == "string" and each.literal is not None]
         if node.operator == "has_any" and len(plain) == len(items) and all(map(str.isascii, plain)) and "" not in plain:
             return Sql(terms_pattern(text, plain, sensitive=False) if plain else "false", "bool", False)
         for item in items:
-            if item.type == "dynamic":
+            if item.type == "dynamic" and _OF_NO_ROW.fullmatch(item.text):
+                tests.append(self._has_texts(node, text, texts_of(item)))
+            elif item.type == "dynamic":
                 lists = f"list_transform({needles_sql(item)}, lambda e: e->>'$')"
-                found = string_operation("has", text, Sql("needle", "string", False))
+                found = _has(text, "needle")
                 fold = "list_bool_or" if node.operator == "has_any" else "list_bool_and"
                 tests.append(f"coalesce({fold}(list_transform({lists}, lambda needle: {found})), false)")
             else:
                 tests.append(string_operation("has", text, conversions.to_string(item)))
         return Sql(f"({joined.join(tests) or 'false'})", "bool", False)
+
+    def _has_texts(self, node: Among, text: Sql, needles: str) -> str:
+        """``has_any`` or ``has_all`` of what a SELECT gives."""
+        test = _has(text, "n")
+        if node.operator == "has_all":
+            return f"(NOT EXISTS (SELECT 1 FROM ({needles}) WHERE NOT {test}))"
+        return f"EXISTS (SELECT 1 FROM ({needles}) WHERE {test})"
 
     # --- calls
 
@@ -553,6 +569,11 @@ def returns_table(binding: UserFunction) -> bool:
     if isinstance(body, Pipeline):
         return True
     scope = binding.scope
+    if isinstance(body, Name | Call):
+        name = body.text if isinstance(body, Name) else body.name
+        own = next((let for let in reversed(binding.function.body.lets) if let.name == name), None)
+        if own is not None:
+            return returns_table(_own(own, binding))
     if isinstance(body, Name):
         parameter = next((each for each in binding.function.parameters if each.name == body.text), None)
         if parameter is not None:
@@ -566,6 +587,15 @@ def returns_table(binding: UserFunction) -> bool:
             return returns_table(inner)
         return body.name in ("materialize", "table", "view")
     return False
+
+
+def _own(let: Let, binding: UserFunction) -> UserFunction:
+    """A function whose body is what a ``let`` of this function's body stands for."""
+    if isinstance(let.value, Function):
+        return replace(binding, function=let.value)
+    body = binding.function.body
+    before = body.lets[: body.lets.index(let)]
+    return replace(binding, function=replace(binding.function, body=replace(body, lets=before, body=let.value)))
 
 
 def bound_parameters(compiler: Compiler, node: Call, binding: UserFunction, piped: Rows | None = None) -> Scope:
@@ -653,10 +683,39 @@ def compared(left: Sql, right: Sql) -> tuple[Sql, Sql] | None:
         if one.type == "string" and one.literal is not None and other.type in ("datetime", "timespan", "guid"):
             pair = conversions.convert(one, other.type), other
             return (pair[1], pair[0]) if swap else pair
+        if one.type == "bool" and other.type in NUMBERS:
+            pair = conversions.convert(one, other.type), other
+            return (pair[1], pair[0]) if swap else pair
     kind = conversions.common_type([left.type, right.type])
     if kind is None or kind == "dynamic":
         return None
     return conversions.convert(left, kind), conversions.convert(right, kind)
+
+
+def as_written(left: Sql, right: Sql) -> tuple[Sql, Sql] | None:
+    """Two values where one is a literal that says the same in the other's type: for ``==``, ``!=`` and ``in`` alone.
+
+    Microsoft's own hunts write ``EventID == "4688"`` over an int, ``ResultType == 0`` over a string; the language
+    takes any two scalars here. A literal that the other type would spell otherwise (``"04688"``) has no one reading.
+    """
+    if left.literal is not None and right.literal is None:
+        literal_ = _as_written(left.literal, right.type)
+        return None if literal_ is None else (literal_, right)
+    if right.literal is not None and left.literal is None:
+        literal_ = _as_written(right.literal, left.type)
+        return None if literal_ is None else (left, literal_)
+    return None
+
+
+def _as_written(constant: Constant, kind: KqlType) -> Sql | None:
+    value = constant.value
+    if constant.type in INTEGERS and kind == "string" and value is not None:
+        return literal(str(value), "string")
+    if constant.type != "string":
+        return None
+    if kind in INTEGERS and _WHOLE.fullmatch(value):
+        return literal(int(value), "long") if abs(int(value)) < _LONG else None
+    return literal(_TRUTH[value.lower()], "bool") if kind == "bool" and value.lower() in _TRUTH else None
 
 
 def arithmetic(operator: str, left: Sql, right: Sql) -> Sql | None:
@@ -704,8 +763,12 @@ def _moments(operator: str, left: Sql, right: Sql) -> Sql | None:
             return of_type(f"CAST({left.text} * {right.text} AS BIGINT)", "timespan", left, right)
         case ("timespan", "/", "int" | "long" | "real" | "decimal"):
             return maybe_null(f"CAST(trunc({left.text} / nullif({right.text}, 0)) AS BIGINT)", "timespan", left, right)
+        case ("datetime", "/", "datetime" | "timespan"):
+            divisor = right.text if right.type == "timespan" else f"(epoch_us({right.text}) + {_YEAR_ONE})"
+            ticks = f"(epoch_us({left.text}) + {_YEAR_ONE})"
+            return maybe_null(f"(CAST({ticks} AS DOUBLE) / nullif({divisor}, 0))", "real", left, right)
         case ("datetime", "%", "timespan"):
-            ticks = f"(epoch_us({left.text}) + 62135596800000000)"
+            ticks = f"(epoch_us({left.text}) + {_YEAR_ONE})"
             return maybe_null(f"({ticks} % nullif({right.text}, 0))", "timespan", left, right)
     return None
 
@@ -731,5 +794,26 @@ def elements_sql(array: Sql) -> str:
 
 
 def needles_sql(value: Sql) -> str:
-    """What a dynamic value in a list stands for: an array for its elements, anything else for itself."""
-    return f"coalesce(TRY_CAST({value.text} AS JSON[]), [{value.text}])"
+    """What a dynamic value in a list stands for: an array for its elements, those of arrays in it included; anything
+    else for itself."""
+    outer = f"coalesce(TRY_CAST({value.text} AS JSON[]), [{value.text}])"
+    return f"flatten(list_transform({outer}, lambda o: coalesce(TRY_CAST(o AS JSON[]), [o])))"
+
+
+def texts_of(value: Sql, source: str = "") -> str:
+    """A SELECT of the texts that a value stands for in a list, each once, in the column ``n``. ``source``: a FROM."""
+    if value.type != "dynamic":
+        return f"SELECT DISTINCT {conversions.to_string(value).text} AS n{source}"
+    elements = f"SELECT unnest({needles_sql(value)}) AS e{source}"
+    return f"SELECT DISTINCT e->>'$' AS n FROM ({elements}) WHERE (e->>'$') IS NOT NULL"
+
+
+def _in_texts(value: Sql, texts: str, folded: bool) -> str:
+    left = conversions.to_string(value).text
+    return f"lower({left}) IN (SELECT lower(n) FROM ({texts}))" if folded else f"{left} IN (SELECT n FROM ({texts}))"
+
+
+def _has(text: Sql, needle: str) -> str:
+    """``has`` of a text that is only known when it runs: most are not there at all, which is told without a pattern."""
+    found = string_operation("has", text, Sql(needle, "string", False))
+    return f"CASE WHEN contains(lower({text.text}), lower({needle})) THEN {found} ELSE false END"

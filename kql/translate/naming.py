@@ -22,9 +22,10 @@ _PASSING = frozenset(
 _PREFIXED = {"strlen": "strlen", "gettype": "type"}
 _SORTS = frozenset({"array_sort_asc", "array_sort_desc"})
 _AGGREGATES = {
-    "make_list": "list", "make_list_if": "list", "make_set": "set", "make_set_if": "set", "make_bag": "bag_",
-    "make_bag_if": "bag_", "make_list_with_nulls": "list", "count_distinct": "count_distinct",
-    "count_distinctif": "count_distinctif", "take_any": "", "takeany": "", "any": "", "anyif": "", "take_anyif": "",
+    "make_list": "list", "make_list_if": "list", "make_set": "set", "make_set_if": "set", "make_bag": "bag",
+    "make_bag_if": "bag", "makelist": "list", "makeset": "set", "make_list_with_nulls": "list",
+    "count_distinct": "count_distinct", "count_distinctif": "count_distinctif",
+    "take_any": "", "takeany": "", "any": "", "anyif": "", "take_anyif": "",
     "arg_max": "", "arg_min": "", "argmax": "", "argmin": "",
 }  # fmt: skip
 

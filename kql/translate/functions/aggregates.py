@@ -11,6 +11,7 @@ from collections.abc import Callable
 from kql.errors import KqlSchemaError
 from kql.syntax.cursor import place
 from kql.translate import conversions
+from kql.translate.functions.dynamics import bound
 from kql.translate.functions.registry import Invocation, aggregate, refuse
 from kql.translate.values import NUMBERS, Sql, maybe_null
 from kql.types import KqlType
@@ -201,6 +202,11 @@ def _make_list(call: Invocation) -> Sql:
     return _listed(call, _present(call.values[0], ""), 1)
 
 
+@aggregate("makelist", 1, 2, page="make-list-aggregation-function", note="The old spelling: at most 128, unless said.")
+def _makelist(call: Invocation) -> Sql:
+    return _listed(call, _present(call.values[0], ""), 1, _LEGACY)
+
+
 @aggregate("make_list_if", 2, 3)
 def _make_list_if(call: Invocation) -> Sql:
     condition = call.compiler.condition(call.argument(1))
@@ -222,20 +228,24 @@ def _present(value: Sql, condition: str) -> str:
     return f" FILTER (WHERE {' AND '.join(tests)})" if tests else ""
 
 
-def _listed(call: Invocation, where: str, size: int) -> Sql:
+_LEGACY = 128
+"""How many elements the old spellings give where the query does not say."""
+
+
+def _listed(call: Invocation, where: str, size: int, most: int = 0) -> Sql:
     element = conversions.to_dynamic(call.values[0]).text if call.values[0].type not in _PLAIN else call.values[0].text
     whole = f"list({element}{ordered(call)}){where}"
-    return _never(f"to_json(coalesce({_cut(call, whole, size)}, []))", "dynamic")
+    return _never(f"to_json(coalesce({_cut(call, whole, size, most)}, []))", "dynamic")
 
 
 _PLAIN = frozenset({"string", "int", "long", "bool", "dynamic"})
 """Types whose SQL form is their JSON form."""
 
 
-def _cut(call: Invocation, whole: str, index: int) -> str:
-    """A list of at most as many elements as the argument at ``index`` says."""
+def _cut(call: Invocation, whole: str, index: int, otherwise: int) -> str:
+    """A list of at most as many elements as the argument at ``index`` says, or ``otherwise``; 0 is all of them."""
     if index >= call.count:
-        return whole
+        return f"({whole})[1:{otherwise}]" if otherwise else whole
     most = call.integer(index)
     if most < 1:
         raise call.unsupported(f"{call.name}() of at most {most} elements.", "Write 1 or more.")
@@ -247,12 +257,17 @@ def _make_set(call: Invocation) -> Sql:
     return _set(call, "", 1)
 
 
+@aggregate("makeset", 1, 2, page="make-set-aggregation-function", note="The old spelling: at most 128, unless said.")
+def _makeset(call: Invocation) -> Sql:
+    return _set(call, "", 1, _LEGACY)
+
+
 @aggregate("make_set_if", 2, 3)
 def _make_set_if(call: Invocation) -> Sql:
     return _set(call, call.compiler.condition(call.argument(1)), 2)
 
 
-def _set(call: Invocation, condition: str, size: int) -> Sql:
+def _set(call: Invocation, condition: str, size: int, most: int = 0) -> Sql:
     """The distinct values, in the order in which they first come; of arrays, their elements."""
     value = call.values[0]
     where = _present(value, condition)
@@ -262,7 +277,7 @@ def _set(call: Invocation, condition: str, size: int) -> Sql:
     else:
         element = value.text if value.type in _PLAIN else conversions.to_dynamic(value).text
         whole = f"list(DISTINCT {element}){where}"
-    return _never(f"to_json(coalesce({_cut(call, whole, size)}, []))", "dynamic")
+    return _never(f"to_json(coalesce({_cut(call, whole, size, most)}, []))", "dynamic")
 
 
 @aggregate("make_bag", 1, 2)
@@ -279,11 +294,15 @@ def _bag(call: Invocation, condition: str) -> Sql:
     """All properties of the bags; of a name that comes twice, the first value. Anything that is no bag is left out."""
     value = call.dynamic(0)
     tests = [f"json_type({value.text}) = 'OBJECT'", *([condition] if condition else [])]
-    pairs = f"list_transform(json_keys({value.text}), lambda k: {{'k': k, 'v': json_extract({value.text}, [k])[1]}})"
-    whole = f"flatten(list({pairs}{ordered(call)}) FILTER (WHERE {' AND '.join(tests)}))"
-    first = f"list_filter({whole}, lambda e, i: list_position(list_transform({whole}, lambda f: f.k), e.k) = i)"
-    bag = f"map_from_entries(list_transform({first}, lambda e: {{'k': e.k, 'v': e.v}}))"
-    return _never(f"coalesce(to_json({bag}), '{{}}'::JSON)", "dynamic")
+    properties = f"TRY_CAST({value.text} AS MAP(VARCHAR, JSON))"
+    entries, keys = (
+        f"flatten(list({look}({properties}){ordered(call)}) FILTER (WHERE {' AND '.join(tests)}))"
+        for look in ("map_entries", "map_keys")
+    )
+    # The place of each key's first entry: to look at every entry instead costs the square of their number.
+    places = "list_sort(list_transform(list_distinct(s.k), lambda k: list_position(s.k, k)))"
+    bag = bound(f"to_json(map_from_entries(list_transform({places}, lambda i: s.e[i])))", e=entries, k=keys)
+    return _never(f"coalesce({bag}, '{{}}'::JSON)", "dynamic")
 
 
 @aggregate("take_any any takeany", 1, page="take-any-aggregation-function")

@@ -16,7 +16,7 @@ _MOST = 64
 _RANGE_MOST = 1_048_576
 
 
-@scalar("array_length", 1)
+@scalar("array_length arraylength", 1, page="array-length-function")
 def array_length(call: Invocation) -> Sql:
     """How many elements; null for what is no array."""
     value = call.dynamic(0)

@@ -14,7 +14,6 @@ from kql.syntax.tree import (
     Distinct,
     Expression,
     GetSchema,
-    Named,
     OrderKey,
     Pattern,
     Render,
@@ -111,13 +110,15 @@ def count(node: Count, rows: Rows, scope: Scope) -> Rows:
 @operator(Distinct, "distinct")
 def distinct(node: Distinct, rows: Rows, scope: Scope) -> Rows:
     """The combinations of some columns' values, each once."""
-    if len(node.items) == 1 and isinstance(node.items[0], Pattern):
+    if len(node.items) == 1 and isinstance(node.items[0].value, Pattern):
         cells = [(each.name, each.value) for each in rows.fields]
     else:
-        items = [Named(item, span=item.span) for item in node.items]
-        namer = Namer(spelled(items, "distinct"))
+        namer = Namer(spelled(node.items, "distinct"))
         compiler = Compiler(scope, rows)
-        cells = [(namer.take(expression_name(item)), compiler.value(item)) for item in node.items]
+        cells = [
+            (namer.take(item.names[0] if item.names else expression_name(item.value)), compiler.value(item.value))
+            for item in node.items
+        ]
     fields = [Field(name, value.type, scope.translation.fresh(), value.nullable) for name, value in cells]
     select = ", ".join(f"{value.text} AS {field.sql}" for (_, value), field in zip(cells, fields, strict=True))
     return Rows(f"SELECT DISTINCT {select} FROM ({rows.sql})", tuple(fields))
