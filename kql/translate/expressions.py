@@ -5,8 +5,7 @@ https://learn.microsoft.com/en-us/kusto/query/scalar-data-types/ and the pages o
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kql.errors import KqlError, KqlSchemaError, KqlUnsupported
@@ -19,8 +18,6 @@ from kql.syntax.tree import (
     Constant,
     Element,
     Expression,
-    Function,
-    Let,
     Member,
     Name,
     Node,
@@ -31,11 +28,14 @@ from kql.syntax.tree import (
     Subquery,
 )
 from kql.translate import conversions, patterns
+from kql.translate.arithmetic import CONVERT, arithmetic, as_written, compared
 from kql.translate.beside import Window
 from kql.translate.context import Scalar, Scope, Tabular, Translation, UserFunction
 from kql.translate.functions import registry
 from kql.translate.functions.registry import Invocation
-from kql.translate.matching import equality, string_operation, terms_pattern, total
+from kql.translate.lets import bound_parameters, returns_table, with_lets
+from kql.translate.matching import equality, string_operation
+from kql.translate.membership import among
 from kql.translate.rows import Rows, unknown_column
 from kql.translate.values import (
     INTEGERS,
@@ -50,14 +50,6 @@ from kql.translate.values import (
 from kql.types import KqlType
 
 _SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_WHOLE = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
-_LONG = 1 << 63
-_OF_NO_ROW = re.compile(r"\(SELECT v FROM \(SELECT \* FROM shared\d+\)\)")
-"""What ``toscalar`` is in SQL: the same for every row."""
-_YEAR_ONE = 62135596800000000
-"""Microseconds from KQL's first moment to 1970."""
-_TRUTH = {"true": True, "false": False, "1": True, "0": False}
-_CONVERT = "Convert it first, with tostring(), tolong(), todouble() or todatetime()."
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class Compiler:
             case Binary():
                 return self._binary(node)
             case Among():
-                return self._among(node)
+                return among(self, node)
             case Between():
                 return self._between(node)
             case Side(side=side, name=name):
@@ -198,7 +190,7 @@ class Compiler:
             return literal(-operand.value if sign == "-" else operand.value, operand.type)
         value = self.value(operand)
         if value.type not in NUMBERS | {"timespan"}:
-            raise KqlSchemaError(f"A {value.type} has no sign.", **place(operand.span), hint=_CONVERT)
+            raise KqlSchemaError(f"A {value.type} has no sign.", **place(operand.span), hint=CONVERT)
         return of_type(f"({sign}{value.text})", value.type, value)
 
     def _binary(self, node: Binary) -> Sql:
@@ -286,7 +278,7 @@ class Compiler:
             raise KqlSchemaError(
                 f"{node.operator} does not take a {left.type} and a {right.type}.",
                 **place(node.span),
-                hint=_CONVERT,
+                hint=CONVERT,
             )
         return pair
 
@@ -295,7 +287,7 @@ class Compiler:
         result = arithmetic(node.operator, left, right)
         if result is not None:
             return result
-        hint = "Join texts with strcat()." if "string" in from_types and node.operator == "+" else _CONVERT
+        hint = "Join texts with strcat()." if "string" in from_types and node.operator == "+" else CONVERT
         raise KqlSchemaError(
             f"{node.operator} does not take a {left.type} and a {right.type}.", **place(node.span), hint=hint
         )
@@ -309,44 +301,14 @@ class Compiler:
             raise KqlSchemaError(
                 f"between does not take a {value.type}, a {low.type} and a {high.type}.",
                 **place(node.span),
-                hint=_CONVERT,
+                hint=CONVERT,
             )
         inside = f"({lows[0].text} >= {lows[1].text} AND {highs[0].text} <= {highs[1].text})"
         if node.negated:
             inside = f"(NOT {inside})"
         return of_type(inside, "bool", value, low, high)
 
-    # --- lists
-
-    def _among(self, node: Among) -> Sql:
-        if isinstance(node.value, Pattern):
-            raise KqlSchemaError(f"* has no {node.operator} here.", **place(node.span), hint="Name a column.")
-        value = self.value(node.value)
-        table = self._one_column(node)
-        if node.operator in ("has_any", "has_all"):
-            return self._has_list(node, value, table)
-        folded = node.operator.endswith("~")
-        negated = node.operator.startswith("!")
-        if folded:
-            value = self._needed_text(value, node.value)
-        inside = self._in_items(node, value, folded) if table is None else self._in_table(value, table, folded)
-        return Sql(total(inside, value, negated=negated), "bool", False)
-
-    def _needed_text(self, value: Sql, node: Expression) -> Sql:
-        if value.type in ("string", "dynamic", "guid"):
-            return conversions.to_string(value)
-        raise KqlSchemaError(
-            f"A text is needed here, and this is a {value.type}.", **place(node.span), hint="Use tostring()."
-        )
-
-    def _one_column(self, node: Among) -> Rows | None:
-        """The table in the brackets of ``in``, of which the first column counts; None where values stand there."""
-        if len(node.items) != 1:
-            return None
-        rows = self.table(node.items[0])
-        if rows is not None and not rows.fields:
-            raise KqlSchemaError("This table has no column.", **place(node.span), hint="Project one.")
-        return rows
+    # --- tables and calls
 
     def table(self, node: Expression) -> Rows | None:
         """The rows that an expression stands for; None where it is a value."""
@@ -368,93 +330,6 @@ class Compiler:
         if isinstance(binding, UserFunction):
             return returns_table(binding)
         return node.name in ("materialize", "table", "view") and binding is None
-
-    def _in_table(self, value: Sql, rows: Rows, folded: bool) -> str:
-        first = rows.fields[0].value
-        if first.type == "dynamic":
-            return _in_texts(value, texts_of(first, f" FROM ({rows.sql})"), folded)
-        pair = compared(value, first) if not folded else (value, conversions.to_string(first))
-        if pair is None:
-            pair = conversions.to_string(value), conversions.to_string(first)
-        left, right = (f"lower({side.text})" if folded else side.text for side in pair)
-        return f"{left} IN (SELECT {right} FROM ({rows.sql}) WHERE {right} IS NOT NULL)"
-
-    def _in_items(self, node: Among, value: Sql, folded: bool) -> str:
-        tests: list[str] = []
-        plain: list[str] = []
-        for item in self._flat(node.items):
-            if item.type == "dynamic":
-                tests.append(self._in_dynamic(value, item, folded))
-                continue
-            wanted = conversions.to_string(item) if folded else item
-            sides = compared(value, wanted) or as_written(value, wanted)
-            if sides is None:
-                raise KqlSchemaError(
-                    f"{node.operator} does not take a {value.type} and a {wanted.type}.",
-                    **place(node.span),
-                    hint=_CONVERT,
-                )
-            elif sides[0].text == value.text:
-                plain.append(f"lower({sides[1].text})" if folded else sides[1].text)
-            else:
-                tests.append(f"{sides[0].text} = {sides[1].text}")
-        if plain:
-            left = f"lower({value.text})" if folded else value.text
-            tests.insert(0, f"{left} IN ({', '.join(plain)})")
-        return f"({' OR '.join(tests)})" if tests else "false"
-
-    def _flat(self, items: Sequence[Expression]) -> list[Sql]:
-        """The values of a list; a constant array stands for its elements."""
-        found: list[Sql] = []
-        for item in items:
-            value = self.value(item)
-            if value.literal is not None and isinstance(value.literal.value, list):
-                found.extend(json_literal(each) for each in value.literal.value)
-            else:
-                found.append(value)
-        return found
-
-    def _in_dynamic(self, value: Sql, array: Sql, folded: bool) -> str:
-        if _OF_NO_ROW.fullmatch(array.text):
-            return _in_texts(value, texts_of(array), folded)
-        elements = needles_sql(array)
-        left = conversions.to_string(value).text
-        if folded:
-            return f"list_contains(list_transform({elements}, lambda e: lower(e->>'$')), lower({left}))"
-        return f"list_contains(list_transform({elements}, lambda e: e->>'$'), {left})"
-
-    def _has_list(self, node: Among, value: Sql, table: Rows | None) -> Sql:
-        text = self._needed_text(value, node.value)
-        joined = " OR " if node.operator == "has_any" else " AND "
-        if table is not None:
-            return Sql(
-                self._has_texts(node, text, texts_of(table.fields[0].value, f" FROM ({table.sql})")), "bool", False
-            )
-        tests = []
-        items = self._flat(node.items)
-        plain = [str(each.literal.value) for each in items if each.type == "string" and each.literal is not None]
-        if node.operator == "has_any" and len(plain) == len(items) and all(map(str.isascii, plain)) and "" not in plain:
-            return Sql(terms_pattern(text, plain, sensitive=False) if plain else "false", "bool", False)
-        for item in items:
-            if item.type == "dynamic" and _OF_NO_ROW.fullmatch(item.text):
-                tests.append(self._has_texts(node, text, texts_of(item)))
-            elif item.type == "dynamic":
-                lists = f"list_transform({needles_sql(item)}, lambda e: e->>'$')"
-                found = _has(text, "needle")
-                fold = "list_bool_or" if node.operator == "has_any" else "list_bool_and"
-                tests.append(f"coalesce({fold}(list_transform({lists}, lambda needle: {found})), false)")
-            else:
-                tests.append(string_operation("has", text, conversions.to_string(item)))
-        return Sql(f"({joined.join(tests) or 'false'})", "bool", False)
-
-    def _has_texts(self, node: Among, text: Sql, needles: str) -> str:
-        """``has_any`` or ``has_all`` of what a SELECT gives."""
-        test = _has(text, "n")
-        if node.operator == "has_all":
-            return f"(NOT EXISTS (SELECT 1 FROM ({needles}) WHERE NOT {test}))"
-        return f"EXISTS (SELECT 1 FROM ({needles}) WHERE {test})"
-
-    # --- calls
 
     def _call(self, node: Call) -> Sql:
         if node.base is not None:
@@ -553,7 +428,7 @@ class Compiler:
     def _user_function(self, node: Call, binding: UserFunction) -> Sql:
         inner = bound_parameters(self, node, binding)
         body = binding.function.body
-        inner = with_lets(body.lets, inner)
+        inner = with_lets(body.lets, inner, self)
         if isinstance(body.body, Pipeline):
             raise KqlSchemaError(
                 f"{node.name}() gives a table, and a value is needed.",
@@ -561,259 +436,3 @@ class Compiler:
                 hint="toscalar(...) makes a value of a table.",
             )
         return replace(self, scope=inner, rows=None, grouped=False, over=None).value(body.body)
-
-
-def returns_table(binding: UserFunction) -> bool:
-    """Whether a function of the query's own gives rows."""
-    body = binding.function.body.body
-    if isinstance(body, Pipeline):
-        return True
-    scope = binding.scope
-    if isinstance(body, Name | Call):
-        name = body.text if isinstance(body, Name) else body.name
-        own = next((let for let in reversed(binding.function.body.lets) if let.name == name), None)
-        if own is not None:
-            return returns_table(_own(own, binding))
-    if isinstance(body, Name):
-        parameter = next((each for each in binding.function.parameters if each.name == body.text), None)
-        if parameter is not None:
-            return parameter.type == "table"
-        return isinstance(scope.find(body.text), Tabular) or (
-            scope.find(body.text) is None and body.text in scope.translation.tables
-        )
-    if isinstance(body, Call):
-        inner = scope.find(body.name)
-        if isinstance(inner, UserFunction):
-            return returns_table(inner)
-        return body.name in ("materialize", "table", "view")
-    return False
-
-
-def _own(let: Let, binding: UserFunction) -> UserFunction:
-    """A function whose body is what a ``let`` of this function's body stands for."""
-    if isinstance(let.value, Function):
-        return replace(binding, function=let.value)
-    body = binding.function.body
-    before = body.lets[: body.lets.index(let)]
-    return replace(binding, function=replace(binding.function, body=replace(body, lets=before, body=let.value)))
-
-
-def bound_parameters(compiler: Compiler, node: Call, binding: UserFunction, piped: Rows | None = None) -> Scope:
-    """The scope of a function's body: where it was written, and its parameters. ``piped``: the rows of ``invoke``."""
-    scope = binding.scope
-    given = list(node.arguments)
-    for parameter in binding.function.parameters:
-        if parameter.type == "table" and piped is not None:
-            if parameter.columns is not None:
-                piped = piped.keep(piped.field(each.name, node.span) for each in parameter.columns)
-            scope, piped = scope.bind(parameter.name, Tabular(piped)), None
-            continue
-        named = next((each for each in given if each.name == parameter.name), None)
-        argument = named or next((each for each in given if each.name is None), None)
-        if argument is None:
-            if parameter.default is None:
-                raise KqlSchemaError(
-                    f"{node.name}() needs a value for {parameter.name}.", **place(node.span), hint="Add the argument."
-                )
-            scope = scope.bind(parameter.name, Scalar(literal(parameter.default.value, parameter.default.type)))
-            continue
-        given.remove(argument)
-        if parameter.type == "table":
-            rows = compiler.table(argument.value)
-            if rows is None:
-                raise KqlSchemaError(
-                    f"{parameter.name} of {node.name}() is a table.", **place(argument.span), hint="Give it a table."
-                )
-            if parameter.columns is not None:
-                rows = rows.keep(rows.field(each.name, argument.span) for each in parameter.columns)
-            scope = scope.bind(parameter.name, Tabular(rows))
-        else:
-            value = compiler.value(argument.value)
-            wanted = compiler.coerce(value, parameter.type)
-            if wanted is None:
-                raise KqlSchemaError(
-                    f"{parameter.name} of {node.name}() is a {parameter.type}, and a {value.type} is given.",
-                    **place(argument.span),
-                    hint=_CONVERT,
-                )
-            scope = scope.bind(parameter.name, Scalar(wanted))
-    if given:
-        raise KqlSchemaError(
-            f"{node.name}() takes {len(binding.function.parameters)} arguments.",
-            **place(given[0].span),
-            hint="Remove what is too much.",
-        )
-    return scope
-
-
-def with_lets(lets: Sequence[Let], scope: Scope) -> Scope:
-    """The scope after some ``let`` statements."""
-    for let in lets:
-        scope = _with_let(let, scope)
-    return scope
-
-
-def _with_let(let: Let, scope: Scope) -> Scope:
-    value = let.value
-    if isinstance(value, Function):
-        return scope.bind(let.name, UserFunction(value, scope))
-    if isinstance(value, Pipeline):
-        return scope.bind(let.name, Tabular(scope.translation.pipelines(value, scope)))
-    if isinstance(value, Name):
-        known = scope.find(value.text)
-        if known is not None:
-            return scope.bind(let.name, known)
-    compiler = Compiler(scope)
-    rows = compiler.table(value)
-    return scope.bind(let.name, Tabular(rows) if rows is not None else Scalar(compiler.value(value)))
-
-
-def compared(left: Sql, right: Sql) -> tuple[Sql, Sql] | None:
-    """Two values brought to the type in which they are compared; None where there is none.
-
-    A dynamic value is compared as what the other side is; two dynamics as their JSON. A text beside a datetime, a
-    timespan or a guid is read as one only where it is a literal.
-    """
-    if left.type == right.type:
-        return left, right
-    for one, other, swap in ((left, right, False), (right, left, True)):
-        if one.type == "dynamic":
-            pair = conversions.convert(one, other.type), other
-            return (pair[1], pair[0]) if swap else pair
-        if one.type == "string" and one.literal is not None and other.type in ("datetime", "timespan", "guid"):
-            pair = conversions.convert(one, other.type), other
-            return (pair[1], pair[0]) if swap else pair
-        if one.type == "bool" and other.type in NUMBERS:
-            pair = conversions.convert(one, other.type), other
-            return (pair[1], pair[0]) if swap else pair
-    kind = conversions.common_type([left.type, right.type])
-    if kind is None or kind == "dynamic":
-        return None
-    return conversions.convert(left, kind), conversions.convert(right, kind)
-
-
-def as_written(left: Sql, right: Sql) -> tuple[Sql, Sql] | None:
-    """Two values where one is a literal that says the same in the other's type: for ``==``, ``!=`` and ``in`` alone.
-
-    Microsoft's own hunts write ``EventID == "4688"`` over an int, ``ResultType == 0`` over a string; the language
-    takes any two scalars here. A literal that the other type would spell otherwise (``"04688"``) has no one reading.
-    """
-    if left.literal is not None and right.literal is None:
-        literal_ = _as_written(left.literal, right.type)
-        return None if literal_ is None else (literal_, right)
-    if right.literal is not None and left.literal is None:
-        literal_ = _as_written(right.literal, left.type)
-        return None if literal_ is None else (left, literal_)
-    return None
-
-
-def _as_written(constant: Constant, kind: KqlType) -> Sql | None:
-    value = constant.value
-    if constant.type in INTEGERS and kind == "string" and value is not None:
-        return literal(str(value), "string")
-    if constant.type != "string":
-        return None
-    if kind in INTEGERS and _WHOLE.fullmatch(value):
-        return literal(int(value), "long") if abs(int(value)) < _LONG else None
-    return literal(_TRUTH[value.lower()], "bool") if kind == "bool" and value.lower() in _TRUTH else None
-
-
-def arithmetic(operator: str, left: Sql, right: Sql) -> Sql | None:
-    """``+ - * / %`` of two values; None where Kusto does not have it either.
-
-    https://learn.microsoft.com/en-us/kusto/query/numerical-operators and datetime-timespan-arithmetic beside it
-    """
-    if left.type in NUMBERS and right.type in NUMBERS:
-        return _numbers(operator, left, right)
-    return _moments(operator, left, right)
-
-
-def _numbers(operator: str, left: Sql, right: Sql) -> Sql:
-    kind = conversions.common_type([left.type, right.type, "long"]) or "long"
-    one, two = conversions.convert(left, kind), conversions.convert(right, kind)
-    if operator == "/":
-        if kind == "long":
-            return maybe_null(f"({one.text} // nullif({two.text}, 0))", kind, left, right)
-        return of_type(f"({one.text} / {two.text})", kind, left, right)
-    if operator == "%":
-        size = f"abs(nullif({two.text}, 0))"
-        return maybe_null(f"((({one.text} % {size}) + {size}) % {size})", kind, left, right)
-    return of_type(f"({one.text} {operator} {two.text})", kind, left, right)
-
-
-def _moments(operator: str, left: Sql, right: Sql) -> Sql | None:
-    kinds = (left.type, operator, right.type)
-    match kinds:
-        case ("datetime", "-", "datetime"):
-            return of_type(f"(epoch_us({left.text}) - epoch_us({right.text}))", "timespan", left, right)
-        case ("datetime", "+" | "-", "timespan"):
-            text = f"({left.text} {operator} to_microseconds({right.text}))"
-            return of_type(text, "datetime", left, right)
-        case ("timespan", "+", "datetime"):
-            return of_type(f"({right.text} + to_microseconds({left.text}))", "datetime", left, right)
-        case ("timespan", "+" | "-", "timespan"):
-            return of_type(f"({left.text} {operator} {right.text})", "timespan", left, right)
-        case ("timespan", "%", "timespan"):
-            return maybe_null(f"({left.text} % nullif({right.text}, 0))", "timespan", left, right)
-        case ("timespan", "/", "timespan"):
-            return maybe_null(f"(CAST({left.text} AS DOUBLE) / nullif({right.text}, 0))", "real", left, right)
-        case ("timespan", "*", "int" | "long" | "real" | "decimal"):
-            return of_type(f"CAST({left.text} * {right.text} AS BIGINT)", "timespan", left, right)
-        case ("int" | "long" | "real" | "decimal", "*", "timespan"):
-            return of_type(f"CAST({left.text} * {right.text} AS BIGINT)", "timespan", left, right)
-        case ("timespan", "/", "int" | "long" | "real" | "decimal"):
-            return maybe_null(f"CAST(trunc({left.text} / nullif({right.text}, 0)) AS BIGINT)", "timespan", left, right)
-        case ("datetime", "/", "datetime" | "timespan"):
-            divisor = right.text if right.type == "timespan" else f"(epoch_us({right.text}) + {_YEAR_ONE})"
-            ticks = f"(epoch_us({left.text}) + {_YEAR_ONE})"
-            return maybe_null(f"(CAST({ticks} AS DOUBLE) / nullif({divisor}, 0))", "real", left, right)
-        case ("datetime", "%", "timespan"):
-            ticks = f"(epoch_us({left.text}) + {_YEAR_ONE})"
-            return maybe_null(f"({ticks} % nullif({right.text}, 0))", "timespan", left, right)
-    return None
-
-
-def json_literal(value: object) -> Sql:
-    """An element of a constant array as a value of its own type."""
-    match value:
-        case bool():
-            return literal(value, "bool")
-        case int():
-            return literal(value, "long")
-        case float():
-            return literal(value, "real")
-        case str():
-            return literal(value, "string")
-        case _:
-            return literal(value, "dynamic")
-
-
-def elements_sql(array: Sql) -> str:
-    """A dynamic array's elements as a LIST of JSON; of anything that is no array, an empty one."""
-    return f"coalesce(TRY_CAST({array.text} AS JSON[]), [])"
-
-
-def needles_sql(value: Sql) -> str:
-    """What a dynamic value in a list stands for: an array for its elements, those of arrays in it included; anything
-    else for itself."""
-    outer = f"coalesce(TRY_CAST({value.text} AS JSON[]), [{value.text}])"
-    return f"flatten(list_transform({outer}, lambda o: coalesce(TRY_CAST(o AS JSON[]), [o])))"
-
-
-def texts_of(value: Sql, source: str = "") -> str:
-    """A SELECT of the texts that a value stands for in a list, each once, in the column ``n``. ``source``: a FROM."""
-    if value.type != "dynamic":
-        return f"SELECT DISTINCT {conversions.to_string(value).text} AS n{source}"
-    elements = f"SELECT unnest({needles_sql(value)}) AS e{source}"
-    return f"SELECT DISTINCT e->>'$' AS n FROM ({elements}) WHERE (e->>'$') IS NOT NULL"
-
-
-def _in_texts(value: Sql, texts: str, folded: bool) -> str:
-    left = conversions.to_string(value).text
-    return f"lower({left}) IN (SELECT lower(n) FROM ({texts}))" if folded else f"{left} IN (SELECT n FROM ({texts}))"
-
-
-def _has(text: Sql, needle: str) -> str:
-    """``has`` of a text that is only known when it runs: most are not there at all, which is told without a pattern."""
-    found = string_operation("has", text, Sql(needle, "string", False))
-    return f"CASE WHEN contains(lower({text.text}), lower({needle})) THEN {found} ELSE false END"

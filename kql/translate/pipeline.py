@@ -28,8 +28,10 @@ from kql.syntax.tree import (
     Union,
 )
 from kql.translate import conversions
+from kql.translate.arithmetic import arithmetic, compared
 from kql.translate.context import Scope, Tabular, UserFunction
-from kql.translate.expressions import Compiler, arithmetic, bound_parameters, compared, with_lets
+from kql.translate.expressions import Compiler
+from kql.translate.lets import bound_parameters, with_lets
 from kql.translate.naming import Namer, expression_name, spelled
 from kql.translate.operators.registry import OPERATORS
 from kql.translate.rows import Field, OrderTerm, Rows, unknown_table
@@ -122,7 +124,7 @@ def _call(node: Call, scope: Scope) -> Rows:
 def _called(node: Call, binding: UserFunction, scope: Scope, piped: Rows | None = None) -> Rows:
     inner = bound_parameters(Compiler(scope), node, binding, piped)
     body = binding.function.body
-    inner = with_lets(body.lets, inner)
+    inner = with_lets(body.lets, inner, Compiler(inner))
     if isinstance(body.body, Pipeline):
         return run(body.body, inner)
     rows = Compiler(inner).table(body.body)

@@ -12,7 +12,8 @@ from kql.syntax.parser import parse
 from kql.syntax.tree import Pipeline, Query
 from kql.translate import families
 from kql.translate.context import Scope, TableSource, Translation
-from kql.translate.expressions import with_lets
+from kql.translate.expressions import Compiler
+from kql.translate.lets import with_lets
 from kql.translate.pipeline import run
 from kql.types import Column
 
@@ -61,7 +62,8 @@ def translate(
 
 
 def _translated(tree: Query, translation: Translation) -> Translated:
-    scope = with_lets(tree.lets, Scope(translation))
+    scope = Scope(translation)
+    scope = with_lets(tree.lets, scope, Compiler(scope))
     if not isinstance(tree.body, Pipeline):
         raise KqlSchemaError("The query does not begin with a table.", hint="Begin with a table, or with print.")
     rows = run(tree.body, scope)

@@ -11,7 +11,7 @@ from kql.errors import KqlSchemaError
 from kql.syntax.cursor import place
 from kql.syntax.tree import Name
 from kql.translate import conversions
-from kql.translate.expressions import arithmetic
+from kql.translate.arithmetic import arithmetic
 from kql.translate.functions.registry import Invocation, refuse, scalar
 from kql.translate.values import INTEGERS, NUMBERS, Sql, is_null, literal, maybe_null, of_type
 from kql.types import KqlType

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from kql.sql import quote_text
 from kql.translate import conversions
-from kql.translate.expressions import arithmetic
+from kql.translate.arithmetic import arithmetic
 from kql.translate.functions.bins import ORIGIN
 from kql.translate.functions.maths import real, whole
 from kql.translate.functions.registry import Invocation, refuse, scalar, template

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from kql.sql import quote_text
 from kql.translate import conversions
-from kql.translate.expressions import elements_sql
 from kql.translate.functions.maths import whole
 from kql.translate.functions.registry import Invocation, scalar, template
 from kql.translate.matching import string_operation
+from kql.translate.membership import elements_sql
 from kql.translate.values import Sql, literal, maybe_null, of_type
 
 _MOST = 64
