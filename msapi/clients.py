@@ -9,6 +9,7 @@ from msapi.blobs import BlobStore
 from msapi.defender import Defender
 from msapi.endpoint import Endpoint
 from msapi.graph import GraphSecurity
+from msapi.kusto import ClusterEndpoint, Kusto
 from msapi.loganalytics import LogAnalytics
 from msapi.tokens import TokenProvider
 from msapi.transport import Transport, log_calls
@@ -26,6 +27,11 @@ class Clients:
     graph: GraphSecurity
     defender: Defender
     logs: LogAnalytics
+
+    def cluster(self, url: str) -> Kusto:
+        """An Azure Data Explorer cluster that this tenant's app may use: the same client at each call in this process.
+        Raises InvalidParameter where a token may not be sent to that URL."""
+        return _cluster(self.endpoint, url.rstrip("/"), os.getpid())
 
 
 def clients_for(endpoint: Endpoint) -> Clients:
@@ -47,3 +53,9 @@ def _made(endpoint: Endpoint, process: int) -> Clients:
         defender=Defender(transport, BlobStore(endpoint, on_call=on_call)),
         logs=LogAnalytics(endpoint, tokens, on_call=on_call),
     )
+
+
+@lru_cache(maxsize=64)
+def _cluster(endpoint: Endpoint, url: str, process: int) -> Kusto:
+    tokens = _made(endpoint, process).tokens
+    return Kusto(ClusterEndpoint.of(endpoint, url), tokens, on_call=log_calls(_logger))

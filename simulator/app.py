@@ -8,13 +8,14 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from simulator import blob, control, entra, faults, loganalytics
+from simulator import blob, control, entra, faults, kusto, loganalytics
 from simulator.access import authorise
 from simulator.core import Simulator
 from simulator.defender import routes as defender
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (
     *control.ROUTES, *entra.ROUTES, *graph.ROUTES, *loganalytics.ROUTES, *defender.ROUTES, *blob.ROUTES,
+    *kusto.ROUTES,
 )  # fmt: skip
 _SECRET_QUERY = re.compile(r"(?i)\b(sig|code|client_secret|token)=[^&]*")
 _SECRET_KEYS = frozenset({"client_secret", "client_assertion", "code", "refresh_token"})
@@ -81,9 +83,9 @@ class Application:
             service = route.service
             grant, response = self._answer(route, params, request, request_id)
         except ApiFault as fault:
-            response = error_response(service, fault, request_id)
+            response = _refusal(request.path, service, fault, request_id)
         except HTTPException as error:
-            response = error_response(service, _routing_fault(service, error), request_id)
+            response = _refusal(request.path, service, _routing_fault(service, error), request_id)
         except ConnectionResetError:
             self._record(request, service, grant, status, started, request_id)
             raise
@@ -125,9 +127,10 @@ class Application:
             "method": request.method,
             "path": request.path,
             "query": _SECRET_QUERY.sub(r"\1=***", request.query_string.decode("utf-8", "replace")),
-            "service": service.value,
+            "service": "kusto" if kusto.owns(request.path) else service.value,
             "status": status,
             "milliseconds": round((time.monotonic() - started) * 1000),
+            "at": (datetime.now(UTC) - timedelta(seconds=time.monotonic() - started)).isoformat(),
             "app": grant.app_name if grant else None,
             "authorization": "Authorization" in request.headers,
             "request_id": request_id,
@@ -146,6 +149,11 @@ def _service(path: str) -> Service:
         if path.lower().startswith(prefix):
             return service
     return Service.ENTRA
+
+
+def _refusal(path: str, service: Service, fault: ApiFault, request_id: str) -> Response:
+    """The error in the words of its service; a cluster has its own."""
+    return kusto.error_response(fault) if kusto.owns(path) else error_response(service, fault, request_id)
 
 
 def _routing_fault(service: Service, error: HTTPException) -> ApiFault:
