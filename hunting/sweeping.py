@@ -184,9 +184,13 @@ class _Packing(Reader):
                     why = f"summarize does not group by {kind.order}: rows of several would be counted as one."
                     self._refuse(step.span, why)
                 return replace(kind, order=kept[0])
-            case tree.Distinct(items=items) if kind.order and tree.Name(kind.order) in items:
-                self._without_parameter(items)
-                return kind
+            case tree.Distinct(items=items) if kind.order:
+                kept = [
+                    one.names[0] if one.names else kind.order for one in items if one.value == tree.Name(kind.order)
+                ]
+                if kept:
+                    self._without_parameter(items)
+                    return replace(kind, order=kept[0])
             case tree.Sort(keys=keys):
                 self._expressions([key.value for key in keys], scope)
                 return kind

@@ -202,8 +202,9 @@ def _after(step: tree.Operator, times: list[str]) -> list[str]:
         case tree.Summarize():
             return [*_named(step.by, times), *_named(step.aggregates, times)]
         case tree.Distinct():
-            kept = [item.text for item in step.items if isinstance(item, tree.Name) and item.text in times]
-            return times if any(isinstance(item, tree.Pattern) for item in step.items) else kept
+            return (
+                times if any(isinstance(item.value, tree.Pattern) for item in step.items) else _named(step.items, times)
+            )
         case tree.ProjectPatterns():
             fits = [t for t in times if any(fnmatch.fnmatchcase(t, item.text) for item in step.items)]
             return fits if step.kind == "keep" else [t for t in times if t not in fits]
