@@ -17,6 +17,7 @@ MOST_SERIES: Final = 8
 """Colours that can be told apart; what is beyond is said, not drawn."""
 MOST_SLICES: Final = 12
 MOST_BARS: Final = 60
+_LINES: Final = 4
 _LEFT, _TOP, _BOTTOM, _RIGHT, _HEIGHT = 66, 12, 30, 16, 300
 _COLOURS: Final = ("#2563eb", "#c2410c", "#15803d", "#7c3aed", "#be185d", "#0e7490", "#64748b", "#a16207")
 _WORDS: Final = {"fill": "#475569", "font-size": "12"}
@@ -105,10 +106,22 @@ class _Scale:
     def __call__(self, value: float) -> float:
         return self.start + (self.end - self.start) * (value - self.low) / ((self.high - self.low) or 1)
 
+    @property
+    def step(self) -> float:
+        """Between two lines of the grid: 1, 2, 25 or 5 and zeros, so that people can read between them."""
+        rough = (self.high - self.low) / _LINES
+        power = 10.0 ** math.floor(math.log10(rough))
+        return next(
+            factor * power for factor in (1, 2, 2.5 if power > 1 else 5, 5, 10) if factor * power >= rough * 0.999
+        )
+
 
 def _value_scale(values: Sequence[float], start: float, end: float) -> _Scale:
+    """From a line of the grid to a line of the grid, zero among them."""
     low, high = min([0.0, *values]), max([0.0, *values])
-    return _Scale(low, high if high > low else low + 1, start, end)
+    rough = _Scale(low, high if high > low else low + 1, start, end)
+    step = rough.step
+    return _Scale(math.floor(low / step) * step, math.ceil(rough.high / step) * step, start, end)
 
 
 def _totals(series: Sequence[Series], stacked: bool) -> list[float]:
@@ -131,8 +144,9 @@ def _say(svg: Element, x: float, y: float, text: str, anchor: str = "middle") ->
 
 
 def _value_axis(svg: Element, scale: _Scale) -> None:
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        value = scale.low + (scale.high - scale.low) * share
+    step = scale.step
+    for number in range(round((scale.high - scale.low) / step) + 1):
+        value = scale.low + number * step
         _line(svg, _LEFT, scale(value), WIDTH - _RIGHT, scale(value))
         _say(svg, _LEFT - 6, scale(value) + 4, figure(value), "end")
 
