@@ -104,9 +104,9 @@ def run_the_pack(bob: Film) -> None:
 def finding_to_the_timeline(bob: Film) -> None:
     page = bob.page
     run_row(page, "Run and RunOnce").get_by_role("link").first.click()
-    expect(page.get_by_role("region", name="Result")).to_be_visible()
+    expect(page.get_by_role("region", name="Grid", exact=True)).to_be_visible()
     bob.scene("run")
-    page.get_by_role("region", name="Result").get_by_role("link", name=re.compile(r"Row \d+: details")).first.click()
+    page.get_by_role("region", name="Grid", exact=True).get_by_role("link", name=re.compile(r"Row \d+: details")).first.click()
     drawer = page.locator("#drawer")
     expect(drawer).to_be_visible()
     bob.scene("row", whole=False)
@@ -398,7 +398,7 @@ class TestWithoutScript:
 
     def reload_until_done(self, page: Page) -> None:
         for _ in range(60):
-            if page.get_by_role("region", name="Result").is_visible():
+            if page.get_by_role("region", name="Grid", exact=True).is_visible():
                 return
             page.wait_for_timeout(500)
             page.reload()
