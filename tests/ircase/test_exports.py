@@ -79,7 +79,7 @@ class ExportTests(TableTestCase):
         entry = CustodyEntry.objects.get(action="exported")
         assert entry.actor == self.bob
         assert entry.detail["format"] == "csv"
-        reply.close()
+        assert b"".join(reply).count(b"\r\n") == len(ROWS) + 1
         reply = self.client.get(self.url("table_export", self.table.uuid) + "?format=exe", follow=True)
         self.assertContains(reply, "Rows are exported as CSV, Excel, NDJSON, Parquet.")
 
