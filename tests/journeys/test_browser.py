@@ -104,9 +104,10 @@ def run_the_pack(bob: Film) -> None:
 def finding_to_the_timeline(bob: Film) -> None:
     page = bob.page
     run_row(page, "Run and RunOnce").get_by_role("link").first.click()
-    expect(page.get_by_role("region", name="Grid", exact=True)).to_be_visible()
+    grid = page.get_by_role("region", name="Grid", exact=True)
+    expect(grid).to_be_visible()
     bob.scene("run")
-    page.get_by_role("region", name="Grid", exact=True).get_by_role("link", name=re.compile(r"Row \d+: details")).first.click()
+    grid.get_by_role("link", name=re.compile(r"Row \d+: details")).first.click()
     drawer = page.locator("#drawer")
     expect(drawer).to_be_visible()
     bob.scene("row", whole=False)
