@@ -136,11 +136,19 @@ def _extreme(call: Call, item: Named, group: Group) -> None:
         return
     struct = ", ".join(f"v{index} := {value.text}" for index, (_, value) in enumerate(picked))
     box = f"struct_pack({struct})"
-    found = f"arg_{which}({box}, {key.text})"
-    whole = group.part(f"coalesce({found}, any_value({box}))" if key.nullable else found)
+    whole = group.part(_found(which, box, key))
     for index, (name, value) in enumerate(picked):
         cell = Sql(f"{whole}.v{index}", value.type, True)
         group.add(_taken(names) or name, _whole(cell), whole)
+
+
+def _found(which: str, box: str, key: Sql) -> str:
+    """The box of the row where a key is largest, or smallest; where the key is null throughout, of any row."""
+    if key.type == "datetime" and key.nullable:
+        # No KQL datetime is infinite: a null takes that place, which spares a second aggregate over whole rows.
+        return f"arg_{which}({box}, coalesce({key.text}, '{'-' if which == 'max' else ''}infinity'::TIMESTAMP))"
+    found = f"arg_{which}({box}, {key.text})"
+    return f"coalesce({found}, any_value({box}))" if key.nullable else found
 
 
 def _taken(names: list[str]) -> str | None:
