@@ -158,15 +158,6 @@ class ClauseReader(ExpressionReader):
             found.append(self.name_or_pattern())
         return tuple(found)
 
-    def plain_names(self) -> tuple[Name, ...]:
-        """Names, with commas between."""
-        found = []
-        while True:
-            start = self.next
-            found.append(Name(self.name(), span=self.since(start)))
-            if not self.accept(","):
-                return tuple(found)
-
     def expressions(self) -> tuple[Expression, ...]:
         """Expressions, with commas between."""
         found = [self.expression()]

@@ -34,12 +34,8 @@ def filtered(call: Invocation, index: int) -> str:
 
 
 @aggregate("count", 0)
-def _count(call: Invocation) -> Sql:
-    return _never("count(*)", "long")
-
-
 @aggregate("countif", 1)
-def _countif(call: Invocation) -> Sql:
+def _count(call: Invocation) -> Sql:
     return _never(f"count(*){filtered(call, 0)}", "long")
 
 
@@ -49,17 +45,9 @@ def _dcount(call: Invocation) -> Sql:
 
 
 @aggregate("dcountif", 2, 3, note=_EXACT)
-def _dcountif(call: Invocation) -> Sql:
-    return _never(f"count(DISTINCT {_countable(call)}){filtered(call, 1)}", "long")
-
-
 @aggregate("count_distinct", 1)
-def _count_distinct(call: Invocation) -> Sql:
-    return _never(f"count(DISTINCT {_countable(call)})", "long")
-
-
 @aggregate("count_distinctif", 2)
-def _count_distinctif(call: Invocation) -> Sql:
+def _count_distinct(call: Invocation) -> Sql:
     return _never(f"count(DISTINCT {_countable(call)}){filtered(call, 1)}", "long")
 
 
@@ -69,17 +57,9 @@ def _countable(call: Invocation) -> str:
 
 
 @aggregate("sum", 1)
-def _sum(call: Invocation) -> Sql:
-    return _summed(call, "")
-
-
 @aggregate("sumif", 2)
-def _sumif(call: Invocation) -> Sql:
-    return _summed(call, filtered(call, 1))
-
-
-def _summed(call: Invocation, where: str) -> Sql:
-    value = measured(call, ("timespan",))
+def _sum(call: Invocation) -> Sql:
+    value, where = measured(call, ("timespan",)), filtered(call, 1)
     match value.type:
         case "int" | "long":
             return _never(f"coalesce(sum({value.text}){where}, 0)::BIGINT", "long")
@@ -92,17 +72,9 @@ def _summed(call: Invocation, where: str) -> Sql:
 
 
 @aggregate("avg", 1)
-def _avg(call: Invocation) -> Sql:
-    return _averaged(call, "")
-
-
 @aggregate("avgif", 2)
-def _avgif(call: Invocation) -> Sql:
-    return _averaged(call, filtered(call, 1))
-
-
-def _averaged(call: Invocation, where: str) -> Sql:
-    value = measured(call, ("timespan", "datetime"))
+def _avg(call: Invocation) -> Sql:
+    value, where = measured(call, ("timespan", "datetime")), filtered(call, 1)
     match value.type:
         case "datetime":
             whole = f"CAST(avg(epoch_us({value.text})){where} AS BIGINT)"
@@ -127,37 +99,34 @@ def measured(call: Invocation, more: tuple[KqlType, ...] = (), index: int = 0) -
     raise call.mismatch(index, "a number", "Convert it first, with tolong() or todouble().")
 
 
-def _extreme(sql: str, condition: bool) -> Callable[[Invocation], Sql]:
+def _extreme(sql: str) -> Callable[[Invocation], Sql]:
     def build(call: Invocation) -> Sql:
         value = call.values[0]
         if value.type == "dynamic":
             raise call.mismatch(0, "a value with an order", "Convert it first, with tostring() or tolong().")
-        where = filtered(call, 1) if condition else ""
-        return maybe_null(f"{sql}({value.text}){where}", value.type)
+        return maybe_null(f"{sql}({value.text}){filtered(call, 1)}", value.type)
 
     return build
 
 
-aggregate("min", 1)(_extreme("min", False))
-aggregate("max", 1)(_extreme("max", False))
-aggregate("minif", 2)(_extreme("min", True))
-aggregate("maxif", 2)(_extreme("max", True))
+for _name in ("min", "max"):
+    aggregate(_name, 1)(_extreme(_name))
+    aggregate(f"{_name}if", 2)(_extreme(_name))
 
 
-def _spread(sql: str, condition: bool) -> Callable[[Invocation], Sql]:
+def _spread(sql: str) -> Callable[[Invocation], Sql]:
     def build(call: Invocation) -> Sql:
         value = conversions.to_real(measured(call))
-        where = filtered(call, 1) if condition else ""
-        return _never(f"coalesce({sql}({value.text}){where}, 0.0)", "real")
+        return _never(f"coalesce({sql}({value.text}){filtered(call, 1)}, 0.0)", "real")
 
     return build
 
 
 for _name, _function in (("stdev", "stddev_samp"), ("variance", "var_samp"), ("stdevp", "stddev_pop"),
                          ("variancep", "var_pop")):  # fmt: skip
-    aggregate(_name, 1, page=f"{_name}-aggregation-function")(_spread(_function, False))
+    aggregate(_name, 1)(_spread(_function))
     if not _name.endswith("p"):
-        aggregate(f"{_name}if", 2, page=f"{_name}if-aggregation-function")(_spread(_function, True))
+        aggregate(f"{_name}if", 2)(_spread(_function))
 
 
 @aggregate("covariance covariancep", 2)
