@@ -5,6 +5,8 @@ https://learn.microsoft.com/en-us/kusto/query/scalar-functions#mathematical-func
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kql.translate import conversions
 from kql.translate.functions.registry import Invocation, refuse, scalar, template
 from kql.translate.values import INTEGERS, NUMBERS, Sql, maybe_null, of_type
@@ -75,16 +77,10 @@ def pi(call: Invocation) -> Sql:
     return Sql("pi()", "real", False, True)
 
 
-@scalar("pow", 2)
-def power(call: Invocation) -> Sql:
-    base, exponent = real(call, 0), real(call, 1)
-    return of_type(f"pow({base.text}, {exponent.text})", "real", base, exponent)
-
-
-@scalar("atan2", 2)
-def atan2(call: Invocation) -> Sql:
-    y, x = real(call, 0), real(call, 1)
-    return of_type(f"atan2({y.text}, {x.text})", "real", y, x)
+@scalar("pow atan2", 2)
+def two_reals(call: Invocation) -> Sql:
+    one, two = real(call, 0), real(call, 1)
+    return of_type(f"{call.name.lower()}({one.text}, {two.text})", "real", one, two)
 
 
 @scalar("sign", 1)
@@ -126,22 +122,17 @@ def rounded(call: Invocation) -> Sql:
     return of_type(f"round({value.text}, CAST({digits.text} AS INTEGER))", "real", value, digits)
 
 
-@scalar("binary_and", 2)
-def binary_and(call: Invocation) -> Sql:
-    one, two = whole(call, 0), whole(call, 1)
-    return of_type(f"({one.text} & {two.text})", "long", one, two)
+def _bitwise(sql: str) -> Callable[[Invocation], Sql]:
+    def build(call: Invocation) -> Sql:
+        one, two = whole(call, 0), whole(call, 1)
+        return of_type(sql.format(one.text, two.text), "long", one, two)
+
+    return build
 
 
-@scalar("binary_or", 2)
-def binary_or(call: Invocation) -> Sql:
-    one, two = whole(call, 0), whole(call, 1)
-    return of_type(f"({one.text} | {two.text})", "long", one, two)
-
-
-@scalar("binary_xor", 2)
-def binary_xor(call: Invocation) -> Sql:
-    one, two = whole(call, 0), whole(call, 1)
-    return of_type(f"xor({one.text}, {two.text})", "long", one, two)
+scalar("binary_and", 2)(_bitwise("({0} & {1})"))
+scalar("binary_or", 2)(_bitwise("({0} | {1})"))
+scalar("binary_xor", 2)(_bitwise("xor({0}, {1})"))
 
 
 @scalar("binary_not", 1)
