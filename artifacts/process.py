@@ -59,12 +59,14 @@ def load_in_child(
     names: Mapping[Path, str] | None = None,
     only: Collection[str] | None = None,
     memory_mb: int = 4096,
+    stall_seconds: float = 60.0,
 ) -> LoadReport:
     """``artifacts.load`` in a child with its own address space (``memory_mb``), processor time and environment.
 
     ``timeout`` is in seconds of the clock and kills; by default it is ``limits.seconds`` and a minute for the tables
     (``limits.seconds`` itself ends a load softly, keeping what was read). The child dies with its parent, however that
-    dies. Raises LoadTimedOut, LoadCancelled, or LoadFailed where the child crashed or ran out of memory.
+    dies, and after ``stall_seconds`` in which Python made no step, as where the last byte of memory is gone. Raises
+    LoadTimedOut, LoadCancelled, or LoadFailed where the child crashed or ran out of memory.
     """
     limits = limits or Limits()
     deadline = timeout if timeout is not None else limits.seconds + 60
@@ -77,6 +79,7 @@ def load_in_child(
         "memory_mb": memory_mb,
         "cpu_seconds": int(deadline * 2) + 10,
         "parent": os.getpid(),
+        "stall_seconds": stall_seconds,
     }
     with tempfile.TemporaryFile() as stderr:
         child = _start(stderr)
@@ -157,7 +160,7 @@ def _obituary(child: subprocess.Popen[bytes]) -> str:
         return "the loading process closed its output without a report"
     if status < 0:
         return f"the loading process was ended by signal {-status}: out of memory or processor time, or killed"
-    return f"the loading process ended with status {status} and gave no report"
+    return f"the loading process ended with status {status} and gave no report: out of memory, or standing still"
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

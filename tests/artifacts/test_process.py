@@ -64,11 +64,12 @@ def test_cancelling_kills(tmp_path: Path, large: Path) -> None:
     assert not list(tmp_path.glob("out/*"))  # on a busy machine the child has not even made the folder
 
 
-def test_too_little_memory_is_a_failure_that_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory_mb", [100, 140, 180])
+def test_too_little_memory_is_a_failure_that_says_so(tmp_path: Path, memory_mb: int) -> None:
     path = tmp_path / "rows.json"
     path.write_text('{"A": 1}\n')
-    with pytest.raises(LoadFailed):
-        load_in_child([path], tmp_path / "out", memory_mb=180)
+    with pytest.raises(LoadFailed, match="memory|read or write"):
+        load_in_child([path], tmp_path / "out", memory_mb=memory_mb, stall_seconds=4)
 
 
 def test_a_missing_file_is_a_failure_that_says_so(tmp_path: Path) -> None:
