@@ -1,4 +1,4 @@
-"""Hunt runs: one execution of one query, from the click to the evidence."""
+"""Where KQL runs, and the runs: one execution of one query, from the click to the evidence."""
 
 import uuid
 from typing import Self
