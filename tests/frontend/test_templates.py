@@ -96,6 +96,7 @@ def test_shell_carries_what_htmx_and_csrf_need() -> None:
     assert (config["allowEval"], config["includeIndicatorStyles"], config["selfRequestsOnly"]) == (False, False, True)
     assert {"code": "422", "swap": True} in config["responseHandling"]
     assert config["historyCacheSize"] == 0, "case pages must not stay in the browser's storage"
+    assert config["defaultSettleDelay"] == 0, "until it has settled, new content posts as if there were no script"
     token = json.loads(re.search(r"hx-headers='([^']+)'", html)[1])["X-CSRFToken"]  # type: ignore[index]
     assert len(token) == 64
     assert html.index("ui/theme.js") < html.index("ui/app.css"), "the theme is chosen before the first paint"
