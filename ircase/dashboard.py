@@ -12,11 +12,11 @@ from ircase import charts, metrics
 from ircase.metrics import Period
 from ircase.models import Case, ChecklistItem, Milestone, Phase, Severity, User
 from ircase.models.cases import CaseQuerySet
+from ircase.services.exports import safe_cell
 
 MOST_LATE = 15
 MOST_PEOPLE = 12
 MOST_MONTHS = 13
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -158,11 +158,6 @@ def span(value: timedelta | None) -> str:
     if days:
         return f"{days} d {hours} h" if hours else f"{days} d"
     return (f"{hours} h {rest} min" if rest else f"{hours} h") if hours else f"{rest} min"
-
-
-def safe_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 class _Line:

@@ -134,15 +134,3 @@ class TestPeriod:
             ("2026-01-01", "2026-01-31"),
             ("2026-02-01", "2026-02-10"),
         ]
-
-
-def test_safe_cells() -> None:
-    assert [dashboard.safe_cell(text) for text in ("=1", "+1", "-1", "@a", "\ta", "a=1", "")] == [
-        "'=1",
-        "'+1",
-        "'-1",
-        "'@a",
-        "'\ta",
-        "a=1",
-        "",
-    ]

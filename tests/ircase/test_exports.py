@@ -197,3 +197,8 @@ class PivotTests(TableTestCase):
         ]  # fmt: skip
         for column, cell, wanted in said:
             assert kql_filter(column, cell) == wanted
+
+
+def test_a_formula_becomes_text_and_a_number_stays_one() -> None:
+    texts = ("=1", "+1", "-1.5", "-1+cmd", "@a", "\ta", "a=1", "")
+    assert [exports.safe_cell(text) for text in texts] == ["'=1", "+1", "-1.5", "'-1+cmd", "'@a", "'\ta", "a=1", ""]

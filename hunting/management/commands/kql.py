@@ -22,11 +22,11 @@ from django.core.management.base import BaseCommand, CommandError
 from artifacts import LoadReport, ProgressNote
 from artifacts.naming import shown
 from artifacts.process import LoadFailed, load_in_child
+from ircase.services.exports import safe_cell
 from kql import Column, KqlError, Limits, QueryResult, Table, encode_row, query, used_tables
 from kql.catalogue import TABLES
 
 WRONG_QUERY = ("kql.syntax", "kql.unsupported", "kql.schema")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _OPEN = re.compile(r"\bunion\b[^|;]*\*|\bsearch\b|\bfind\b")
 _SAMPLE = 200
 _WIDTH = 60
@@ -165,22 +165,9 @@ def _csv(result: QueryResult) -> Iterator[str]:
 
 def _csv_line(values: Iterable[Any]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([_safe(_text(value)) if value is not None else "" for value in values])
+    cells = ("" if value is None else safe_cell(_text(value)) for value in values)
+    csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
-
-
-def _safe(cell: str) -> str:
-    """A spreadsheet takes what begins so for a formula; numbers stay numbers.
-
-    https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    if not cell.startswith(_FORMULA):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell
 
 
 def _text(value: Any) -> str:
