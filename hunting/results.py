@@ -14,7 +14,7 @@ from ircase.models import Evidence, User
 from ircase.services import previews, tables
 from kql import Column
 from kql.parquet import stored_columns
-from kql.sql import quote_name, quote_text
+from kql.sql import quote_name, quote_text, sandbox
 
 
 def has_rows(run: HuntRun) -> bool:
@@ -43,7 +43,7 @@ def counts(run: HuntRun, column: str) -> dict[str, int]:
         raise GridError("There is no table of these rows. The evidence holds them; download it.")
     path = run.table.path
     try:
-        with duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "512MB"}) as connection:
+        with sandbox(memory_mb=512, threads=1, paths=[path]) as connection:
             stored = next(one.stored for one in stored_columns(connection, path) if one.column.name == column)
             value = f"coalesce({quote_name(stored)}::VARCHAR, '')"
             sql = f"SELECT {value}, count(*) FROM read_parquet({quote_text(str(path))}) GROUP BY 1"
