@@ -206,7 +206,7 @@ class Frame(Schema):
     kql_sha256: str
     window_start: datetime
     window_end: datetime
-    tables_missing: list[str] = Field(description="Tables of the hunt that the case does not have.")
+    tables_missing: list[str] = Field(description="Tables of the hunt that the source does not have.")
 
 
 class Conclusion(Schema):
@@ -269,14 +269,13 @@ def queue_run(request: HttpRequest, reference: str, body: RunNew) -> Status[Hunt
 def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str, Any]:
     case = open_case_of(request, reference)
     frozen = _frozen(body, case)
-    on_case = body.source == Source.CASE and frozen.hunt is not None
     return {
         "title": frozen.title,
         "final_kql": frozen.final_kql,
         "kql_sha256": frozen.sha256,
         "window_start": frozen.window.start,
         "window_end": frozen.window.end,
-        "tables_missing": sources.missing_tables(case, frozen.hunt) if on_case and frozen.hunt else [],
+        "tables_missing": sources.missing_tables(case, frozen.hunt, body.source) if frozen.hunt else [],
     }
 
 

@@ -11,6 +11,7 @@ from hunting import catalogue
 from hunting.binding import Frozen, Window
 from hunting.models import HuntRun, Source, Sweep
 from hunting.retention import too_old
+from hunting.services import schemas
 from ircase import jobs
 from ircase.models import Activity, Case, Connection, JobState, Severity, User
 from ircase.services import activity, connections, log
@@ -37,9 +38,14 @@ def sources_of(case: Case) -> list[SourceChoice]:
         why_not = f"The connection {connection.name} is switched off."
     name = connection.name if connection else ""
     no_workspace = "" if connection and connection.workspace_id else "The connection names no workspace."
+    many = len(schemas.places_of(connection, Source.LOG_ANALYTICS)) if connection else 0
+    database = connection.kusto_database if connection else ""
     return [
         SourceChoice(Source.DEFENDER, name, why_not),
-        SourceChoice(Source.LOG_ANALYTICS, name, why_not or no_workspace),
+        SourceChoice(Source.LOG_ANALYTICS, f"{name}, {many} workspaces" if many > 1 else name, why_not or no_workspace),
+        SourceChoice(
+            Source.KUSTO, f"{name}, {database}", why_not or ("" if database else "The connection names no database.")
+        ),
         SourceChoice(Source.CASE, case.reference),
     ]
 
@@ -126,6 +132,8 @@ def _limits(source: Source, connection: Connection | None) -> dict[str, Any]:
         return {"rows": limits.rows, "bytes": RECORD_BYTES, "seconds": limits.seconds}
     api = connections.limits(connection)
     rows = api.hunting_rows if source == Source.DEFENDER else api.loganalytics_rows
+    if source.on_cluster:
+        rows = connections.cluster(connection).kusto.rows
     return {"rows": rows, "bytes": RECORD_BYTES}
 
 

@@ -95,7 +95,7 @@ def _show_hunt(
         "form": form,
         "frozen": frozen,
         "known": [(p.name, _known(case, p.fill)) for p in form.hunt.parameters if p.fill and not p.kind.many],
-        "missing": sources.missing_tables(case, form.hunt) if source == Source.CASE else (),
+        "missing": sources.missing_tables(case, form.hunt, source),
         "source": source,
     }
     return render_tab(request, case, "hunts", "hunting/attach.html", context, status=status)
