@@ -1,5 +1,6 @@
 """Queueing, stopping, repeating and judging hunt runs."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -66,6 +67,7 @@ def queue_run(
     retry_of: HuntRun | None = None,
     sweep: Sweep | None = None,
     subjects: Sequence[str] = (),
+    batch: uuid.UUID | None = None,
 ) -> HuntRun:
     """Write the run and wake a worker. The question is frozen from here on. Raises ValidationError."""
     _check_source(case, frozen, source)
@@ -91,6 +93,7 @@ def queue_run(
         retry_of=retry_of,
         sweep=sweep,
         subjects=list(subjects),
+        batch=batch,
         limits=_limits(source, case.connection if tenant else None),
     )
     run.activity = activity.begin(
@@ -106,6 +109,17 @@ def queue_run(
     run.save()
     jobs.enqueue(TASK, run.pk)
     return run
+
+
+@transaction.atomic
+def queue_runs(*, case: Case, actor: User, frozen: Frozen, sources: Sequence[Source]) -> list[HuntRun]:
+    """One question to each of these sources; their runs share a batch where there are several. Raises ValidationError,
+    and then nothing was queued."""
+    wanted = tuple(dict.fromkeys(sources))
+    if not wanted:
+        raise ValidationError({"source": "Choose at least one source."})
+    batch = uuid.uuid4() if len(wanted) > 1 else None
+    return [queue_run(case=case, actor=actor, frozen=frozen, source=source, batch=batch) for source in wanted]
 
 
 def _check_source(case: Case, frozen: Frozen, source: Source) -> None:
@@ -179,6 +193,7 @@ def retry(*, run: HuntRun, actor: User) -> HuntRun:
         retry_of=run,
         sweep=run.sweep,
         subjects=run.subjects,
+        batch=run.batch,
     )
 
 
