@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field
 from hunting import catalogue, results
 from hunting.binding import AS_OF, SPAN, Frozen, attach, attach_kql, fill
 from hunting.models import HuntRun, Source, Sweep
-from hunting.services import packs, rows, runs, sources, sweeps
+from hunting.services import batches, packs, rows, runs, sources, sweeps
 from hunting.views.doors import run_of
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Rows, RowWindow
@@ -104,6 +104,7 @@ class RunOut(Schema):
     request_ids: list[str]
     identity: str
     retry_of: UUID | None
+    batch: UUID | None = Field(description="Shared by the runs of one question on several sources.")
     outcome: str
     verdict: str
     sentence: str
@@ -136,13 +137,19 @@ class RunOut(Schema):
 class RunNew(Schema):
     """Either `hunt` with its `parameters`, or `kql` of your own over the `span` before `as_of`."""
 
-    source: Source
+    source: Source | None = None
+    sources: list[Source] = Field(default_factory=list, max_length=len(Source), description="Ask each; one `batch`.")
     hunt: str = Field("", max_length=64)
     parameters: dict[str, Any] = Field(default_factory=dict, description="What is not given comes from the case.")
     kql: str = Field("", max_length=100_000)
     title: str = Field("", max_length=200)
     span: str = Field("", max_length=30, description="As in 48h or 7d; for `kql`.")
     as_of: AwareDatetime | None = Field(None, description="The end of the window; now, where it is not given.")
+
+
+class BatchOut(Schema):
+    batch: UUID
+    runs: list[RunOut]
 
 
 class PackNew(Schema):
@@ -206,7 +213,7 @@ class Frame(Schema):
     kql_sha256: str
     window_start: datetime
     window_end: datetime
-    tables_missing: list[str] = Field(description="Tables of the hunt that the case does not have.")
+    tables_missing: list[str] = Field(description="Tables of the hunt that the source does not have.")
 
 
 class Conclusion(Schema):
@@ -262,21 +269,21 @@ def list_runs(request: HttpRequest, reference: str, window: Query[Window]) -> di
 def queue_run(request: HttpRequest, reference: str, body: RunNew) -> Status[HuntRun]:
     case = open_case_of(request, reference)
     frozen = _frozen(body, case)
-    return Status(202, runs.queue_run(case=case, actor=person(request), frozen=frozen, source=body.source))
+    wanted = [*([body.source] if body.source else []), *body.sources]
+    return Status(202, runs.queue_runs(case=case, actor=person(request), frozen=frozen, sources=wanted)[0])
 
 
 @router.post(f"{_CASE}/preview", response=Frame, summary="What would run, without running it")
 def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str, Any]:
     case = open_case_of(request, reference)
     frozen = _frozen(body, case)
-    on_case = body.source == Source.CASE and frozen.hunt is not None
     return {
         "title": frozen.title,
         "final_kql": frozen.final_kql,
         "kql_sha256": frozen.sha256,
         "window_start": frozen.window.start,
         "window_end": frozen.window.end,
-        "tables_missing": sources.missing_tables(case, frozen.hunt) if on_case and frozen.hunt else [],
+        "tables_missing": _missing(body, case, frozen.hunt) if frozen.hunt else [],
     }
 
 
@@ -309,6 +316,34 @@ def queue_sweep(request: HttpRequest, reference: str, body: SweepNew) -> Status[
 def get_sweep(request: HttpRequest, reference: str, uuid: UUID) -> Sweep:
     sweep: Sweep = get_object_or_404(Sweep, case=case_of(request, reference), uuid=uuid)
     return sweep
+
+
+@router.get(f"{_CASE}/batches/{{uuid}}", response=BatchOut, summary="One question on several sources")
+def get_batch(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
+    case = case_of(request, reference)
+    found = batches.runs_of(case, uuid)
+    if not found:
+        raise Http404("No such batch.")
+    return {"batch": uuid, "runs": found}
+
+
+@router.get(f"{_CASE}/batches/{{uuid}}/rows", response=Rows, summary="Its rows together, marked by source")
+def list_batch_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[RowWindow]) -> dict[str, Any]:
+    together = batches.together(case_of(request, reference), uuid)
+    if together is None:
+        raise Http404("There are no rows to show.")
+    batches.look(together, person(request))
+    page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=_filters(window))
+    names = [column.name for column in page.columns]
+    return {
+        "columns": [[column.name, column.type] for column in page.columns],
+        "rows": [dict(zip(names, row.cells, strict=True)) for row in page.rows],
+        "numbers": [row.number for row in page.rows],
+        "total": page.total,
+        "matched": page.matched,
+        "limit": page.limit,
+        "offset": page.offset,
+    }
 
 
 @router.get(_RUN, response=RunOut, summary="One run")
@@ -396,6 +431,11 @@ def _hunt(hunt_id: str) -> catalogue.Hunt:
     if hunt is None:
         raise Http404("No such hunt.")
     return hunt
+
+
+def _missing(body: RunNew, case: Case, hunt: catalogue.Hunt) -> list[str]:
+    wanted = [*([body.source] if body.source else []), *body.sources]
+    return list(dict.fromkeys(name for source in wanted for name in sources.missing_tables(case, hunt, source)))
 
 
 def _frozen(body: RunNew, case: Case) -> Frozen:

@@ -22,6 +22,9 @@ PACKS: Final = Path(__file__).with_name("packs")
 ENTITIES: Final = ("device", "account", "file", "tenant")
 _FILL: Final = r"^(asset\.(device|account|mailbox)\.(name|identifier)|indicator\.[a-z0-9_]+)$"
 
+WRITTEN: Final = tuple(source.value for source in Source if source != Source.KUSTO_CASE)
+"""The sources that a hunt may name. What runs on the case's tables also runs on their copies."""
+
 _PARAMETER: Final = {
     "type": "object",
     "additionalProperties": False,
@@ -48,7 +51,7 @@ _HUNT: Final = {
         "title": {"type": "string", "maxLength": 120},
         "description": {"type": "string"},
         "entity": {"enum": list(ENTITIES)},
-        "sources": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"enum": list(Source.values)}},
+        "sources": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"enum": list(WRITTEN)}},
         "tables": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string"}},
         "parameters": {"type": "array", "items": _PARAMETER},
         "require_any": {"type": "array", "minItems": 2, "items": {"type": "string"}},
@@ -146,7 +149,7 @@ def read_hunt(path: Path) -> Hunt:
         title=data["title"],
         description=data["description"].strip(),
         entity=data["entity"],
-        sources=tuple(Source(s) for s in data["sources"]),
+        sources=_sources(data["sources"]),
         tables=tuple(data["tables"]),
         parameters=tuple(_parameter(path, p) for p in data["parameters"]),
         require_any=tuple(data.get("require_any", ())),
@@ -179,6 +182,11 @@ def faults(hunt: Hunt) -> Iterable[str]:
     for table in hunt.tables:
         if table not in TABLES:
             yield f"The table {table} is not in kql/catalogue.yaml."
+
+
+def _sources(written: Iterable[str]) -> tuple[Source, ...]:
+    named = tuple(Source(one) for one in written)
+    return (*named, Source.KUSTO_CASE) if Source.CASE in named else named
 
 
 def _parameter(path: Path, data: dict[str, Any]) -> Parameter:

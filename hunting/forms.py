@@ -51,7 +51,8 @@ class _SourceForm(forms.Form):
         field = self.fields["source"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(c.source.value, f"{c.source.label} ({c.where})") for c in usable]
-        field.help_text = " ".join(f"{c.source.label}: {c.why_not}" for c in choices if c.why_not)
+        why = (f"{c.source.label}: {c.why_not}" for c in choices if c.why_not)
+        field.help_text = " ".join(filter(None, (str(field.help_text), *why)))
 
     @property
     def wanted_source(self) -> Source:
@@ -64,7 +65,27 @@ class _SourceForm(forms.Form):
                 self.add_error(name if name in self.fields else None, message)
 
 
-class HuntForm(_SourceForm):
+class _SourcesForm(_SourceForm):
+    """Several sources may be ticked: the question is asked of each."""
+
+    source = forms.MultipleChoiceField(
+        label="Run on",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Tick several to see their rows together.",
+        error_messages={"required": "Tick at least one source."},
+    )
+
+    @property
+    def wanted_sources(self) -> list[Source]:
+        return [Source(one) for one in self.cleaned_data["source"]]
+
+    @property
+    def wanted_source(self) -> Source:
+        """The first."""
+        return self.wanted_sources[0]
+
+
+class HuntForm(_SourcesForm):
     """A hunt's own parameters. Values are checked by the binding, which every door shares."""
 
     def __init__(self, *args: Any, hunt: Hunt, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
@@ -162,7 +183,7 @@ class SweepForm(_SourceForm):
         return {SPAN: span} if span and any(p.name == SPAN for p in hunt.parameters) else {}
 
 
-class KqlForm(_SourceForm):
+class KqlForm(_SourcesForm):
     """A person's own query."""
 
     title = forms.CharField(max_length=200, required=False, help_text="What you look for. Empty: the first line.")

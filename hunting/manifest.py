@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from hunting.gathering import Gathered
 from hunting.models import HuntRun, Source
+from hunting.services import schemas
 from ircase.models import CaseTable
 from ircase.services.findings import clean_json
 
@@ -52,11 +53,21 @@ def _source(run: HuntRun) -> dict[str, Any]:
     if connection is None:
         return source | {"case": run.case.reference, "tables": _tables(run)}
     hosts = {Source.DEFENDER.value: connection.graph_url, Source.LOG_ANALYTICS.value: connection.loganalytics_url}
-    workspace = connection.workspace_id if run.source == Source.LOG_ANALYTICS else ""
+    if Source(run.source).on_cluster:
+        return source | {
+            "connection": connection.name,
+            "tenant": connection.tenant_id,
+            "cluster": connection.kusto_cluster,
+            "database": schemas.place_of(connection, Source(run.source)),
+            "endpoint": connection.kusto_cluster,
+        }
+    in_workspace = run.source == Source.LOG_ANALYTICS
+    workspace = connection.workspace_id if in_workspace else ""
     return source | {
         "connection": connection.name,
         "tenant": connection.tenant_id,
         "workspace": workspace,
+        "further_workspaces": connection.workspaces if in_workspace else [],
         "endpoint": hosts[run.source],
     }
 

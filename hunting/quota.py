@@ -8,10 +8,12 @@ from typing import Final
 
 from hunting.models import HuntRun, Source
 from ircase.quota import governor as governor
+from ircase.services import connections
 from ircase.work import Hold
 from msapi.endpoint import Endpoint
 from msapi.errors import Cancelled, GovernorUnavailable
 from msapi.governor import Bucket, Governor, Granted, hunting_bucket, loganalytics_bucket
+from msapi.kusto import kusto_bucket
 
 PATIENCE: Final = 60.0
 """Seconds a worker sits in the line; a longer wait gives the worker to other work, and the ticket keeps its place."""
@@ -72,6 +74,8 @@ class Turn:
 def bucket_of(run: HuntRun, endpoint: Endpoint) -> Bucket:
     """The book's page for the API that the run asks. The service does not say what its processor quota is in seconds;
     an administrator who knows sets `hunting_cpu_seconds` for 15 minutes, else only its 429 tells."""
+    if Source(run.source).on_cluster and run.connection is not None:
+        return kusto_bucket(connections.cluster(run.connection))
     if Source(run.source) != Source.DEFENDER:
         return loganalytics_bucket(endpoint)
     limits = run.connection.limits if run.connection is not None else {}

@@ -13,22 +13,23 @@ from ircase.models import Connection
 DEFENDER_DAYS: Final = 30
 """https://learn.microsoft.com/defender-xdr/advanced-hunting-limits; longer only where tables also go to a workspace."""
 
+_LIMITS: Final = {
+    Source.DEFENDER: "hunting_retention_days",
+    Source.LOG_ANALYTICS: "loganalytics_retention_days",
+    Source.KUSTO: "kusto_retention_days",
+}
+
 SLACK: Final = timedelta(hours=1)
 """A window as long as the retention itself begins a moment too early by the time it is asked."""
 
 
 def days_kept(source: Source, connection: Connection | None) -> float | None:
-    """For how many days the source keeps its rows, by the connection's `hunting_retention_days` or
-    `loganalytics_retention_days`; None where nobody said."""
+    """For how many days the source keeps its rows, by the connection's limits; None where nobody said."""
     if connection is None or not source.is_tenant:
         return None
-    name, default = (
-        ("hunting_retention_days", float(DEFENDER_DAYS))
-        if source == Source.DEFENDER
-        else ("loganalytics_retention_days", None)
-    )
-    found = connection.limits.get(name)
-    return default if found is None else float(found)
+    name = _LIMITS.get(source, "")
+    found = connection.limits.get(name, DEFENDER_DAYS if source == Source.DEFENDER else None)
+    return None if found is None else float(found)
 
 
 def too_old(source: Source, connection: Connection | None, window: Window, at: datetime) -> str:

@@ -22,10 +22,11 @@ from hunting.manifest import manifest_of
 from hunting.models import HuntRun, Source
 from hunting.providers import PROVIDERS, TIME_COLUMNS, Question
 from hunting.quota import Later, Turn
+from hunting.services import schemas
 from hunting.services.sources import tables_for
 from hunting.spool import folder_of
 from ircase import access
-from ircase.models import Activity, CaseTable, Evidence, JobState
+from ircase.models import Activity, CaseTable, Connection, Evidence, JobState
 from ircase.services import activity, connections, evidence, tables
 from ircase.store import StoreError
 from ircase.work import Hold, Stopped, hold
@@ -115,16 +116,7 @@ def _question(run: HuntRun, cancel: threading.Event) -> tuple[Question, tuple[st
         times_itself=bool(run.hunt_id),
     )
     if run.connection is not None:
-        return (
-            replace(
-                question,
-                endpoint=connections.endpoint(run.connection),
-                workspace=run.connection.workspace_id,
-                time_columns=TIME_COLUMNS[run.source],
-                until=timezone.now() if question.times_itself and run.source == Source.LOG_ANALYTICS else None,
-            ),
-            (),
-        )
+        return _of_tenant(run, run.connection, question), ()
     given, missing = tables_for(run.case, hunts().get(run.hunt_id))
     if missing and not given:
         raise Refused(
@@ -132,6 +124,29 @@ def _question(run: HuntRun, cancel: threading.Event) -> tuple[Question, tuple[st
             "read it into tables, or run the hunt on the tenant."
         )
     return replace(question, tables=given), missing
+
+
+def _of_tenant(run: HuntRun, connection: Connection, question: Question) -> Question:
+    source = Source(run.source)
+    cluster = connections.cluster(connection) if source.on_cluster else None
+    return replace(
+        question,
+        endpoint=cluster or connections.endpoint(connection),
+        workspace=connection.workspace_id,
+        workspaces=tuple(connection.workspaces),
+        cluster=cluster,
+        database=schemas.place_of(connection, source) if source.on_cluster else "",
+        known=schemas.datetimes(connection, source),
+        time_columns=_time_columns(run, source),
+        until=timezone.now() if question.times_itself and source == Source.LOG_ANALYTICS else None,
+    )
+
+
+def _time_columns(run: HuntRun, source: Source) -> tuple[str, ...]:
+    """On a cluster, whose tables are of any kind, also the one that the hunt itself names, first."""
+    hunt = hunts().get(run.hunt_id)
+    own = (hunt.time_column,) if hunt is not None and hunt.time_column and source.on_cluster else ()
+    return tuple(dict.fromkeys((*own, *TIME_COLUMNS[source])))
 
 
 def _turn(

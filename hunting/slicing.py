@@ -219,7 +219,7 @@ def provable(question: Question) -> Rowwise | Refusal:
     """The proof for the first time column that the question's source allows and its tables have."""
     refusal: Refusal | None = None
     for column in question.time_columns:
-        found = proof(question.final_kql, column)
+        found = proof(question.final_kql, column, question.known)
         if isinstance(found, Rowwise):
             return found
         refusal = refusal or found

@@ -5,6 +5,7 @@ from celery import shared_task
 from hunting import runner
 from hunting.line import next_runs
 from hunting.models import HuntRun
+from hunting.services import schemas
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
 
@@ -15,8 +16,14 @@ def run_hunt(pk: int) -> None:
         runner.run_hunt(run)
 
 
+@shared_task(name="hunting.read_schema")
+def read_schema(pk: int) -> None:
+    schemas.read(pk)
+
+
 @shared_task(name="hunting.sweep")
 def sweep_runs() -> None:
     """Beat's tick: runs whose worker died, whose message was lost or whose wait is over go on."""
     sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")
+    schemas.keep_fresh()
     clear_abandoned()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hunting.views import attach, comparing, editor, library, panel, rows, runs, sweeps
+from hunting.views import attach, batches, comparing, editor, library, panel, rows, runs, source_tables, sweeps
 
 app_name = "hunting"
 _CASE = "cases/<str:reference>/hunts/"
@@ -15,12 +15,16 @@ urlpatterns = [
     path(f"{_CASE}runs/", panel.run_list, name="run_list"),
     path(f"{_CASE}own-kql/", attach.own_kql, name="own_kql"),
     path(f"{_CASE}schema/", editor.schema, name="schema"),
+    path(f"{_CASE}tables/<slug:source>/", source_tables.source_tables, name="source_tables"),
     path(f"{_CASE}check/", editor.check, name="check"),
     path(f"{_CASE}value/", editor.value, name="value"),
     path(f"{_CASE}attach/<slug:hunt_id>/", attach.attach_hunt, name="attach"),
     path(f"{_CASE}packs/<slug:pack_id>/", panel.run_pack, name="run_pack"),
     path(f"{_CASE}sweeps/", sweeps.sweep_new, name="sweep_new"),
     path(f"{_CASE}sweeps/<uuid:uuid>/", sweeps.sweep, name="sweep"),
+    path(f"{_CASE}together/<uuid:uuid>/", batches.batch, name="batch"),
+    path(f"{_CASE}together/<uuid:uuid>/state/", batches.batch_state, name="batch_state"),
+    path(f"{_CASE}together/<uuid:uuid>/export/", batches.batch_export, name="batch_export"),
     path(_RUN, runs.run, name="run"),
     path(f"{_RUN}state/", runs.run_state, name="run_state"),
     path(f"{_RUN}cancel/", runs.run_cancel, name="run_cancel"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from msapi.errors import InvalidParameter
@@ -59,6 +59,18 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A Secret is never pickled: hand over the connection's id and read it again.")
+
+
+class Resource(Protocol):
+    """What a token is for: one of `Audience`, or a cluster's own, known only when the cluster has been asked."""
+
+    @property
+    def scope(self) -> str:
+        """The client-credential scope."""
+
+    @property
+    def title(self) -> str:
+        """The service's name for a person."""
 
 
 class Audience(Enum):
@@ -144,13 +156,15 @@ class Endpoint:
     blob_hosts: tuple[str, ...] = ("*.blob.core.windows.net",)
     limits: ApiLimits = ApiLimits()
 
-    def url(self, audience: Audience) -> str:
-        """The base URL of a service, without a slash at its end."""
-        urls = {
+    def url(self, audience: Resource) -> str:
+        """The base URL of a service, without a slash at its end. InvalidParameter for one that is not of a tenant."""
+        urls: dict[Resource, str] = {
             Audience.GRAPH: self.graph_url,
             Audience.DEFENDER: self.defender_url,
             Audience.LOG_ANALYTICS: self.loganalytics_url,
         }
+        if audience not in urls:
+            raise InvalidParameter(f"This connection has no URL of {audience.title}.", code="BadConnection")
         return urls[audience].rstrip("/")
 
     @property
@@ -158,7 +172,7 @@ class Endpoint:
         """The sign-in authority of the tenant."""
         return f"{self.login_url.rstrip('/')}/{self.tenant_id}"
 
-    def allows(self, audience: Audience, url: str) -> bool:
+    def allows(self, audience: Resource, url: str) -> bool:
         """Whether a token for `audience` may be sent to `url`: its own origin, or a twin of it at Microsoft."""
         base, target = urlsplit(self.url(audience)), urlsplit(url)
         if target.username is not None or target.password is not None:

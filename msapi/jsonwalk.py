@@ -27,13 +27,13 @@ def values_at(
     left alone between reads, so several may be under way at once.
     """
     walker = _Walker(paths)
-    events = iter(ijson.basic_parse(_Cursor(source), buf_size=_BUFFER))
+    events = iter(ijson.basic_parse(Cursor(source), buf_size=_BUFFER))
     for event, value in events:
         if event == "map_key":
             walker.at[-1] = value
         elif event in ("start_map", "start_array"):
             if walker.enter():
-                yield _built({} if event == "start_map" else [], events, walker.depth)
+                yield built({} if event == "start_map" else [], events, walker.depth)
                 walker.depth -= 1
         elif event in ("end_map", "end_array"):
             if walker.leave() == until:
@@ -42,7 +42,7 @@ def values_at(
             yield _real(value) if value.__class__ is Decimal else value
 
 
-class _Cursor:
+class Cursor:
     """A place of its own in a shared file, after a byte-order mark if there is one."""
 
     def __init__(self, source: IO[bytes]) -> None:
@@ -85,7 +85,7 @@ class _Walker:
         return tuple(self.at)
 
 
-def _built(container: Any, events: Iterator[tuple[str, Any]], depth: int) -> Any:
+def built(container: Any, events: Iterator[tuple[str, Any]], depth: int) -> Any:
     """The container that has just begun, built from the events up to its end. One loop: rows have millions of them."""
     outer: list[tuple[Any, str]] = []
     key = ""

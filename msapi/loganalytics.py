@@ -9,7 +9,8 @@ https://learn.microsoft.com/azure/azure-monitor/logs/api/overview
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import IO, Any, Final
 
@@ -36,14 +37,17 @@ from msapi.errors import (
 from msapi.faults import Context, error_from
 from msapi.jsonwalk import values_at
 from msapi.reading import objects, text
-from msapi.results import HuntResult
+from msapi.results import Column, HuntResult, kql_type
 from msapi.retry import Kind, Outcome, Policy, Retry, decide
 from msapi.sessions import ConnectionSession, tls_context
 from msapi.spooling import SERVICE, Answer, Spooled, SpoolingAdapter
 from msapi.tokens import Token, TokenProvider
-from msapi.transport import CallRecord
+from msapi.transport import Call, CallRecord, Transport
 
 LONGEST: Final = 600
+
+WORKSPACES: Final = 100
+"""Of one query. https://learn.microsoft.com/azure/azure-monitor/service-limits#log-queries"""
 
 Window = timedelta | tuple[datetime, datetime] | tuple[datetime, timedelta] | None
 
@@ -71,18 +75,27 @@ class LogAnalytics:
         self._bearer = _Bearer(tokens)
 
     def query(
-        self, workspace_id: str, query: str, timespan: Window = None, server_timeout: int | None = None
+        self,
+        workspace_id: str,
+        query: str,
+        timespan: Window = None,
+        server_timeout: int | None = None,
+        *,
+        more: Sequence[str] = (),
     ) -> HuntResult:
         """Run KQL in a workspace (its GUID); close the result when done with it.
 
         `timespan` restricts TimeGenerated; None leaves time to the query. `server_timeout` is in seconds, 600 at most.
+        `more` are further workspaces, 99 at most, whose tables are read as if they were the first one's: a row's
+        TenantId says where it lies. All of it counts as one query.
+        https://learn.microsoft.com/azure/azure-monitor/logs/cross-workspace-query
         """
         wait = server_timeout or self._endpoint.limits.loganalytics_timeout
-        _check(workspace_id, query, wait)
+        _check(workspace_id, query, wait, more)
         attempt, renewed = 1, False
         while True:
             try:
-                return self._recorded(workspace_id, query, timespan, wait, attempt)
+                return self._recorded((workspace_id, *more), query, timespan, wait, attempt)
             except Unauthorized:
                 if renewed:
                     raise
@@ -102,11 +115,13 @@ class LogAnalytics:
                 self._client.close()
                 self._client = None
 
-    def _recorded(self, workspace_id: str, query: str, timespan: Window, wait: int, attempt: int) -> HuntResult:
-        started, path = time.monotonic(), f"/v1/workspaces/{workspace_id}/query"
+    def _recorded(
+        self, workspaces: tuple[str, ...], query: str, timespan: Window, wait: int, attempt: int
+    ) -> HuntResult:
+        started, path = time.monotonic(), f"/v1/workspaces/{workspaces[0]}/query"
         status, request_id, failure = 200, "", ""
         try:
-            result = self._once(workspace_id, query, timespan, wait)
+            result = self._once(workspaces, query, timespan, wait)
             request_id = result.request_id
             return result
         except ApiError as error:
@@ -117,11 +132,18 @@ class LogAnalytics:
                 spent = (time.monotonic() - started) * 1000
                 self._on_call(CallRecord(SERVICE, "POST", path, status or None, spent, request_id, attempt, 0, failure))
 
-    def _once(self, workspace_id: str, query: str, timespan: Window, wait: int) -> HuntResult:
+    def _once(self, workspaces: tuple[str, ...], query: str, timespan: Window, wait: int) -> HuntResult:
         client = self._built()
         self._adapter.begin(float(wait) + 30.0)
         try:
-            reply = client.query_workspace(workspace_id, query, timespan=timespan, server_timeout=wait, retry_total=0)
+            reply = client.query_workspace(
+                workspaces[0],
+                query,
+                timespan=timespan,
+                server_timeout=wait,
+                additional_workspaces=list(workspaces[1:]) or None,
+                retry_total=0,
+            )
             notice = _notice(reply) if isinstance(reply, LogsQueryPartialResult) else ""
             return self._result(self._adapter.take(), notice)
         except (AzureError, requests.RequestException, ValueError, TypeError, AttributeError, KeyError) as error:
@@ -163,6 +185,36 @@ class LogAnalytics:
             notice=notice,
             service=SERVICE,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceTable:
+    """A table of a workspace, as its metadata names it."""
+
+    name: str
+    columns: tuple[Column, ...]
+    about: str = ""
+
+
+def tables_of(transport: Transport, workspace_id: str) -> tuple[WorkspaceTable, ...]:
+    """The tables of a workspace with their columns, by name. Raises an `ApiError`.
+    https://learn.microsoft.com/rest/api/loganalytics/dataaccess/metadata/get"""
+    _check(workspace_id, "metadata", 1, ())
+    path = f"/v1/workspaces/{workspace_id}/metadata"
+    document = transport.json(Call(Audience.LOG_ANALYTICS, "GET", path, needs=("Data.Read",), read_timeout=120.0))
+    found = [
+        WorkspaceTable(
+            name=text(raw, "name"),
+            columns=tuple(
+                Column(name, kql_type(text(column, "type")))
+                for column in objects(raw, "columns")
+                if (name := text(column, "name"))
+            ),
+            about=text(raw, "description"),
+        )
+        for raw in objects(document, "tables")
+    ]
+    return tuple(sorted((table for table in found if table.name), key=lambda table: table.name.lower()))
 
 
 class _Credential:
@@ -221,9 +273,11 @@ def _notice(reply: LogsQueryPartialResult) -> str:
     return " ".join(unique)[:1000] or "The service calls this result partial."
 
 
-def _check(workspace_id: str, query: str, wait: int) -> None:
-    if not is_guid(workspace_id):
+def _check(workspace_id: str, query: str, wait: int, more: Sequence[str]) -> None:
+    if not all(is_guid(one) for one in (workspace_id, *more)):
         raise InvalidParameter("The workspace id is the workspace's GUID, not its name.", service=SERVICE)
+    if len(more) >= WORKSPACES:
+        raise InvalidParameter(f"One query reads at most {WORKSPACES} workspaces.", service=SERVICE)
     if not query.strip():
         raise InvalidParameter("The query is empty.", service=SERVICE)
     if not 1 <= wait <= LONGEST:

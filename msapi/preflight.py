@@ -1,6 +1,6 @@
 """What a connection can do: which roles its tokens carry, which features therefore work, and one cheap call to each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ from msapi.endpoint import Audience, Endpoint
 from msapi.errors import ApiError, InvalidParameter
 from msapi.graph import GraphSecurity
 from msapi.incidents import Incident
+from msapi.kusto import ClusterEndpoint, Kusto
 from msapi.loganalytics import LogAnalytics
 from msapi.tokens import TokenProvider
 from msapi.transport import Transport
@@ -130,6 +131,7 @@ def check(
     endpoint: Endpoint,
     *,
     workspace_id: str = "",
+    workspaces: Sequence[str] = (),
     tokens: TokenProvider | None = None,
     transport: Transport | None = None,
 ) -> PreflightReport:
@@ -144,8 +146,27 @@ def check(
     audiences = tuple(_signed_in(provider, audience) for audience in Audience)
     by_audience = {report.audience: report for report in audiences}
     features = tuple(_weighed(feature, by_audience[feature.audience]) for feature in FEATURES)
-    probes = _probed(endpoint, provider, transport or Transport(endpoint, provider), by_audience, workspace_id)
+    asked = (workspace_id, *workspaces) if workspace_id else ()
+    probes = _probed(endpoint, provider, transport or Transport(endpoint, provider), by_audience, asked)
     return PreflightReport((), audiences, features, probes)
+
+
+def check_cluster(
+    endpoint: ClusterEndpoint, databases: Sequence[str], *, tokens: TokenProvider | None = None
+) -> tuple[ProbeReport, ...]:
+    """Sign in at a cluster and ask `print 1` of each database. Never raises for what the cluster answers."""
+    client = Kusto(endpoint, tokens or TokenProvider(endpoint))
+    reports = []
+    for name in databases:
+        title = f"Azure Data Explorer, {name}: print 1"
+        try:
+            with client.query(name, "print 1", server_timeout=30) as result:
+                next(result.rows, None)
+            reports.append(ProbeReport("kusto", title, True))
+        except ApiError as error:
+            reports.append(ProbeReport("kusto", title, False, str(error), error.code, error.request_id))
+    client.close()
+    return tuple(reports)
 
 
 def _signed_in(provider: TokenProvider, audience: Audience) -> AudienceReport:
@@ -184,7 +205,7 @@ def _probed(
     provider: TokenProvider,
     transport: Transport,
     audiences: Mapping[Audience, AudienceReport],
-    workspace_id: str,
+    workspaces: tuple[str, ...],
 ) -> tuple[ProbeReport, ...]:
     graph, defender = GraphSecurity(transport), Defender(transport)
     logs = LogAnalytics(endpoint, provider)
@@ -193,7 +214,7 @@ def _probed(
         ("incidents", "Incidents: the newest one", Audience.GRAPH, lambda: next(_newest(graph), None)),
         ("machines", "Devices: the first one", Audience.DEFENDER, lambda: next(defender.machines(limit=1), None)),
         ("library", "Live Response library", Audience.DEFENDER, lambda: next(defender.library_files(), None)),
-        ("loganalytics", "Log Analytics: print 1", Audience.LOG_ANALYTICS, lambda: _workspace(logs, workspace_id)),
+        ("loganalytics", "Log Analytics: print 1", Audience.LOG_ANALYTICS, lambda: _workspace(logs, workspaces)),
     )
     reports = tuple(_tried(key, title, audiences[audience], call) for key, title, audience, call in probes)
     logs.close()
@@ -226,8 +247,8 @@ def _newest(graph: GraphSecurity) -> Iterator[Incident]:
     return graph.incidents(top=1, newest_first=True)
 
 
-def _workspace(logs: LogAnalytics, workspace_id: str) -> int:
-    if not workspace_id:
+def _workspace(logs: LogAnalytics, workspaces: tuple[str, ...]) -> int:
+    if not workspaces:
         raise _NoWorkspace("No workspace is named.")
-    with logs.query(workspace_id, "print 1") as result:
+    with logs.query(workspaces[0], "print 1", more=workspaces[1:]) as result:
         return result.row_count

@@ -21,7 +21,7 @@ import requests
 import urllib3.exceptions
 from msal.exceptions import MsalServiceError
 
-from msapi.endpoint import Audience, Endpoint, Secret
+from msapi.endpoint import Endpoint, Resource, Secret
 from msapi.errors import ApiError, NetworkError, SignInFailed, Throttled, Unavailable
 from msapi.reading import text
 from msapi.retry import parse_retry_after
@@ -71,13 +71,13 @@ class TokenProvider:
         self._http = _SignInHttp(endpoint, session, clock)
         self._app: Any = None
 
-    def token(self, audience: Audience) -> Token:
+    def token(self, audience: Resource) -> Token:
         """A token for `audience`, from the cache while it lasts. Errors: SignInFailed, Throttled, Unavailable,
         NetworkError, InvalidParameter."""
         with self._lock:
             return self._acquire(audience)
 
-    def refresh(self, audience: Audience, stale: Token | None = None) -> Token:
+    def refresh(self, audience: Resource, stale: Token | None = None) -> Token:
         """A token newly issued. Where another thread has renewed since `stale` was handed out, that one is given."""
         with self._lock:
             if stale is not None:
@@ -87,7 +87,7 @@ class TokenProvider:
             self._built().remove_tokens_for_client()
             return self._acquire(audience)
 
-    def _acquire(self, audience: Audience) -> Token:
+    def _acquire(self, audience: Resource) -> Token:
         result = self._guarded(lambda: self._built().acquire_token_for_client(scopes=[audience.scope]))
         value = result.get("access_token") if isinstance(result, Mapping) else None
         if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():

@@ -1,4 +1,4 @@
-"""One way out to Graph and Defender: timeouts, caps, retries by table, tokens renewed once, allowed hosts only."""
+"""One way out to Graph, Defender and clusters: timeouts, caps, retries by table, tokens renewed once, hosts checked."""
 
 import json
 import logging
@@ -9,13 +9,13 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from typing import IO, Any, Final
+from typing import IO, Any, ClassVar, Final
 from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3.exceptions
 
-from msapi.endpoint import Audience, Endpoint
+from msapi.endpoint import Endpoint, Resource
 from msapi.errors import Ambiguous, ApiError, BadReply, NetworkError, ResultTooLarge, Throttled, Unauthorized
 from msapi.faults import Context, error_from
 from msapi.retry import GiveUp, Kind, Outcome, Policy, Retry, decide, parse_retry_after
@@ -52,15 +52,17 @@ def log_calls(logger: logging.Logger) -> Callable[[CallRecord], None]:
 class Call:
     """What to ask. `path` begins with a slash, or is an absolute link that the service itself gave.
 
-    `idempotent` is True where repeating the call is harmless. `needs` are roles of which one suffices, for the sentence
-    of a refusal. `cap` is the largest accepted answer in bytes, `read_timeout` the longest silence in seconds.
+    `body` is sent as JSON, `content` as it is. `idempotent` is True where repeating the call is harmless. `needs` are
+    roles of which one suffices, for the sentence of a refusal. `cap` is the largest accepted answer in bytes,
+    `read_timeout` the longest silence in seconds.
     """
 
-    audience: Audience
+    audience: Resource
     method: str
     path: str
     params: Mapping[str, str | int] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    content: bytes | None = None
     files: Mapping[str, tuple[str | None, bytes | str]] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     idempotent: bool = True
@@ -102,6 +104,9 @@ class Transport:
 
     `sleep` may be an event's `wait`, so that a stop cuts a pause short. `on_call` gets a `CallRecord` per attempt.
     """
+
+    never_again: ClassVar[tuple[type[ApiError], ...]] = ()
+    """Errors that asking again would only repeat, whatever their status."""
 
     def __init__(
         self,
@@ -155,6 +160,14 @@ class Transport:
         """Close the connections held open."""
         if self._given is not None:
             self._given.close()
+
+    def spoken(self, body: bytes) -> bytes:
+        """The document of an error, as `msapi.faults` reads it; a service with another shape of error overrides it."""
+        return body
+
+    def explained(self, error: ApiError, body: bytes, response: requests.Response) -> ApiError:
+        """The error as it is raised; a service that has better words for it overrides it."""
+        return error
 
     def _session(self) -> requests.Session:
         if self._given is None:
@@ -221,7 +234,7 @@ class Transport:
                 url,
                 # Spelled out: Microsoft's samples join $filter words by %20 or +, and never encode the dollar.
                 params=urlencode(call.params, safe="$,'()/:") if call.params else None,
-                data=json.dumps(call.body).encode() if call.body is not None else None,
+                data=json.dumps(call.body).encode() if call.body is not None else call.content,
                 files=call.files,
                 headers=self._headers(call, token),
                 timeout=(limits.connect_timeout, call.read_timeout or limits.read_timeout),
@@ -270,11 +283,12 @@ class Transport:
     def _failed(self, call: Call, response: requests.Response, body: bytes, size: int) -> _Attempt:
         now = self._clock()
         context = Context(call.audience.title, call.needs, call.is_query, now)
-        error = error_from(response.status_code, response.headers, body, context)
+        said = self.spoken(body)
+        error = self.explained(error_from(response.status_code, response.headers, said, context), said, response)
         wait = parse_retry_after(response.headers.get("Retry-After"), now)
         if isinstance(error, Throttled):
             outcome = Outcome(Kind.THROTTLED, error.retry_after)
-        elif response.status_code in _UNWELL:
+        elif response.status_code in _UNWELL and not isinstance(error, self.never_again):
             outcome = Outcome(Kind.UNAVAILABLE, wait)
         else:
             outcome = Outcome(Kind.REFUSED)

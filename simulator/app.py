@@ -83,9 +83,9 @@ class Application:
             service = route.service
             grant, response = self._answer(route, params, request, request_id)
         except ApiFault as fault:
-            response = _refusal(request.path, service, fault, request_id)
+            response = error_response(service, fault, request_id)
         except HTTPException as error:
-            response = _refusal(request.path, service, _routing_fault(service, error), request_id)
+            response = error_response(service, _routing_fault(service, error), request_id)
         except ConnectionResetError:
             self._record(request, service, grant, status, started, request_id)
             raise
@@ -127,7 +127,7 @@ class Application:
             "method": request.method,
             "path": request.path,
             "query": _SECRET_QUERY.sub(r"\1=***", request.query_string.decode("utf-8", "replace")),
-            "service": "kusto" if kusto.owns(request.path) else service.value,
+            "service": service.value,
             "status": status,
             "milliseconds": round((time.monotonic() - started) * 1000),
             "at": (datetime.now(UTC) - timedelta(seconds=time.monotonic() - started)).isoformat(),
@@ -143,17 +143,13 @@ class Application:
 def _service(path: str) -> Service:
     """The service that a path without a route belongs to, for the shape of its error."""
     for prefix, service in (
-        ("/v1.0/", Service.GRAPH), ("/api/", Service.DEFENDER), ("/v1/", Service.LOG_ANALYTICS),
+        ("/v1.0/", Service.GRAPH), ("/api/", Service.DEFENDER), ("/v1/rest/", Service.KUSTO),
+        ("/v2/rest/", Service.KUSTO), ("/v1/", Service.LOG_ANALYTICS),
         ("/blob/", Service.BLOB), ("/_sim/", Service.CONTROL),
     ):  # fmt: skip
         if path.lower().startswith(prefix):
             return service
     return Service.ENTRA
-
-
-def _refusal(path: str, service: Service, fault: ApiFault, request_id: str) -> Response:
-    """The error in the words of its service; a cluster has its own."""
-    return kusto.error_response(fault) if kusto.owns(path) else error_response(service, fault, request_id)
 
 
 def _routing_fault(service: Service, error: HTTPException) -> ApiFault:

@@ -99,9 +99,12 @@ def error_response(service: Service, fault: ApiFault, request_id: str) -> Respon
     """The error in the words of its service."""
     if fault.raw is not None:
         return Response(fault.raw[1], fault.status, headers=fault.headers, content_type=fault.raw[0])
+    if service is Service.KUSTO and fault.status == 401:
+        return Response(b"", 401, headers={**fault.headers, "WWW-Authenticate": "Bearer"})
     if service is Service.BLOB:
         return _blob_error(fault, request_id)
-    shapes = {Service.GRAPH: _graph_error, Service.DEFENDER: _defender_error, Service.LOG_ANALYTICS: _analytics_error}
+    shapes = {Service.GRAPH: _graph_error, Service.DEFENDER: _defender_error, Service.LOG_ANALYTICS: _analytics_error,
+              Service.KUSTO: _cluster_error}  # fmt: skip
     shape = shapes.get(service, _plain_error)
     response = json_response(shape(fault, request_id), fault.status, fault.headers)
     if fault.status == 401:
@@ -129,6 +132,14 @@ def _analytics_error(fault: ApiFault, request_id: str) -> dict[str, Any]:
     error: dict[str, Any] = {"message": fault.message, "code": fault.code, "correlationId": request_id}
     if fault.inner is not None:
         error["innererror"] = fault.inner
+    return {"error": error}
+
+
+def _cluster_error(fault: ApiFault, request_id: str) -> dict[str, Any]:
+    """An error that the cluster itself did not raise.
+    https://learn.microsoft.com/azure/data-explorer/kusto/api/rest/response-http-codes"""
+    error = {"code": fault.code, "message": "Request cannot be executed.", "@message": fault.message,
+             "@type": "Kusto.Data.Exceptions.KustoServiceException", "@permanent": fault.status < 429}  # fmt: skip
     return {"error": error}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -13,6 +14,7 @@ import kql
 from kql.errors import KqlError, KqlInternalError, KqlResourceError, KqlSyntaxError, KqlTimeout
 from simulator.http import ApiFault, Call, Route
 from simulator.queries import Busy, TimespanError, Window, parse_timespan, running, spool, wire_rows
+from simulator.telemetry import Source
 from simulator.tenant import Service
 
 ROWS = 500_000
@@ -28,7 +30,7 @@ def post_query(call: Call) -> Response:
         body = call.json()
     except ApiFault:
         return Response(b"", 200)  # what the service does with a POST without JSON
-    return _answer(call, body.get("query"), body.get("timespan"))
+    return _answer(call, body.get("query"), body.get("timespan"), body.get("workspaces"))
 
 
 def get_query(call: Call) -> Response:
@@ -69,16 +71,15 @@ def _seconds(preferences: dict[str, str]) -> float:
         return DEFAULT_WAIT
 
 
-def _answer(call: Call, text: Any, timespan: Any) -> Response:
-    if call.params["workspace"].lower() != call.simulator.tenant.workspace:
-        raise _bad_argument("FailedToResolveResource", "The workspace could not be found.")
+def _answer(call: Call, text: Any, timespan: Any, more: Any = None) -> Response:
+    sources = _sources(call, more)
     if not isinstance(text, str) or not text.strip():
         raise _bad_argument("QueryValidationError", "Failed parsing the query: it is empty.")
     window, preferences = _window(call, timespan), _preferences(call)
     limits = kql.Limits(rows=ROWS, bytes=BYTES, seconds=_seconds(preferences))
     file = spool()
     try:
-        with running(call.simulator, call.simulator.telemetry.workspace, text, window, limits) as result:
+        with running(call.simulator, sources, text, window, limits) as result:
             _write(file, result, preferences, partial="partial" in call.faults)
     except KqlError as error:
         file.close()
@@ -92,6 +93,18 @@ def _answer(call: Call, text: Any, timespan: Any) -> Response:
     response.content_type = "application/json; charset=utf-8"
     response.content_length = length
     return response
+
+
+def _sources(call: Call, more: Any) -> dict[str, Source]:
+    """The tables of the workspaces that are asked, one after the other; ApiFault 400 for one that is not there.
+    https://learn.microsoft.com/azure/azure-monitor/logs/cross-workspace-query"""
+    tenant = call.simulator.tenant
+    asked = [call.params["workspace"], *(more if isinstance(more, list) else [])]
+    asked = list(dict.fromkeys(str(one).lower() for one in asked))
+    if not set(asked) <= {tenant.workspace, tenant.other_workspace}:
+        raise _bad_argument("FailedToResolveResource", "The workspace could not be found.")
+    known = call.simulator.telemetry.workspace
+    return {name: replace(source, paths=source.paths * len(asked)) for name, source in known.items()}
 
 
 def _write(file: IO[bytes], result: kql.QueryResult, preferences: dict[str, str], *, partial: bool) -> None:
@@ -147,11 +160,10 @@ def _query_fault(error: KqlError) -> ApiFault:
 
 def metadata(call: Call) -> Response:
     """The tables of the workspace with their columns."""
-    if call.params["workspace"].lower() != call.simulator.tenant.workspace:
-        raise _bad_argument("FailedToResolveResource", "The workspace could not be found.")
+    sources = _sources(call, None)
     tables = [
         {"name": name, "columns": [{"name": column.name, "type": column.type} for column in source.columns]}
-        for name, source in call.simulator.telemetry.workspace.items()
+        for name, source in sources.items()
     ]
     body = {"tables": tables, "generated": datetime.now(UTC).isoformat()}
     return Response(json.dumps(body), content_type="application/json")

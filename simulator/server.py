@@ -20,6 +20,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from simulator.app import Application
 from simulator.certificates import server_context
 from simulator.core import Simulator, build
+from simulator.kusto.access import CASES, TELEMETRY
 from simulator.options import Options
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,9 @@ def ready_document(simulator: Simulator, base_url: str) -> dict[str, Any]:
         "base_url": base_url,
         "tenant_id": tenant.id,
         "workspace_id": tenant.workspace,
+        "other_workspace_id": tenant.other_workspace,
+        "kusto_database": TELEMETRY,
+        "kusto_push_database": CASES,
         "ca": str((simulator.options.state / "ca.pem").resolve()),
         "apps": {app.name: {"client_id": app.client_id, "client_secret": app.secret} for app in tenant.apps},
         "speed": simulator.clock.speed,

@@ -21,6 +21,7 @@ class Service(StrEnum):
     GRAPH = "graph"
     DEFENDER = "defender"
     LOG_ANALYTICS = "loganalytics"
+    KUSTO = "kusto"
     BLOB = "blob"
     CONTROL = "control"
 
@@ -35,6 +36,8 @@ RESOURCES: dict[str, tuple[str, Service]] = {
         Service.DEFENDER,
     ),
     "https://api.loganalytics.io": ("https://api.loganalytics.io", Service.LOG_ANALYTICS),
+    # Carries no application roles: a cluster gives its own.
+    "https://kusto.kusto.windows.net": ("https://kusto.kusto.windows.net", Service.KUSTO),
 }
 AUDIENCES: dict[str, Service] = dict(RESOURCES.values())
 
@@ -77,6 +80,11 @@ class Tenant:
     key: rsa.RSAPrivateKey
     key_id: str
     link_secret: str
+
+    @property
+    def other_workspace(self) -> str:
+        """A second workspace, which keeps a copy of the first one's tables."""
+        return str(uuid.uuid5(uuid.UUID(self.workspace), "second"))
 
     def app(self, client_id: str) -> App | None:
         """The app with that client id."""

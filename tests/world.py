@@ -64,7 +64,8 @@ def make_table(evidence: Evidence, rows: list[dict[str, Any]], name: str = "Devi
 def make_run(case: Case, actor: User, evidence: Evidence, table: CaseTable) -> HuntRun:
     """A finished run whose rows are those of `table`."""
     run = runs.queue_run(case=case, actor=actor, frozen=attach_kql(kql="DeviceEvents"), source=Source.CASE)
-    HuntRun.objects.filter(pk=run.pk).update(state=JobState.DONE, evidence=evidence, table=table, row_count=1)
+    HuntRun.objects.filter(pk=run.pk).update(state=JobState.DONE, evidence=evidence, table=table, row_count=1,
+                                                batch=run.uuid)  # fmt: skip
     return HuntRun.objects.get(pk=run.pk)
 
 
@@ -126,6 +127,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:connection.pk": case.connection.pk,
         "ircase:person.pk": person.pk,
         "ircase:preparation_item.pk": prepared.pk,
+        "hunting:source_tables.source": "case",
         "kind": "detected",
         "key": step.key,
         "username": asker.username,
@@ -138,6 +140,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:report.uuid": build.uuid,
         "ircase:report_file.kind": "json",
         "hunting:run.uuid": run.uuid,
+        "hunting:batch.uuid": run.uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
         "liveresponse:collection.uuid": collection.uuid,
@@ -158,7 +161,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
-    folders |= {"hunts/runs": "run", "hunts/sweeps": "sweep", "collections": "collection"}
+    folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "collections": "collection"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators")  # fmt: skip

@@ -16,11 +16,17 @@ class Source(models.TextChoices):
 
     DEFENDER = "defender", "Defender XDR"
     LOG_ANALYTICS = "loganalytics", "Log Analytics"
+    KUSTO = "kusto", "Azure Data Explorer"
     CASE = "case", "The case's own tables"
+    KUSTO_CASE = "kusto_case", "The case's tables on the cluster"
 
     @property
     def is_tenant(self) -> bool:
         return self is not Source.CASE
+
+    @property
+    def on_cluster(self) -> bool:
+        return self in (Source.KUSTO, Source.KUSTO_CASE)
 
 
 class Sweep(models.Model):
@@ -113,6 +119,9 @@ class HuntRun(Job):
     request_ids = models.JSONField(default=list, blank=True)
     identity = models.CharField(max_length=100, blank=True, help_text="The app registration the query ran as.")
     sweep = models.ForeignKey(Sweep, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
+    batch = models.UUIDField(
+        null=True, blank=True, editable=False, help_text="Shared by the runs of one question on several sources."
+    )
     subjects = models.JSONField(default=list, blank=True, help_text="The entities of the sweep that this run is about.")
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries")
     limits = models.JSONField(default=dict, blank=True)
@@ -124,6 +133,7 @@ class HuntRun(Job):
         indexes = [
             models.Index(fields=["case", "-queued_at"], name="run_of_case"),
             models.Index(fields=["state", "not_before"], name="run_to_do"),
+            models.Index(fields=["batch"], name="run_of_batch", condition=Q(batch__isnull=False)),
             models.Index(fields=["state", "priority", "queued_at"], name="run_most_urgent"),
         ]
         constraints = [

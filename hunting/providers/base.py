@@ -1,7 +1,7 @@
 """What a source of rows is to the runner."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from kql import Column, Limits, Table
 from msapi.endpoint import Endpoint
+from msapi.kusto import ClusterEndpoint
 
 Record = dict[str, Any]
 """One row as the evidence keeps it: `kql.encode_row`'s form, datetimes with the digits the source gave."""
@@ -19,9 +20,10 @@ class Question:
     """What to run, complete: a provider reads no database, so that it can work in a thread and be abandoned.
 
     It looks at `start` to `end`; `times_itself`: the text says so too, and the window of the call is only a help.
-    `endpoint` and `workspace` are for a tenant, `tables` for the case's own. `cancel` is set when the work should end.
-    `time_columns`: by which columns its source may be asked in slices, the best first; none where it may not. `until`:
-    where the source is given rows from beyond `end`, the moment up to which.
+    `endpoint` is a tenant's; `workspace` is asked with further `workspaces` beside it, or `database` on `cluster`;
+    `tables` are the case's own. `known`: the datetime columns of each table that the source says it has. `cancel` is
+    set when the work should end. `time_columns`: by which columns its source may be asked in slices, the best first;
+    none where it may not. `until`: where the source is given rows from beyond `end`, the moment up to which.
     """
 
     kql: str
@@ -34,6 +36,10 @@ class Question:
     times_itself: bool = False
     endpoint: Endpoint | None = None
     workspace: str = ""
+    workspaces: tuple[str, ...] = ()
+    cluster: ClusterEndpoint | None = None
+    database: str = ""
+    known: Mapping[str, Collection[str]] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
     time_columns: tuple[str, ...] = ()
     until: datetime | None = None

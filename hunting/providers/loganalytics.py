@@ -24,7 +24,8 @@ class Workspace:
         assert endpoint is not None, "a tenant's question carries its endpoint"
         client = LogAnalytics(endpoint, tokens(endpoint), sleep=question.cancel.wait)
         try:
-            with client.query(question.workspace, question.final_kql, (question.start, _end(question))) as result:
+            span = (question.start, _end(question))
+            with client.query(question.workspace, question.final_kql, span, more=question.workspaces) as result:
                 yield answer_of(result, question.limits.rows)
         finally:
             client.close()

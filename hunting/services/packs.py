@@ -61,5 +61,6 @@ def _why_not(case: Case, hunt: Hunt, source: Source) -> str:
     """Why a hunt of the pack is left out; empty where it runs. One that lacks only some of its tables runs."""
     if source not in hunt.sources:
         return f"it does not run on {source.label}."
-    missing = missing_tables(case, hunt) if source == Source.CASE else ()
-    return f"the case has no {', '.join(missing)}." if missing and len(missing) == len(hunt.tables) else ""
+    missing = missing_tables(case, hunt, source)
+    owner = "the case" if source == Source.CASE else source.label
+    return f"{owner} has no {', '.join(missing)}." if missing and len(missing) == len(hunt.tables) else ""

@@ -1,5 +1,6 @@
 """Queueing, stopping, repeating and judging hunt runs."""
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,7 @@ from hunting import catalogue
 from hunting.binding import Frozen, Window
 from hunting.models import HuntRun, Source, Sweep
 from hunting.retention import too_old
+from hunting.services import schemas
 from ircase import jobs
 from ircase.models import Activity, Case, Connection, JobState, Severity, User
 from ircase.services import activity, connections, log
@@ -37,9 +39,14 @@ def sources_of(case: Case) -> list[SourceChoice]:
         why_not = f"The connection {connection.name} is switched off."
     name = connection.name if connection else ""
     no_workspace = "" if connection and connection.workspace_id else "The connection names no workspace."
+    many = len(schemas.places_of(connection, Source.LOG_ANALYTICS)) if connection else 0
+    database = connection.kusto_database if connection else ""
     return [
         SourceChoice(Source.DEFENDER, name, why_not),
-        SourceChoice(Source.LOG_ANALYTICS, name, why_not or no_workspace),
+        SourceChoice(Source.LOG_ANALYTICS, f"{name}, {many} workspaces" if many > 1 else name, why_not or no_workspace),
+        SourceChoice(
+            Source.KUSTO, f"{name}, {database}", why_not or ("" if database else "The connection names no database.")
+        ),
         SourceChoice(Source.CASE, case.reference),
     ]
 
@@ -60,6 +67,7 @@ def queue_run(
     retry_of: HuntRun | None = None,
     sweep: Sweep | None = None,
     subjects: Sequence[str] = (),
+    batch: uuid.UUID | None = None,
 ) -> HuntRun:
     """Write the run and wake a worker. The question is frozen from here on. Raises ValidationError."""
     _check_source(case, frozen, source)
@@ -85,6 +93,7 @@ def queue_run(
         retry_of=retry_of,
         sweep=sweep,
         subjects=list(subjects),
+        batch=batch,
         limits=_limits(source, case.connection if tenant else None),
     )
     run.activity = activity.begin(
@@ -100,6 +109,17 @@ def queue_run(
     run.save()
     jobs.enqueue(TASK, run.pk)
     return run
+
+
+@transaction.atomic
+def queue_runs(*, case: Case, actor: User, frozen: Frozen, sources: Sequence[Source]) -> list[HuntRun]:
+    """One question to each of these sources; their runs share a batch where there are several. Raises ValidationError,
+    and then nothing was queued."""
+    wanted = tuple(dict.fromkeys(sources))
+    if not wanted:
+        raise ValidationError({"source": "Choose at least one source."})
+    batch = uuid.uuid4() if len(wanted) > 1 else None
+    return [queue_run(case=case, actor=actor, frozen=frozen, source=source, batch=batch) for source in wanted]
 
 
 def _check_source(case: Case, frozen: Frozen, source: Source) -> None:
@@ -126,6 +146,8 @@ def _limits(source: Source, connection: Connection | None) -> dict[str, Any]:
         return {"rows": limits.rows, "bytes": RECORD_BYTES, "seconds": limits.seconds}
     api = connections.limits(connection)
     rows = api.hunting_rows if source == Source.DEFENDER else api.loganalytics_rows
+    if source.on_cluster:
+        rows = connections.cluster(connection).kusto.rows
     return {"rows": rows, "bytes": RECORD_BYTES}
 
 
@@ -171,6 +193,7 @@ def retry(*, run: HuntRun, actor: User) -> HuntRun:
         retry_of=run,
         sweep=run.sweep,
         subjects=run.subjects,
+        batch=run.batch,
     )
 
 

@@ -4,14 +4,21 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hunting.catalogue import Hunt
+from hunting.models import Source
+from hunting.services import schemas
 from ircase.models import Case, CaseTable
 from ircase.services import tables
 from kql import Column, Table
-from kql.catalogue import TABLES
+from kql.catalogue import INFO, TABLES
 
 
-def missing_tables(case: Case, hunt: Hunt) -> tuple[str, ...]:
-    """The tables of the hunt that the case has no rows of, to be said before it runs."""
+def missing_tables(case: Case, hunt: Hunt, source: Source = Source.CASE) -> tuple[str, ...]:
+    """The tables of the hunt that the source lacks, to be said before it runs: the case's own by its rows, a cluster's
+    and a workspace's by their schema, Defender XDR's by our catalogue. Nothing where nobody knows."""
+    if source == Source.DEFENDER:
+        return tuple(name for name in hunt.tables if name not in INFO or INFO[name].family == "sentinel")
+    if source != Source.CASE:
+        return schemas.missing(case.connection, source, hunt.tables)
     there = set(CaseTable.objects.filter(case=case, queryable=True).values_list("name", flat=True))
     return tuple(name for name in hunt.tables if name not in there)
 

@@ -14,7 +14,7 @@ from hunting.catalogue import Hunt, Parameter
 from hunting.forms import label_of
 from hunting.importing import ParameterGuess, suggest_parameters
 from hunting.models import Source
-from hunting.services import sources
+from hunting.services import schemas, sources
 from hunting.values import NOW, Kind, ParameterError, parse, typed
 from ircase.models import Case
 from kql.catalogue import INFO
@@ -34,11 +34,13 @@ _WHOLE: Final = re.compile(
 
 def schema(case: Case, source: Source) -> dict[str, Any]:
     """The tables that a query on this source sees (name, meaning, columns as name and type), and the hunts that run
-    there. Of a tenant it is Microsoft's schema as the catalogue has it: the tenant may have more."""
-    tables = _own_tables(case) if source == Source.CASE else _known_tables(source)
+    there. Of a source that tells, it is what was read there; else Microsoft's schema as the catalogue has it: the
+    tenant may have more."""
+    read = list(_read_tables(case, source))
+    tables = _own_tables(case) if source == Source.CASE else iter(read or _known_tables(source))
     return {
         "database": case.reference if source == Source.CASE else source.label,
-        "complete": source == Source.CASE,
+        "complete": source == Source.CASE or bool(read),
         "tables": [{"name": name, "about": about, "columns": columns} for name, about, columns in tables],
         "hunts": list(_functions(source)),
     }
@@ -59,9 +61,15 @@ def _engine_takes_functions() -> bool:
 _Rows = Iterator[tuple[str, str, list[tuple[str, str]]]]
 
 
+def _read_tables(case: Case, source: Source) -> _Rows:
+    for name, table in sorted(schemas.tables(case.connection, source).items()):
+        about = table["about"] or (INFO[name].meaning if name in INFO else "")
+        yield name, about, [(column, kind) for column, kind in table["columns"]]
+
+
 def _known_tables(source: Source) -> _Rows:
     for name, info in INFO.items():
-        if info.family in _FAMILIES[source]:
+        if info.family in _FAMILIES.get(source, ()):
             yield name, info.meaning, [(c.name, c.type) for c in info.columns]
 
 

@@ -11,7 +11,10 @@ from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedF
 from ircase.forms.people import zone_choices
 from ircase.models import Connection, User
 from ircase.services import connections
-from msapi.endpoint import ApiLimits
+from msapi.endpoint import ApiLimits, Endpoint, is_guid
+from msapi.errors import InvalidParameter
+from msapi.kusto import cluster_problem, quoted_name
+from msapi.loganalytics import WORKSPACES
 
 if TYPE_CHECKING:
     _ConnectionForm = forms.ModelForm[Connection]
@@ -37,6 +40,26 @@ class HostsField(forms.CharField):
             raise ValidationError("Host names only, one a line, as in files.example.com.")
 
 
+class WorkspacesField(forms.CharField):
+    """One workspace id a line; a list in the row."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, widget=forms.Textarea(attrs={"rows": 2}), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = [line.strip().lower() for line in (super().to_python(value) or "").splitlines()]
+        return list(dict.fromkeys(line for line in lines if line))
+
+    def validate(self, value: Any) -> None:
+        if not all(is_guid(one) for one in value):
+            raise ValidationError("Workspace ids only, one a line: GUIDs, not names.")
+        if len(value) >= WORKSPACES:
+            raise ValidationError(f"One query reads at most {WORKSPACES} workspaces.")
+
+
 class ConnectionForm(_ConnectionForm):
     """A tenant. The secret is written, never read back."""
 
@@ -52,17 +75,25 @@ class ConnectionForm(_ConnectionForm):
         label="Download hosts", help_text="Hosts that result links may point to beside *.blob.core.windows.net."
     )
 
+    workspaces = WorkspacesField(
+        label="Further workspaces", help_text="One id a line. A hunt over Log Analytics reads them all in one query."
+    )
+
     class Meta:
         model = Connection
         fields = (
-            "name", "enabled", "read_only", "tenant_id", "client_id", "secret", "workspace_id", "login_url",
-            "graph_url", "defender_url", "loganalytics_url", "portal_url", "blob_hosts", "ca_pem", "limits",
+            "name", "enabled", "read_only", "tenant_id", "client_id", "secret", "workspace_id", "workspaces",
+            "kusto_cluster", "kusto_database", "kusto_push_database", "login_url", "graph_url", "defender_url",
+            "loganalytics_url", "portal_url", "blob_hosts", "ca_pem", "limits",
         )  # fmt: skip
         labels = {
             "read_only": "Hunts only",
             "tenant_id": "Tenant id",
             "client_id": "Application (client) id",
             "workspace_id": "Log Analytics workspace id",
+            "kusto_cluster": "Azure Data Explorer cluster",
+            "kusto_database": "Database that hunts read",
+            "kusto_push_database": "Database for tables of cases",
             "login_url": "Sign-in URL",
             "graph_url": "Graph URL",
             "defender_url": "Defender URL",
@@ -73,6 +104,9 @@ class ConnectionForm(_ConnectionForm):
         help_texts = {
             "read_only": "Nothing that touches a device.",
             "workspace_id": "Empty: hunts do not run over Log Analytics.",
+            "kusto_cluster": "As https://name.region.kusto.windows.net. Empty: no cluster.",
+            "kusto_database": "The app needs the role Viewer on it.",
+            "kusto_push_database": "The app needs the role Admin on it. Empty: nothing of a case is copied there.",
         }
         widgets = {
             "ca_pem": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
@@ -110,6 +144,22 @@ class ConnectionForm(_ConnectionForm):
             return
         for problem in endpoint.problems():
             self.add_error(None, problem)
+        self._check_cluster(endpoint)
+
+    def _check_cluster(self, endpoint: Endpoint) -> None:
+        cluster, named = self.instance.kusto_cluster, ("kusto_database", "kusto_push_database")
+        if cluster and (problem := cluster_problem(cluster, endpoint)):
+            self.add_error("kusto_cluster", problem)
+        for field in named:
+            name = getattr(self.instance, field)
+            if name and not cluster:
+                self.add_error("kusto_cluster", "Name the cluster that the database is on.")
+            try:
+                quoted_name(name or "none")
+            except InvalidParameter as error:
+                self.add_error(field, error.message)
+        if cluster and not any(getattr(self.instance, field) for field in named):
+            self.add_error("kusto_database", "Name at least one database of the cluster.")
 
     def _probe(self) -> Connection:
         """The connection as it would be, with the new secret in place and nothing saved."""
@@ -126,6 +176,11 @@ EXTRA_LIMITS = frozenset(
         "hunting_concurrency",
         "hunting_cpu_seconds",
         "hunting_retention_days",
+        "kusto_concurrency",
+        "kusto_per_minute",
+        "kusto_retention_days",
+        "kusto_rows",
+        "kusto_seconds",
         "live_response_busy_seconds",
         "live_response_offline_seconds",
         "live_response_poll_seconds",

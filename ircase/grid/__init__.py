@@ -6,6 +6,7 @@ value is bound as a parameter.
 
 from ircase.grid.comparing import Change, Comparison, compare
 from ircase.grid.finding import Sighting, find
+from ircase.grid.joining import Joined, Part, join, plan
 from ircase.grid.model import (
     CELL_CHARACTERS,
     MAX_FILTER_TEXT,
@@ -35,14 +36,18 @@ __all__ = [
     "GridError",
     "GridPage",
     "GridRow",
+    "Joined",
     "Operator",
+    "Part",
     "Sighting",
     "Statistics",
     "Top",
     "cell_text",
     "compare",
     "find",
+    "join",
     "page",
+    "plan",
     "row",
     "rows",
     "statistics",

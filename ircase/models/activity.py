@@ -24,6 +24,7 @@ class Activity(models.Model):
         ACTION = "action", "Response action"
         IMPORT = "import", "Import"
         REPORT = "report", "Report"
+        PUSH = "push", "Copy on a cluster"
 
     class Verdict(models.TextChoices):
         NONE = "", "Not judged"

@@ -24,6 +24,14 @@ class Connection(models.Model):
     defender_url = models.URLField(default="https://api.security.microsoft.com")
     loganalytics_url = models.URLField(default="https://api.loganalytics.io")
     workspace_id = models.CharField(max_length=36, blank=True, validators=[GUID], help_text="Log Analytics workspace.")
+    workspaces = models.JSONField(
+        default=list, blank=True, help_text="Further workspaces whose tables every query over Log Analytics also reads."
+    )
+    kusto_cluster = models.URLField(blank=True, help_text="As https://name.region.kusto.windows.net.")
+    kusto_database = models.CharField(max_length=260, blank=True, help_text="Which hunts read.")
+    kusto_push_database = models.CharField(
+        max_length=260, blank=True, help_text="To which a case's lead may copy its tables."
+    )
     portal_url = models.URLField(default="https://security.microsoft.com")
     blob_hosts = models.JSONField(
         default=list, blank=True, help_text="Hosts that result links may point to, beside *.blob.core.windows.net."

@@ -10,6 +10,7 @@ from ircase import jobs, secrets
 from ircase.models import Connection, User
 from ircase.services import log
 from msapi.endpoint import ApiLimits, Endpoint, Secret
+from msapi.kusto import ClusterEndpoint, KustoLimits
 
 
 def endpoint(connection: Connection) -> Endpoint:
@@ -33,6 +34,14 @@ def limits(connection: Connection) -> ApiLimits:
     return ApiLimits(**{name: value for name, value in connection.limits.items() if name in known})
 
 
+def cluster(connection: Connection) -> ClusterEndpoint:
+    """The same with the connection's cluster. Raises InvalidParameter where a token may not be sent there."""
+    known = {"rows": "kusto_rows", "concurrency": "kusto_concurrency", "per_minute": "kusto_per_minute"}
+    known |= {"server_timeout": "kusto_seconds"}
+    own: dict[str, Any] = {name: int(connection.limits[key]) for name, key in known.items() if key in connection.limits}
+    return ClusterEndpoint.of(endpoint(connection), connection.kusto_cluster, KustoLimits(**own))
+
+
 @transaction.atomic
 def save_connection(*, connection: Connection, actor: User, secret: str = "") -> Connection:
     """Create or change a connection. An empty `secret` keeps the one there is."""
@@ -46,6 +55,8 @@ def save_connection(*, connection: Connection, actor: User, secret: str = "") ->
         name: urlsplit(getattr(connection, f"{name}_url")).hostname
         for name in ("login", "graph", "defender", "loganalytics")
     }
+    if connection.kusto_cluster:
+        hosts["kusto"] = urlsplit(connection.kusto_cluster).hostname
     log.record(
         "connection.created" if new else "connection.changed",
         actor=actor,

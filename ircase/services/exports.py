@@ -17,7 +17,7 @@ from ircase import grid
 from ircase.grid import Filter, GridError, GridRow
 from ircase.models import CaseTable, User
 from ircase.services import delivery, log
-from ircase.services.tables import columns_of
+from ircase.services.tables import Rows, columns_of
 from kql import Column
 
 FORMATS: Final = {"csv": "CSV", "xlsx": "Excel", "ndjson": "NDJSON", "parquet": "Parquet"}
@@ -55,10 +55,8 @@ def export(table: CaseTable, kind: str, *, actor: User, wanted: Wanted | None = 
     """The rows that pass, in the order asked for. Raises GridError before the first byte, and without a custody entry,
     where it cannot be made."""
     wanted = wanted or Wanted()
-    if kind not in FORMATS:
-        raise GridError(f"Rows are exported as {', '.join(FORMATS.values())}.")
     columns = _columns(table, wanted)
-    chunks = _MAKERS[kind](table, columns, wanted)
+    chunks = chunks_of(table, kind, wanted)
     # The first piece is made before anything is written down: what cannot be made was not handed out.
     first = next(chunks, b"")
     log.record_custody(
@@ -73,7 +71,14 @@ def export(table: CaseTable, kind: str, *, actor: User, wanted: Wanted | None = 
     return Export(f"{_stem(table)}.{kind}", itertools.chain([first], chunks))
 
 
-def _columns(table: CaseTable, wanted: Wanted) -> tuple[Column, ...]:
+def chunks_of(rows: Rows, kind: str, wanted: Wanted) -> Iterator[bytes]:
+    """The file alone, as it is made; who hands it out tells custody first. Raises GridError."""
+    if kind not in FORMATS:
+        raise GridError(f"Rows are exported as {', '.join(FORMATS.values())}.")
+    return _MAKERS[kind](rows, _columns(rows, wanted), wanted)
+
+
+def _columns(table: Rows, wanted: Wanted) -> tuple[Column, ...]:
     columns = columns_of(table)
     if wanted.columns is None:
         return columns
@@ -86,13 +91,13 @@ def _stem(table: CaseTable) -> str:
     return delivery.safe_text(f"{table.case.reference}_{table.evidence.exhibit}_{table.name}")
 
 
-def _rows(table: CaseTable, columns: tuple[Column, ...], wanted: Wanted, spill: str) -> Iterator[GridRow]:
+def _rows(table: Rows, columns: tuple[Column, ...], wanted: Wanted, spill: str) -> Iterator[GridRow]:
     """The rows with `columns` alone; sorting and filtering may name the others."""
     every, path = columns_of(table), Path(spill)
     return grid.stream(table.path, every, sort=wanted.sort, filters=wanted.filters, only=columns, spill=path)
 
 
-def _csv(table: CaseTable, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
+def _csv(table: Rows, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
     with TemporaryDirectory(prefix="ircase-") as spill:
         rows = _rows(table, columns, wanted, spill)
         # The mark lets spreadsheets see that it is UTF-8.
@@ -119,7 +124,7 @@ def safe_cell(text: str) -> str:
     return text
 
 
-def _ndjson(table: CaseTable, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
+def _ndjson(table: Rows, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
     """One JSON object a line, in the form of `kql.encode_row`."""
     names = [column.name for column in columns]
     with TemporaryDirectory(prefix="ircase-") as spill:
@@ -130,7 +135,7 @@ def _ndjson(table: CaseTable, columns: tuple[Column, ...], wanted: Wanted) -> It
             yield text.encode("utf-8", "replace")
 
 
-def _parquet(table: CaseTable, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
+def _parquet(table: Rows, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
     with ExitStack() as stack:
         path = table.path
         if wanted.filters or wanted.sort or columns != columns_of(table):
@@ -143,7 +148,7 @@ def _parquet(table: CaseTable, columns: tuple[Column, ...], wanted: Wanted) -> I
         yield from _file(path)
 
 
-def _xlsx(table: CaseTable, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
+def _xlsx(table: Rows, columns: tuple[Column, ...], wanted: Wanted) -> Iterator[bytes]:
     """One sheet; texts stay texts, whatever they begin with. Excel's own limits end it with words, never silently."""
     if len(columns) > SHEET_COLUMNS:
         raise GridError(f"An Excel sheet holds {SHEET_COLUMNS:,} columns; these are {len(columns):,}. Choose fewer.")
@@ -196,7 +201,7 @@ def _file(path: Path) -> Iterator[bytes]:
         raise GridError("The rows are not there any more. Read the evidence into tables again.") from None
 
 
-_MAKERS: Final[dict[str, Callable[[CaseTable, tuple[Column, ...], Wanted], Iterator[bytes]]]] = {
+_MAKERS: Final[dict[str, Callable[[Rows, tuple[Column, ...], Wanted], Iterator[bytes]]]] = {
     "csv": _csv,
     "xlsx": _xlsx,
     "ndjson": _ndjson,

@@ -1,5 +1,6 @@
 """Preflight: what a connection can do, asked of the tenant by a worker and kept for the pages."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -8,7 +9,8 @@ from django.db import transaction
 from ircase import jobs
 from ircase.models import Connection, User
 from ircase.services import connections, log
-from msapi.preflight import PreflightReport, check
+from msapi.errors import ApiError
+from msapi.preflight import PreflightReport, ProbeReport, check, check_cluster
 
 
 @transaction.atomic
@@ -26,7 +28,19 @@ def run(connection: Connection) -> None:
     except ImproperlyConfigured as error:
         connections.keep_preflight(connection, as_json(PreflightReport((str(error),), (), (), ())))
         return
-    connections.keep_preflight(connection, as_json(check(endpoint, workspace_id=connection.workspace_id)))
+    report = check(endpoint, workspace_id=connection.workspace_id, workspaces=connection.workspaces)
+    if connection.kusto_cluster and not report.settings:
+        report = replace(report, probes=(*report.probes, *_cluster(connection)))
+    connections.keep_preflight(connection, as_json(report))
+
+
+def _cluster(connection: Connection) -> tuple[ProbeReport, ...]:
+    """What the app may read on the connection's cluster. A push asks for more, which only a push can tell."""
+    names = [name for name in (connection.kusto_database, connection.kusto_push_database) if name]
+    try:
+        return check_cluster(connections.cluster(connection), tuple(dict.fromkeys(names)))
+    except ApiError as error:
+        return (ProbeReport("kusto", "Azure Data Explorer", False, str(error), error.code),)
 
 
 def as_json(report: PreflightReport) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
 from django.db import transaction
 
@@ -58,7 +58,17 @@ def _keep_one(evidence: Evidence, table: NewTable) -> CaseTable:
     return row
 
 
-def columns_of(table: CaseTable) -> tuple[Column, ...]:
+class Rows(Protocol):
+    """A Parquet file with its columns as `CaseTable.columns` writes them."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def columns(self) -> Any: ...
+
+
+def columns_of(table: Rows) -> tuple[Column, ...]:
     return tuple(Column(name, cast(KqlType, kind)) for name, kind in table.columns)
 
 

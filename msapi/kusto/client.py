@@ -17,11 +17,11 @@ from urllib.parse import quote
 
 from msapi.errors import BadReply, InvalidParameter, NetworkError, Unavailable
 from msapi.kusto.cloud import Cloud, cloud_of
-from msapi.kusto.cluster import SERVICE, ClusterEndpoint
+from msapi.kusto.cluster import SERVICE, ClusterEndpoint, KustoAudience
 from msapi.kusto.frames import first_table
 from msapi.kusto.parameters import Parameter, declared, quoted_name
 from msapi.kusto.results import KustoResult
-from msapi.kusto.transport import BYTES, ClusterTransport
+from msapi.kusto.transport import ClusterTransport
 from msapi.reading import mapping, objects, text
 from msapi.results import Column, kql_type
 from msapi.tokens import TokenProvider
@@ -176,7 +176,7 @@ class Kusto:
             "POST",
             path,
             params={"streamFormat": "MultiJSON", "mappingName": mapping_name},
-            files={BYTES: (None, body)},
+            content=body,
             headers={**_headers(_request_id("Ingest", "")), "Content-Encoding": "gzip"},
             idempotent=False,
             read_timeout=max(self.endpoint.limits.read_timeout, 120.0),
@@ -190,7 +190,7 @@ class Kusto:
             attempt = 1
             while self._known is None:
                 try:
-                    self._known = cloud_of(self.endpoint, self._transport.bytes_session)
+                    self._known = cloud_of(self.endpoint, self._transport.session)
                 except (NetworkError, Unavailable) as error:
                     if error.permanent or attempt >= self.endpoint.limits.attempts:
                         raise
@@ -202,8 +202,8 @@ class Kusto:
         """Close the connections held open."""
         self._transport.close()
 
-    def _audience(self) -> Any:
-        return self.cloud().audience.as_audience()
+    def _audience(self) -> KustoAudience:
+        return self.cloud().audience
 
     def _check(self, database: str, query: str, wait: int) -> None:
         longest = self.endpoint.kusto.longest

@@ -1,10 +1,10 @@
 """Which cluster, by what URL, with a token for what, and how much may be asked of it."""
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
 
-from msapi.endpoint import Audience, Endpoint, is_loopback
+from msapi.endpoint import Audience, Endpoint, Resource, is_loopback
 from msapi.errors import InvalidParameter
 from msapi.governor import Bucket
 
@@ -46,6 +46,8 @@ class KustoLimits:
     server_timeout: int = 240
     longest: int = 3600
     concurrency: int = 10
+    per_minute: int = 0
+    """0: the service documents no limit on calls in a time."""
     reply_bytes: int = 512 * 1024**2
     chunk_bytes: int = 4_000_000
     value_bytes: int = 1024**2
@@ -56,7 +58,7 @@ class KustoLimits:
 
 @dataclass(frozen=True, slots=True)
 class KustoAudience:
-    """A cluster's audience; stands where an `Audience` does, but is known only when the cluster has been asked."""
+    """A cluster's audience; a `Resource` that is known only when the cluster has been asked."""
 
     value: str = DEFAULT_RESOURCE
 
@@ -69,10 +71,6 @@ class KustoAudience:
     def title(self) -> str:
         """The service's name for a person."""
         return SERVICE
-
-    def as_audience(self) -> Audience:
-        """Itself, as `Call` and `TokenProvider` name the type; they use its scope and its title only."""
-        return cast(Audience, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class ClusterEndpoint(Endpoint):
         known: dict[str, Any] = {one.name: getattr(endpoint, one.name) for one in fields(Endpoint)}
         return cls(**known, cluster=cluster.rstrip("/"), kusto=limits or KustoLimits())
 
-    def url(self, audience: Audience) -> str:
+    def url(self, audience: Resource) -> str:
         """The base URL of a service: the cluster's for a cluster's audience."""
         # Named, because a dataclass with slots is another class than the one whose cell super() would look into.
         return self.cluster if isinstance(audience, KustoAudience) else Endpoint.url(self, audience)
@@ -133,7 +131,14 @@ def kusto_bucket(endpoint: ClusterEndpoint) -> Bucket:
     https://learn.microsoft.com/azure/data-explorer/kusto/concepts/querylimits"""
     host = urlsplit(endpoint.cluster).hostname or "cluster"
     lease = float(endpoint.kusto.server_timeout) + 60.0
-    return Bucket(endpoint.tenant_id, f"kusto.{host}", 0, 0, endpoint.kusto.concurrency, lease_seconds=lease)
+    return Bucket(
+        endpoint.tenant_id,
+        f"kusto.{host}",
+        endpoint.kusto.per_minute,
+        0,
+        endpoint.kusto.concurrency,
+        lease_seconds=lease,
+    )
 
 
 def _is_sibling(parts: SplitResult, endpoint: Endpoint | None) -> bool:

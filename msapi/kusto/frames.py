@@ -12,7 +12,7 @@ import ijson
 
 from msapi.errors import ApiError, BadReply
 from msapi.faults import Context, error_from, fault_of
-from msapi.jsonwalk import FAULTY, _built, _Cursor
+from msapi.jsonwalk import FAULTY, Cursor, built
 from msapi.kusto.cluster import SERVICE
 from msapi.kusto.transport import preferred
 from msapi.results import Column, read_columns
@@ -64,11 +64,11 @@ Piece = Head | Replaced | Another | Failed | list[Any]
 def pieces(source: IO[bytes]) -> Iterator[Piece]:
     """All that an answer holds of its first result table, in order. Raises BadReply for what is not an answer, and one
     of `jsonwalk.FAULTY` for what is not JSON."""
-    events: Events = iter(ijson.basic_parse(_Cursor(source), buf_size=_BUFFER))
+    events: Events = iter(ijson.basic_parse(Cursor(source), buf_size=_BUFFER))
     first, _ = next(events, ("", None))
     if first == "start_map":
         # A failure that came too late for the status line.
-        yield from _failures(_built({}, events, 1))
+        yield from _failures(built({}, events, 1))
         return
     if first != "start_array":
         raise BadReply(f"{SERVICE} sent an answer that is not a list of frames.", service=SERVICE)
@@ -112,7 +112,7 @@ class _Reader:
                     yield Replaced()
                 yield from self._rows() if wanted else self._skipped()
             elif event in _CONTAINERS:
-                facts[key] = _built({} if event == "start_map" else [], self._events, 3)
+                facts[key] = built({} if event == "start_map" else [], self._events, 3)
                 if key == "Columns" and facts.get("TableKind") == _PRIMARY:
                     wanted = not self._chosen
                     yield self._chosen_table(facts)
@@ -135,9 +135,9 @@ class _Reader:
     def _rows(self) -> Iterator[Piece]:
         for event, _ in self._events:
             if event == "start_array":
-                yield _built([], self._events, 5)
+                yield built([], self._events, 5)
             elif event == "start_map":
-                yield from _failures(_built({}, self._events, 5))
+                yield from _failures(built({}, self._events, 5))
             elif event == "end_array":
                 return
             else:
@@ -148,7 +148,7 @@ class _Reader:
         depth = 1
         for event, _ in self._events:
             if event == "start_map" and depth == 1:
-                yield from _failures(_built({}, self._events, 5))
+                yield from _failures(built({}, self._events, 5))
             elif event in _CONTAINERS:
                 depth += 1
             elif event in _ENDS:

@@ -1,8 +1,7 @@
-"""The transport of one cluster: bodies of bytes for ingestion, and errors in the cluster's own words."""
+"""The transport of one cluster: errors in the cluster's own words."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import requests
@@ -10,44 +9,34 @@ import requests
 from msapi.errors import ApiError, Forbidden, NotFound, QueryTimeout, ResultTooLarge, Unauthorized
 from msapi.faults import read_fault
 from msapi.kusto.cluster import SERVICE, ClusterEndpoint
-from msapi.retry import Kind, Outcome
 from msapi.sessions import ConnectionSession, tls_context
 from msapi.tokens import TokenProvider
-from msapi.transport import Call, Transport, _Attempt
+from msapi.transport import Transport
 
-BYTES: Final = "bytes"
 _RUNAWAY: Final = ("e_runaway_query", "e_low_memory_condition", "e_query_timeout", "query execution timed out")
-
-
-class BytesSession(ConnectionSession):
-    """Sends a lone file named `bytes` as the body itself: `Call` knows JSON and forms only."""
-
-    def request(self, method: Any, url: Any, *args: Any, **options: Any) -> requests.Response:
-        files = options.get("files")
-        if files and set(files) == {BYTES}:
-            options["data"], options["files"] = files[BYTES][1], None
-        return super().request(method, url, *args, **options)
 
 
 class ClusterTransport(Transport):
     """Calls to one cluster, as `Transport`."""
 
+    # A query that ran out of time would do so again, for minutes each time.
+    never_again = (QueryTimeout,)
+
     def __init__(self, endpoint: ClusterEndpoint, tokens: TokenProvider, **options: Any) -> None:
         limits = endpoint.limits
         timeout = (limits.connect_timeout, limits.read_timeout)
-        self.bytes_session = BytesSession(tls_context(endpoint.ca_pem), timeout)
-        super().__init__(endpoint, tokens, session=self.bytes_session, **options)
+        self.session = ConnectionSession(tls_context(endpoint.ca_pem), timeout)
+        super().__init__(endpoint, tokens, session=self.session, **options)
 
-    def _failed(self, call: Call, response: requests.Response, body: bytes, size: int) -> _Attempt:
-        said = spoken(body)
-        end = super()._failed(call, response, said, size)
-        assert end.error is not None
-        request_id = end.error.request_id or response.headers.get("x-ms-activity-id", "")
-        error = _explained(end.error, read_fault(said).message)
-        error.request_id = request_id
-        # A query that ran out of time would do so again, for minutes each time.
-        outcome = Outcome(Kind.REFUSED) if isinstance(error, QueryTimeout) else end.outcome
-        return replace(end, outcome=outcome, error=error, request_id=request_id)
+    def spoken(self, body: bytes) -> bytes:
+        """With each `@message` where the others look for it."""
+        return spoken(body)
+
+    def explained(self, error: ApiError, body: bytes, response: requests.Response) -> ApiError:
+        """With what to do about it on a cluster, and the id by which the cluster knows the request."""
+        found = _explained(error, read_fault(body).message)
+        found.request_id = error.request_id or response.headers.get("x-ms-activity-id", "")
+        return found
 
 
 def spoken(body: bytes) -> bytes:

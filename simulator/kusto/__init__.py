@@ -3,6 +3,6 @@
 https://learn.microsoft.com/azure/data-explorer/kusto/api/rest/
 """
 
-from simulator.kusto.routes import ROUTES, error_response, owns
+from simulator.kusto.routes import ROUTES
 
-__all__ = ["ROUTES", "error_response", "owns"]
+__all__ = ["ROUTES"]

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from simulator.http import ApiFault, Call
 from simulator.kusto.errors import fault
-from simulator.tenant import RESOURCES, Service
 from simulator.tokens import TokenError, verify
 
 RESOURCE = "https://kusto.kusto.windows.net"
@@ -21,8 +20,6 @@ _ROLES: dict[str, dict[str, str]] = {
     "ircase": {TELEMETRY: _VIEWER, CASES: _ADMIN},
     "ircase-readonly": {TELEMETRY: _VIEWER},
 }
-# The audience carries no application roles, whatever service stands beside it.
-RESOURCES.setdefault(RESOURCE, (RESOURCE, Service.ENTRA))
 
 
 @dataclass(frozen=True)

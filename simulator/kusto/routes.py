@@ -1,39 +1,21 @@
-"""The cluster's endpoints, and errors in its shape."""
+"""The cluster's endpoints."""
 
 from __future__ import annotations
 
-import json
 import uuid
 
 from werkzeug.wrappers import Response
 
-from simulator.http import ApiFault, Call, Handler, Route, json_response
+from simulator.http import ApiFault, Call, Handler, Route, error_response, json_response
 from simulator.kusto.access import RESOURCE, principal
 from simulator.kusto.answers import tables
 from simulator.kusto.commands import run
-from simulator.kusto.errors import fault, one_api_error
+from simulator.kusto.errors import fault
 from simulator.kusto.ingesting import post_rows
 from simulator.kusto.querying import post_query, properties, request_id
 from simulator.tenant import Service
 
-NAME = "kusto"
-_PREFIXES = ("/v1/rest/", "/v2/rest/")
 _CLIENT_APP = "db662dc1-0cfe-4e1c-a843-19a68e65be58"
-
-
-def owns(path: str) -> bool:
-    """Whether a path is the cluster's."""
-    return path.lower().startswith(_PREFIXES)
-
-
-def error_response(found: ApiFault) -> Response:
-    """An error in the cluster's shape, of a fault that the cluster itself did not raise."""
-    if found.raw is not None:
-        return Response(found.raw[1], found.status, headers=found.headers, content_type=found.raw[0])
-    if found.status == 401:
-        return Response(b"", 401, headers={**found.headers, "WWW-Authenticate": "Bearer"})
-    body = json.dumps(one_api_error(found.status, found.code, found.message))
-    return Response(body, found.status, headers=found.headers, content_type="application/json; charset=utf-8")
 
 
 def metadata(call: Call) -> Response:
@@ -65,7 +47,7 @@ def _identified(handler: Handler) -> Handler:
         try:
             response = handler(call)
         except ApiFault as found:
-            response = error_response(found)
+            response = error_response(Service.KUSTO, found, request_id(call))
         response.headers["x-ms-client-request-id"] = request_id(call)
         response.headers["x-ms-activity-id"] = str(uuid.uuid4())
         return response
@@ -73,10 +55,10 @@ def _identified(handler: Handler) -> Handler:
     return wrapped
 
 
-# No service of the tenant's list and no roles: the cluster checks tokens and rights itself, and counts no calls.
+# No roles: the cluster checks tokens and rights itself, and counts no calls.
 ROUTES = (
-    Route("GET", "/v1/rest/auth/metadata", _identified(metadata), Service.ENTRA),
-    Route("POST", "/v1/rest/mgmt", _identified(post_command), Service.ENTRA),
-    Route("POST", "/v2/rest/query", _identified(post_query), Service.ENTRA),
-    Route("POST", "/v1/rest/ingest/<database>/<table>", _identified(post_rows), Service.ENTRA),
+    Route("GET", "/v1/rest/auth/metadata", _identified(metadata), Service.KUSTO),
+    Route("POST", "/v1/rest/mgmt", _identified(post_command), Service.KUSTO),
+    Route("POST", "/v2/rest/query", _identified(post_query), Service.KUSTO),
+    Route("POST", "/v1/rest/ingest/<database>/<table>", _identified(post_rows), Service.KUSTO),
 )

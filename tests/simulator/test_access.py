@@ -19,8 +19,10 @@ from tests.simulator.conftest import ANALYTICS, DEFENDER, GRAPH, NOW, Tenant
 PROTECTED = [route for route in ROUTES if route.roles]
 
 
-def test_only_sign_in_links_and_control_need_no_token() -> None:
-    assert {route.service for route in ROUTES if not route.roles} == {Service.ENTRA, Service.BLOB, Service.CONTROL}
+def test_only_sign_in_links_control_and_the_cluster_need_no_role() -> None:
+    assert {route.service for route in ROUTES if not route.roles} == {
+        Service.ENTRA, Service.BLOB, Service.CONTROL, Service.KUSTO,
+    }  # fmt: skip
 
 
 def test_discovery_and_keys(tenant: Tenant) -> None:

@@ -124,12 +124,19 @@ function bar(host, editor) {
   return () => host.removeEventListener("click", click);
 }
 
+/** The form's choice of sources: a list, or boxes of which several may be ticked; then the first one's schema is meant. */
+function sourcesOf(form) {
+  const all = [...form.querySelectorAll('[name="source"]')];
+  const one = () => (all[0]?.type === "checkbox" ? all.find((box) => box.checked) ?? all[0] : all[0]);
+  return { value: () => one()?.value ?? "", each: (act) => all.forEach(act) };
+}
+
 /** Turn the text area inside `host` into the editor. `dispose()` gives the text area back. */
 export function mount(host) {
   const area = host.querySelector("textarea[data-code]");
   const form = area.form;
   const label = form.querySelector(`label[for="${CSS.escape(area.id)}"]`);
-  const source = form.elements.source;
+  const chooser = sourcesOf(form);
   const help = document.getElementById(`${area.id}_helptext`);
   const helpText = help?.textContent;
   useWorkers(host.dataset.languageWorker, host.dataset.editorWorker);
@@ -157,7 +164,7 @@ export function mount(host) {
   const checking = keepChecking({
     editor,
     host,
-    parts: { source: () => source?.value ?? "", list: host.querySelector("[data-kql-problems]"), status: host.querySelector("[data-kql-status]") },
+    parts: { source: chooser.value, list: host.querySelector("[data-kql-problems]"), status: host.querySelector("[data-kql-status]") },
     onConstants: keepValues({ editor, host, panel: host.querySelector("[data-kql-values]") }),
   });
   const softening = soften(model, () => complete);
@@ -168,10 +175,10 @@ export function mount(host) {
   const onReset = () => setTimeout(() => model.setValue(area.value));
 
   async function learn() {
-    const chosen = source?.value ?? "";
+    const chosen = chooser.value();
     try {
       const schema = await useSchema(model, `${host.dataset.schema}?source=${encodeURIComponent(chosen)}`);
-      if (chosen !== (source?.value ?? "") || model.isDisposed()) return;
+      if (chosen !== chooser.value() || model.isDisposed()) return;
       complete = schema.complete;
       offerHunts(model, schema.hunts);
       host.dataset.schemaOf = chosen;
@@ -180,7 +187,7 @@ export function mount(host) {
     }
     checking.soon();
   }
-  source?.addEventListener("change", learn);
+  chooser.each((one) => one.addEventListener("change", learn));
   form.addEventListener("reset", onReset);
   learn();
 
@@ -192,7 +199,7 @@ export function mount(host) {
 
   return {
     dispose() {
-      source?.removeEventListener("change", learn);
+      chooser.each((one) => one.removeEventListener("change", learn));
       form.removeEventListener("reset", onReset);
       for (const part of [checking, softening, changed, editor, model]) part.dispose();
       stopTheme();
