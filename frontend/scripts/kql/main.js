@@ -170,7 +170,7 @@ export function mount(host) {
   async function learn() {
     const chosen = source?.value ?? "";
     try {
-      const schema = await useSchema(model, `${host.dataset.schema}?source=${encodeURIComponent(chosen)}`);
+      const schema = await useSchema(model, `${host.dataset.schema}?source=${encodeURIComponent(chosen)}`, (host.dataset.parameters ?? "").split(" ").filter(Boolean));
       if (chosen !== (source?.value ?? "") || model.isDisposed()) return;
       complete = schema.complete;
       offerHunts(model, schema.hunts);
