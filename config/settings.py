@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "ircase.middleware.TimeZoneMiddleware",
     "ircase.middleware.RequestLogMiddleware",
+    "hunting.middleware.LibraryMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 TEMPLATES = [
@@ -143,6 +144,8 @@ FILE_UPLOAD_HANDLERS = ["ircase.services.uploads.RefuseHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
 UPLOAD_MAX_BYTES = env_int("IRCASE_UPLOAD_MAX_BYTES", 4 * 2**30)
+# Folders of the server, parted by commas, below which an administrator may have hunts read; none unless set.
+HUNT_IMPORT_ROOTS = env_list("IRCASE_IMPORT_ROOTS")
 
 # --- Background work -----------------------------------------------------------------------------------------------
 REDIS_URL = env_str("IRCASE_REDIS_URL", "redis://localhost:6379/0")

@@ -1,4 +1,4 @@
-"""Hunts over HTTP: the library, runs queued, watched, read and judged, and rows made into findings."""
+"""Hunts over HTTP: packs, runs queued, watched, read and judged, and rows made into findings."""
 
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,11 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
-from hunting import catalogue, results
+from hunting import catalogue, results, shelf
 from hunting.binding import AS_OF, SPAN, Frozen, attach, attach_kql, fill
-from hunting.models import HuntRun, Source, Sweep
+from hunting.libraryapi import hunt_or_404
+from hunting.libraryapi import router as library_router
+from hunting.models import HuntRun, PackRun, PackStep, Source, Sweep
 from hunting.services import batches, packs, rows, runs, sources, sweeps
 from hunting.views.doors import run_of
 from ircase.api.auth import case_of, open_case_of, person
@@ -24,40 +26,21 @@ from ircase.grid import Filter, GridError
 from ircase.models import Asset, Case, Event, Indicator
 
 router = Router(tags=["Hunts"])
+router.add_router("", library_router)
 _CASE = "/cases/{reference}/hunts"
 _RUN = f"{_CASE}/runs/{{uuid}}"
 _LONG = 20_000
 
 
-class ParameterOut(Schema):
-    name: str
-    type: str
-    required: bool
-    default: Any = None
-    fill: str
-    help: str
+class PackStepOut(Schema):
+    """A hunt of a pack; with `only_if` it runs only if that earlier hunt had hits."""
+
+    hunt: str
+    only_if: str
 
     @staticmethod
-    def resolve_type(parameter: catalogue.Parameter) -> str:
-        return str(parameter.kind)
-
-
-class HuntOut(Schema):
-    id: str
-    version: int
-    title: str
-    description: str
-    entity: str
-    sources: list[str]
-    tables: list[str]
-    parameters: list[ParameterOut]
-    require_any: list[str]
-    kql: str
-    time_column: str
-    techniques: list[str]
-    meaning: str
-    false_positives: list[str]
-    references: list[str]
+    def resolve_hunt(step: catalogue.Step) -> str:
+        return step.hunt.id
 
 
 class PackOut(Schema):
@@ -67,6 +50,7 @@ class PackOut(Schema):
     description: str
     entity: str
     hunts: list[str]
+    steps: list[PackStepOut]
 
     @staticmethod
     def resolve_hunts(pack: catalogue.Pack) -> list[str]:
@@ -157,9 +141,51 @@ class PackNew(Schema):
     parameters: dict[str, Any] = Field(default_factory=dict, description="For every hunt of the pack that takes them.")
 
 
+class PackStepState(Schema):
+    """`state` is waiting, started or not_run; `why` says why it was not run, `only_if` which hunt it waits for."""
+
+    hunt_id: str
+    title: str
+    only_if: str
+    state: str
+    why: str
+    run: UUID | None
+    run_state: str
+    row_count: int | None
+
+    @staticmethod
+    def resolve_only_if(step: PackStep) -> str:
+        return step.only_if.hunt_id if step.only_if else ""
+
+    @staticmethod
+    def resolve_run(step: PackStep) -> UUID | None:
+        return step.run.uuid if step.run else None
+
+    @staticmethod
+    def resolve_run_state(step: PackStep) -> str:
+        return step.run.state if step.run else ""
+
+    @staticmethod
+    def resolve_row_count(step: PackStep) -> int | None:
+        return step.run.row_count if step.run else None
+
+
+class PackRunOut(Schema):
+    """A pack at work; it has ended when nothing is `open` any more."""
+
+    uuid: UUID
+    title: str
+    pack: str
+    version: int
+    open: bool
+    steps: list[PackStepState]
+
+
 class PackQueued(Schema):
     runs: list[RunOut]
     skipped: list[str] = Field(description="Hunts that this source cannot answer.")
+    waiting: list[str] = Field(description="Hunts that run only if an earlier one has hits.")
+    pack_run: UUID
 
 
 class SweepNew(Schema):
@@ -244,19 +270,9 @@ class RowIndicator(Schema):
     description: str = Field("", max_length=_LONG)
 
 
-@router.get("/hunts", response=list[HuntOut], summary="The library")
-def list_hunts(request: HttpRequest, q: str = "", entity: str = "", technique: str = "") -> list[catalogue.Hunt]:
-    return catalogue.search(q[:200], entity, technique.upper())
-
-
-@router.get("/hunts/{hunt_id}", response=HuntOut, summary="A hunt of the library")
-def get_hunt(request: HttpRequest, hunt_id: str) -> catalogue.Hunt:
-    return _hunt(hunt_id)
-
-
 @router.get("/packs", response=list[PackOut], summary="The packs")
 def list_packs(request: HttpRequest) -> list[catalogue.Pack]:
-    return list(catalogue.packs().values())
+    return list(shelf.packs().values())
 
 
 @router.get(f"{_CASE}/runs", response=Page[RunOut], summary="Runs of a case, latest first")
@@ -290,11 +306,36 @@ def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str,
 @router.post(f"{_CASE}/packs/{{pack_id}}", response={202: PackQueued}, summary="Run a pack, in the background")
 def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew) -> Status[dict[str, Any]]:
     case = open_case_of(request, reference)
-    pack = catalogue.packs().get(pack_id)
+    pack = shelf.pack(pack_id)
     if pack is None:
         raise Http404("No such pack.")
     queued = packs.queue_pack(case=case, actor=person(request), pack=pack, given=body.parameters, source=body.source)
-    return Status(202, {"runs": queued.runs, "skipped": [one.hunt.id for one in queued.skipped]})
+    return Status(
+        202,
+        {
+            "runs": queued.runs,
+            "skipped": [one.hunt.id for one in queued.skipped],
+            "waiting": [step.hunt_id for step in queued.waiting],
+            "pack_run": queued.pack_run.uuid,
+        },
+    )
+
+
+@router.get(f"{_CASE}/pack-runs/{{uuid}}", response=PackRunOut, summary="A pack at work, step by step")
+def get_pack_run(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
+    found: PackRun = get_object_or_404(PackRun, case=case_of(request, reference), uuid=uuid)
+    [how] = packs.progress([found])
+    return {
+        "uuid": found.uuid, "title": found.title, "pack": found.pack_id, "version": found.pack_version,
+        "open": how.is_open, "steps": how.steps,
+    }  # fmt: skip
+
+
+@router.post(f"{_CASE}/pack-runs/{{uuid}}/stop", response=PackRunOut, summary="Stop a pack and what of it runs")
+def stop_pack_run(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
+    found: PackRun = get_object_or_404(PackRun, case=open_case_of(request, reference), uuid=uuid)
+    packs.stop(pack_run=found, actor=person(request))
+    return get_pack_run(request, reference, uuid)
 
 
 @router.post(f"{_CASE}/sweeps", response={202: SweepOut}, summary="One hunt over many entities, in few queries")
@@ -303,7 +344,7 @@ def queue_sweep(request: HttpRequest, reference: str, body: SweepNew) -> Status[
     sweep = sweeps.queue_sweep(
         case=case,
         actor=person(request),
-        hunt=_hunt(body.hunt),
+        hunt=hunt_or_404(body.hunt),
         source=body.source,
         parameter=body.parameter,
         values=body.values,
@@ -426,13 +467,6 @@ def row_to_indicator(
     return Status(201 if new else 200, indicator)
 
 
-def _hunt(hunt_id: str) -> catalogue.Hunt:
-    hunt = catalogue.hunts().get(hunt_id)
-    if hunt is None:
-        raise Http404("No such hunt.")
-    return hunt
-
-
 def _missing(body: RunNew, case: Case, hunt: catalogue.Hunt) -> list[str]:
     wanted = [*([body.source] if body.source else []), *body.sources]
     return list(dict.fromkeys(name for source in wanted for name in sources.missing_tables(case, hunt, source)))
@@ -444,7 +478,7 @@ def _frozen(body: RunNew, case: Case) -> Frozen:
     moment = body.as_of.isoformat() if body.as_of else ""
     if not body.hunt:
         return attach_kql(kql=body.kql, span=body.span, as_of=moment, title=body.title)
-    hunt = _hunt(body.hunt)
+    hunt = hunt_or_404(body.hunt)
     given = fill(hunt, case) | body.parameters
     named = {AS_OF: moment, SPAN: body.span}
     taken = {p.name for p in hunt.parameters}

@@ -5,11 +5,14 @@ A hunt's text is valid KQL that uses its parameters as plain identifiers; it is 
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+
+import jsonschema
 
 from hunting.models import Source
 from hunting.values import Kind, ParameterError, parse_type
@@ -63,6 +66,18 @@ _HUNT: Final = {
         "references": {"type": "array", "items": {"type": "string", "pattern": "^https://"}},
     },
 }  # fmt: skip
+# What a team saves may be thinner, and may read tables that only its own tenant has.
+_SAVED: Final = _HUNT | {
+    "properties": {
+        **_HUNT["properties"],  # type: ignore[dict-item]  # a schema is a dict of many things
+        "title": {"type": "string", "minLength": 2, "maxLength": 120},
+        "description": {"type": "string", "maxLength": 20_000},
+        "tables": {"type": "array", "uniqueItems": True, "items": {"type": "string", "maxLength": 128}},
+        "parameters": {"type": "array", "maxItems": 50, "items": _PARAMETER},
+        "kql": {"type": "string", "minLength": 1, "maxLength": 100_000},
+        "meaning": {"type": "string", "maxLength": 20_000},
+    }
+}
 _PACK: Final = {
     "type": "object",
     "additionalProperties": False,
@@ -73,9 +88,41 @@ _PACK: Final = {
         "title": {"type": "string", "maxLength": 120},
         "description": {"type": "string"},
         "entity": {"enum": list(ENTITIES)},
-        "hunts": {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string"}},
+        "hunts": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 200,
+            "items": {
+                "anyOf": [
+                    {"type": "string"},
+                    {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["hunt"],
+                        "properties": {"hunt": {"type": "string"}, "only_if": {"type": "string"}},
+                    },
+                ]
+            },
+        },
     },
 }
+
+
+class Review(StrEnum):
+    """Where a hunt stands. What IRCase ships was reviewed with IRCase; a retired hunt is kept, but not run anew."""
+
+    SHIPPED = "shipped"
+    DRAFT = "draft"
+    APPROVED = "approved"
+    RETIRED = "retired"
+
+
+class HuntError(CatalogueError):
+    """What is wrong with a hunt; `faults` are pairs of the key it is about and a sentence."""
+
+    def __init__(self, faults: Iterable[tuple[str, str]]) -> None:
+        self.faults = tuple(faults)
+        super().__init__(" ".join(sentence for _, sentence in self.faults))
 
 
 @dataclass(frozen=True)
@@ -93,7 +140,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Hunt:
-    """A query kept in the library. `require_any` names parameters of which at least one needs a value."""
+    """A query kept in the library. `require_any` names parameters of which at least one needs a value.
+
+    `review` tells what IRCase ships from what the team saved; `origin` is where an imported one came from, in the
+    words of who imported it, and `licence` its licence. Both are empty for what was written here.
+    """
 
     id: str
     version: int
@@ -110,6 +161,18 @@ class Hunt:
     meaning: str
     false_positives: tuple[str, ...]
     references: tuple[str, ...]
+    review: Review = Review.SHIPPED
+    origin: str = ""
+    licence: str = ""
+
+    @property
+    def saved(self) -> bool:
+        """Whether the team wrote or imported it, so that it has versions here."""
+        return self.review is not Review.SHIPPED
+
+    @property
+    def retired(self) -> bool:
+        return self.review is Review.RETIRED
 
     def fills(self, prefix: str) -> Parameter | None:
         """The parameter that is filled from `prefix`, such as `asset.device`."""
@@ -117,15 +180,27 @@ class Hunt:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A hunt of a pack. `only_if`: the id of an earlier hunt that must have had hits, "" where it runs at once."""
+
+    hunt: Hunt
+    only_if: str = ""
+
+
+@dataclass(frozen=True)
 class Pack:
-    """Hunts that are run together for one entity."""
+    """Hunts that are run together for one entity, in this order."""
 
     id: str
     version: int
     title: str
     description: str
     entity: str
-    hunts: tuple[Hunt, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def hunts(self) -> tuple[Hunt, ...]:
+        return tuple(step.hunt for step in self.steps)
 
 
 @functools.cache
@@ -143,7 +218,35 @@ def packs() -> Mapping[str, Pack]:
 def read_hunt(path: Path) -> Hunt:
     """One library file. Raises CatalogueError that names the file and the place in it."""
     data = read_yaml(path, _HUNT)
-    hunt = Hunt(
+    try:
+        return hunt_from(data)
+    except HuntError as error:
+        raise CatalogueError(f"{path.name}: {error}") from error
+
+
+def hunt_from(data: Mapping[str, Any], *, review: Review = Review.SHIPPED) -> Hunt:
+    """A hunt from what a library file holds. Raises HuntError.
+
+    One that the team saved may be thin, and may read tables that are not in kql/catalogue.yaml.
+    """
+    schema = _HUNT if review is Review.SHIPPED else _SAVED
+    found = sorted(jsonschema.Draft202012Validator(schema).iter_errors(dict(data)), key=lambda e: e.json_path)
+    if found:
+        raise HuntError((str(next(iter(e.absolute_path), "")), _schema_words(e)) for e in found[:20])
+    hunt = hunt_of(data, review=review)
+    problems = list(faults(hunt))
+    if problems:
+        raise HuntError(problems)
+    return hunt
+
+
+def _schema_words(error: jsonschema.ValidationError) -> str:
+    return f"{error.json_path.removeprefix('$.')}: {error.message[:300]}"
+
+
+def hunt_of(data: Mapping[str, Any], *, review: Review, origin: str = "", licence: str = "") -> Hunt:
+    """The same without the checks, for what was checked when it was saved. Raises HuntError for a parameter's type."""
+    return Hunt(
         id=data["id"],
         version=data["version"],
         title=data["title"],
@@ -151,7 +254,7 @@ def read_hunt(path: Path) -> Hunt:
         entity=data["entity"],
         sources=_sources(data["sources"]),
         tables=tuple(data["tables"]),
-        parameters=tuple(_parameter(path, p) for p in data["parameters"]),
+        parameters=parameters_of(data),
         require_any=tuple(data.get("require_any", ())),
         kql=data["kql"],
         time_column=data["time_column"],
@@ -159,29 +262,28 @@ def read_hunt(path: Path) -> Hunt:
         meaning=data["meaning"].strip(),
         false_positives=tuple(data["false_positives"]),
         references=tuple(data["references"]),
+        review=review,
+        origin=origin,
+        licence=licence,
     )
-    problems = list(faults(hunt))
-    if problems:
-        raise CatalogueError(f"{path.name}: {' '.join(problems)}")
-    return hunt
 
 
-def faults(hunt: Hunt) -> Iterable[str]:
-    """What a schema cannot see, a sentence each."""
+def faults(hunt: Hunt) -> Iterable[tuple[str, str]]:
+    """What a schema cannot see: the key it is about, and a sentence each."""
     names = [parameter.name for parameter in hunt.parameters]
     if len(set(names)) != len(names):
-        yield "A parameter is given twice."
+        yield "parameters", "A parameter is given twice."
     for name in set(hunt.require_any) - set(names):
-        yield f"require_any names {name}, which is no parameter."
+        yield "require_any", f"require_any names {name}, which is no parameter."
     for name in names:
         # A column wins over a let of the same name: `where Device == Device` would be true of every row.
         if any(name.casefold() == column.name.casefold() for t in hunt.tables for column in TABLES.get(t, ())):
-            yield f"The parameter {name} has the name of a column; the column would hide it."
+            yield "parameters", f"The parameter {name} has the name of a column; the column would hide it."
         if not re.search(rf"\b{name}\b", hunt.kql):
-            yield f"The parameter {name} is not used in the query."
+            yield "parameters", f"The parameter {name} is not used in the query."
     for table in hunt.tables:
-        if table not in TABLES:
-            yield f"The table {table} is not in kql/catalogue.yaml."
+        if table not in TABLES and not hunt.saved:
+            yield "tables", f"The table {table} is not in kql/catalogue.yaml."
 
 
 def _sources(written: Iterable[str]) -> tuple[Source, ...]:
@@ -189,13 +291,18 @@ def _sources(written: Iterable[str]) -> tuple[Source, ...]:
     return (*named, Source.KUSTO_CASE) if Source.CASE in named else named
 
 
-def _parameter(path: Path, data: dict[str, Any]) -> Parameter:
+def parameters_of(data: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """The parameters of a content. Raises HuntError for a type or a default that is none."""
+    return tuple(_parameter(p) for p in data["parameters"])
+
+
+def _parameter(data: Mapping[str, Any]) -> Parameter:
     try:
         kind = parse_type(data["type"])
         if "default" in data:
             parse_value(kind, data["default"])
     except ParameterError as error:
-        raise CatalogueError(f"{path.name}: parameter {data['name']}: {error}") from error
+        raise HuntError([("parameters", f"parameter {data['name']}: {error}")]) from error
     return Parameter(
         name=data["name"],
         kind=kind,
@@ -207,30 +314,63 @@ def _parameter(path: Path, data: dict[str, Any]) -> Parameter:
 
 
 def _pack(path: Path, library: Mapping[str, Hunt]) -> Pack:
-    data = read_yaml(path, _PACK)
-    unknown = [hunt for hunt in data["hunts"] if hunt not in library]
-    if unknown:
-        raise CatalogueError(f"{path.name}: these hunts are not in the library: {', '.join(unknown)}")
+    try:
+        return pack_from(read_yaml(path, _PACK), library)
+    except HuntError as error:
+        raise CatalogueError(f"{path.name}: {error}") from error
+
+
+def pack_from(data: Mapping[str, Any], library: Mapping[str, Hunt]) -> Pack:
+    """A pack of what its file holds, or of a saved content with its `id` and `version`. Raises HuntError."""
+    found = sorted(jsonschema.Draft202012Validator(_PACK).iter_errors(dict(data)), key=lambda e: e.json_path)
+    if found:
+        raise HuntError((str(next(iter(e.absolute_path), "")), _schema_words(e)) for e in found[:20])
+    given = [{"hunt": item} if isinstance(item, str) else item for item in data["hunts"]]
+    problems = list(_pack_faults(given, library))
+    if problems:
+        raise HuntError([("hunts", problem) for problem in problems])
     return Pack(
         id=data["id"],
         version=data["version"],
         title=data["title"],
         description=data["description"].strip(),
         entity=data["entity"],
-        hunts=tuple(library[hunt] for hunt in data["hunts"]),
+        steps=tuple(Step(library[item["hunt"]], item.get("only_if", "")) for item in given),
     )
 
 
-def search(text: str = "", entity: str = "", technique: str = "") -> list[Hunt]:
-    """The hunts that match: `text` anywhere in what is written about them, `technique` with its sub-techniques."""
+def _pack_faults(given: Sequence[Mapping[str, str]], library: Mapping[str, Hunt]) -> Iterable[str]:
+    ids = [item["hunt"] for item in given]
+    if unknown := [hunt for hunt in ids if hunt not in library]:
+        yield f"These hunts are not in the library: {', '.join(unknown)}."
+    for place, item in enumerate(given):
+        before = ids[:place]
+        if item["hunt"] in before:
+            yield f"{item['hunt']} stands in the pack twice."
+        if item.get("only_if") and item["only_if"] not in before:
+            yield f"{item['hunt']} waits for {item['only_if']}, which does not stand before it."
+
+
+def matching(
+    found: Iterable[Hunt], *, text: str = "", entity: str = "", technique: str = "", review: str = "", origin: str = ""
+) -> list[Hunt]:
+    """Those that match: `text` anywhere in what is written about them, `technique` with its sub-techniques, `origin`
+    "-" for what the team wrote here."""
     words = text.casefold().split()
     return [
         hunt
-        for hunt in hunts().values()
+        for hunt in found
         if (not entity or hunt.entity == entity)
         and (not technique or any(t == technique or t.startswith(f"{technique}.") for t in hunt.techniques))
+        and (not review or hunt.review == review)
+        and (not origin or hunt.origin == origin or (origin == "-" and hunt.saved and not hunt.origin))
         and all(word in _haystack(hunt) for word in words)
     ]
+
+
+def search(text: str = "", entity: str = "", technique: str = "") -> list[Hunt]:
+    """The shipped hunts that match."""
+    return matching(hunts().values(), text=text, entity=entity, technique=technique)
 
 
 def _haystack(hunt: Hunt) -> str:

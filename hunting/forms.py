@@ -1,7 +1,7 @@
 """What people fill in: a hunt's parameters, a pack's subject, their own KQL, a conclusion, a finding from a row."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import timezone
 
-from hunting.binding import AS_OF, MAX_KQL, SPAN
-from hunting.catalogue import Hunt, Pack, Parameter, hunts
+from hunting import shelf
+from hunting.binding import AS_OF, MAX_KQL, SPAN, fill
+from hunting.catalogue import Hunt, Pack, Parameter, Review
 from hunting.models import Source
 from hunting.services.runs import SourceChoice
 from hunting.values import NOW
@@ -22,6 +23,7 @@ _SPANS: Final = (
     ("", "As each hunt has it"), ("24h", "24 hours"), ("48h", "48 hours"), ("7d", "7 days"), ("14d", "14 days"),
     ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"),
 )  # fmt: skip
+MOST_OFFERED: Final = 300
 _AS_OF_HELP: Final = "now, or a moment in your time zone such as 2026-11-20 17:30. The window ends here."
 _SPAN_HELP: Final = "48h, 7d, 90m. How far back from “As of”."
 
@@ -118,6 +120,22 @@ def _field(parameter: Parameter) -> forms.Field:
     )
 
 
+def _subjects(pack: Pack) -> set[str]:
+    """The parameters that the subject of a pack fills."""
+    return {p.name for hunt in pack.hunts if (p := hunt.fills(f"asset.{pack.entity}"))}
+
+
+def _asked(pack: Pack, case: Case) -> list[Parameter]:
+    """What a hunt of the pack needs that neither its subject nor the case nor a default gives."""
+    subjects, found = _subjects(pack), {}
+    for hunt in pack.hunts:
+        known: Container[str] = fill(hunt, case) if any(p.required and p.default is None for p in hunt.parameters) else ()
+        for p in hunt.parameters:
+            if p.required and p.default is None and p.name not in subjects and p.name not in known:
+                found[p.name] = p
+    return list(found.values())
+
+
 class PackForm(_SourceForm):
     """One subject for every hunt of a pack."""
 
@@ -132,10 +150,21 @@ class PackForm(_SourceForm):
         self.pack = pack
         self.known = list(case.assets.filter(kind=pack.entity).order_by("name")[:200])
         self.set_sources(sources)
+        self.asked = _asked(pack, case)
+        for parameter in self.asked:
+            self.fields[parameter.name] = _field(parameter)
+        if not _subjects(pack):
+            del self.fields["subject"]
+            return
         subject = self.fields["subject"]
-        subject.label = Asset.Kind(pack.entity).label
+        subject.label = Asset.Kind(pack.entity).label if pack.entity in Asset.Kind.values else "About"
         subject.initial = self.known[0].name if self.known else ""
         subject.widget.attrs |= {"list": f"known-{pack.id}", "autocomplete": "off", "spellcheck": "false"}
+
+    @property
+    def asked_fields(self) -> list[forms.BoundField]:
+        """The fields beside the subject."""
+        return [self[p.name] for p in self.asked]
 
     @property
     def given(self) -> dict[str, Any]:
@@ -143,12 +172,14 @@ class PackForm(_SourceForm):
         values: dict[str, Any] = {AS_OF: as_of(self.cleaned_data["as_of"])}
         if self.cleaned_data["span"]:
             values[SPAN] = self.cleaned_data["span"]
-        names = {p.name for hunt in self.pack.hunts if (p := hunt.fills(f"asset.{self.pack.entity}"))}
-        return values | dict.fromkeys(names, self.cleaned_data["subject"])
+        taken = {p.name for hunt in self.pack.hunts for p in hunt.parameters}
+        values |= {p.name: self.cleaned_data[p.name] for p in self.asked}
+        values |= dict.fromkeys(_subjects(self.pack), self.cleaned_data.get("subject", ""))
+        return {name: value for name, value in values.items() if name in taken}
 
     @property
     def asset(self) -> Asset | None:
-        wanted = self.cleaned_data["subject"].strip().lower()
+        wanted = self.cleaned_data.get("subject", "").strip().lower()
         return next((asset for asset in self.known if asset.name == wanted), None)
 
 
@@ -168,9 +199,13 @@ class SweepForm(_SourceForm):
     def __init__(self, *args: Any, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.set_sources(sources)
+        able = [h for h in shelf.hunts().values() if any(p.fill for p in h.parameters)]
+        able.sort(key=lambda hunt: hunt.review is Review.DRAFT)
         field = self.fields["hunt"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(h.id, h.title) for h in hunts().values() if any(p.fill for p in h.parameters)]
+        field.choices = [(h.id, f"{h.title} (draft)" if h.review is Review.DRAFT else h.title) for h in able]
+        # Of thousands of imported drafts, the list shows the first; any may be named.
+        field.widget.choices = field.choices[:MOST_OFFERED]
 
     @property
     def values_given(self) -> list[str]:

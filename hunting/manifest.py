@@ -18,7 +18,7 @@ def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> d
         "format": "application/x-ndjson; one JSON object per row, kql.encode_row's form",
         "run": str(run.uuid),
         "title": run.title,
-        "hunt": {"id": run.hunt_id, "version": run.hunt_version, "pack": run.pack} if run.hunt_id else None,
+        "hunt": _hunt(run) if run.hunt_id else None,
         "query": run.final_kql,
         "query_sha256": run.kql_sha256,
         "parameters": run.parameters,
@@ -45,6 +45,10 @@ def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> d
     }
     cleaned: dict[str, Any] = clean_json(manifest)
     return cleaned
+
+
+def _hunt(run: HuntRun) -> dict[str, Any]:
+    return {"id": run.hunt_id, "version": run.hunt_version, "review": run.hunt_review, "pack": run.pack}
 
 
 def _source(run: HuntRun) -> dict[str, Any]:

@@ -15,14 +15,13 @@ from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from hunting import quota
-from hunting.catalogue import hunts
+from hunting import quota, shelf
 from hunting.gathering import Gathered, gather
 from hunting.manifest import manifest_of
 from hunting.models import HuntRun, Source
 from hunting.providers import PROVIDERS, TIME_COLUMNS, Question
 from hunting.quota import Later, Turn
-from hunting.services import schemas
+from hunting.services import schemas, steps
 from hunting.services.sources import tables_for
 from hunting.spool import folder_of
 from ircase import access
@@ -117,7 +116,7 @@ def _question(run: HuntRun, cancel: threading.Event) -> tuple[Question, tuple[st
     )
     if run.connection is not None:
         return _of_tenant(run, run.connection, question), ()
-    given, missing = tables_for(run.case, hunts().get(run.hunt_id))
+    given, missing = tables_for(run.case, shelf.hunt_of_run(run.hunt_id, run.hunt_version))
     if missing and not given:
         raise Refused(
             f"The case has none of this hunt's tables: {', '.join(missing)}. Upload evidence that holds them and "
@@ -144,7 +143,7 @@ def _of_tenant(run: HuntRun, connection: Connection, question: Question) -> Ques
 
 def _time_columns(run: HuntRun, source: Source) -> tuple[str, ...]:
     """On a cluster, whose tables are of any kind, also the one that the hunt itself names, first."""
-    hunt = hunts().get(run.hunt_id)
+    hunt = shelf.hunt_of_run(run.hunt_id, run.hunt_version)
     own = (hunt.time_column,) if hunt is not None and hunt.time_column and source.on_cluster else ()
     return tuple(dict.fromkeys((*own, *TIME_COLUMNS[source])))
 
@@ -238,6 +237,7 @@ def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> None:
             partial=cut,
             evidence=item,
         )
+        steps.ended(run)
     logger.info("hunt.done", extra={"run": str(run.uuid), "rows": gathered.row_count, "truncated": cut})
 
 
@@ -305,6 +305,7 @@ def _end(run: HuntRun, state: JobState, reason: str) -> None:
     with transaction.atomic():
         if HuntRun.objects.end(run.pk, run.owner, state, reason=reason, request_ids=run.request_ids, progress={}):
             activity.end(run.activity, state=state, outcome=reason)
+            steps.ended(run)
     logger.info(f"hunt.{state}", extra={"run": str(run.uuid), "reason": reason[:200]})
 
 

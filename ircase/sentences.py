@@ -37,6 +37,7 @@ _ICONS = {
     "indicator": "flag",
     "event": "clock",
     "incident": "siren",
+    "library": "book-open",
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -106,6 +107,10 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "approval.expired": lambda d: "let the question expire:",
     "approval.standing_revoked": lambda d: "took back the approval in advance of the script",
     "approval.standing_granted": lambda d: f"approved in advance, for {d.get('days')} days, the script",
+    "library.hunt_saved": lambda d: f"saved version {d.get('version')} of the hunt",
+    "library.hunt_approved": lambda d: f"approved version {d.get('version')} of the hunt",
+    "library.hunt_retired": lambda d: "retired the hunt",
+    "library.hunt_restored": lambda d: "brought back the hunt",
     "incident.dismissed": lambda d: f"decided that incident {d.get('incident')} needs no case",
     "incident.taken_back": lambda d: f"took back the dismissal of incident {d.get('incident')}",
     "incident.imported": lambda d: (

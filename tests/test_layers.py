@@ -24,12 +24,13 @@ NO_DJANGO = ("msapi", "kql", "artifacts", "simulator")
 # Inside an app, top to bottom: a file may import its own row and the rows below it.
 ROWS = (
     {"urls", "checks", "apps"},
-    {"views", "api", "admin", "management", "tasks"},
+    {"views", "api", "libraryapi", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
-    {"forms", "runner", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest",
-     "gathering", "line"},
+    {"forms", "huntform", "runner", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest",
+     "gathering", "line", "importer", "libraryforms"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work"},
-    {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
+    {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing", "shelf",
+     "textdiff", "constants",
      "sweeping"},
     {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs", "wording",
      "importing"},

@@ -9,8 +9,8 @@ from typing import Any
 
 from hunting import catalogue
 from hunting.binding import attach_kql
-from hunting.models import HuntRun, Source, Sweep
-from hunting.services import runs
+from hunting.models import HuntRun, HuntVersion, Source, Sweep
+from hunting.services import library, runs
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
 from ircase.services import approvals, cases, checklist, findings, people, reports, tables
 from kql.parquet import write_parquet
@@ -59,6 +59,13 @@ def make_table(evidence: Evidence, rows: list[dict[str, Any]], name: str = "Devi
         info = write_parquet(source, TABLE_COLUMNS, parquet)
         new = tables.NewTable(name, parquet, TABLE_COLUMNS, info.rows, info.first_time, info.last_time, "test")
         return tables.keep(evidence=evidence, tables=[new])[0]
+
+
+def make_saved_hunt(author: User) -> HuntVersion:
+    """The hunt `team-hunt` that the author has written, once however many cases there are."""
+    content = {"title": "Ours", "entity": "device", "sources": ["case"], "kql": "DeviceEvents | take 10"}
+    known = HuntVersion.objects.filter(saved__slug="team-hunt").first()
+    return known or library.save_hunt(actor=author, slug="team-hunt", content=content)
 
 
 def make_run(case: Case, actor: User, evidence: Evidence, table: CaseTable) -> HuntRun:
@@ -132,6 +139,13 @@ def make_world(case: Case, asker: User) -> World:
         "key": step.key,
         "username": asker.username,
         "format": "json",
+        "hunting:hunt.hunt_id": make_saved_hunt(lead).saved.slug,
+        "hunting:version_restore.hunt_id": "team-hunt",
+        **{
+            f"api:{method} /hunts/{{hunt_id}}/{tail}.hunt_id": "team-hunt"
+            for method in ("GET", "POST", "DELETE")
+            for tail in ("versions", "approval", "retirement")
+        },
         "hunt_id": run.hunt_id or next(iter(catalogue.hunts())),
         "pack_id": next(iter(catalogue.packs())),
         "number": 1,
@@ -184,4 +198,9 @@ BODIES: dict[str, Any] = {
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
 }
 _TIMELINE = "add=timeline&title=It+began"
-FORMS = {"ircase:checklist_item": "action=reopen", "hunting:run_row": _TIMELINE, "ircase:table_row": _TIMELINE}
+FORMS = {
+    "hunting:hunt_approve": "version=1",
+    "ircase:checklist_item": "action=reopen",
+    "hunting:run_row": _TIMELINE,
+    "ircase:table_row": _TIMELINE,
+}

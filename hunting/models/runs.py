@@ -1,14 +1,16 @@
 """Where KQL runs, and the runs: one execution of one query, from the click to the evidence."""
 
 import uuid
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
-from ircase.models import Activity, Case, CaseTable, Connection, Evidence, Job, JobQuerySet, JobState
+from ircase.models import Activity, Case, CaseTable, Connection, Evidence, Job, JobQuerySet, JobState, User
 
 
 class Source(models.TextChoices):
@@ -59,6 +61,23 @@ class Sweep(models.Model):
         return bool(self.column)
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How a hunt was used: runs, distinct people and cases, the last time; of the `done` runs, `hits` gave rows."""
+
+    runs: int = 0
+    people: int = 0
+    cases: int = 0
+    last: datetime | None = None
+    done: int = 0
+    hits: int = 0
+
+    @property
+    def rate(self) -> int | None:
+        """Hits in a hundred done runs; None where none is done."""
+        return round(100 * self.hits / self.done) if self.done else None
+
+
 class HuntRunQuerySet(JobQuerySet["HuntRun"]):
     def for_case(self, case: Case) -> Self:
         return self.filter(case=case)
@@ -71,6 +90,19 @@ class HuntRunQuerySet(JobQuerySet["HuntRun"]):
         mine = self.filter(pk=pk).values("priority")[:1]
         more = self.due().filter(priority__lt=models.Subquery(mine)).order_by("priority", "queued_at", "pk")
         return more.values_list("pk", flat=True).first()
+
+    def seen_by(self, user: User) -> Self:
+        """Those of cases that the person may see."""
+        return self.filter(case__in=Case.objects.visible_to(user).values("pk"))
+
+    def usage(self) -> dict[str, Usage]:
+        """By hunt, in one query."""
+        done = Q(state=JobState.DONE)
+        found = self.exclude(hunt_id="").order_by().values_list("hunt_id").annotate(
+            Count("pk"), Count("requested_by", distinct=True), Count("case", distinct=True), Max("queued_at"),
+            done=Count("pk", filter=done), hits=Count("pk", filter=done & Q(row_count__gt=0)),
+        )  # fmt: skip
+        return {hunt_id: Usage(*numbers) for hunt_id, *numbers in found}
 
     def with_people(self) -> Self:
         """What a list or a page shows beside the row, in the same query."""
@@ -92,6 +124,9 @@ class HuntRun(Job):
     activity = models.OneToOneField(Activity, on_delete=models.PROTECT, related_name="+")
     hunt_id = models.CharField(max_length=64, blank=True, help_text="Empty for a person's own KQL.")
     hunt_version = models.PositiveIntegerField(default=0)
+    hunt_review = models.CharField(
+        max_length=10, blank=True, help_text="Where the hunt stood when this was queued: shipped, approved or draft."
+    )
     pack = models.CharField(max_length=64, blank=True)
     title = models.CharField(max_length=300)
     kql = models.TextField(help_text="The text as the library or the person has it.")
@@ -148,6 +183,11 @@ class HuntRun(Job):
 
     def __str__(self) -> str:
         return f"hunt {self.title}: {self.state}"
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether its hunt had been read by nobody but its author when this was queued."""
+        return self.hunt_review == "draft"
 
     @property
     def is_own_kql(self) -> bool:

@@ -6,8 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from hunting import results, rowfacts
-from hunting.catalogue import hunts
+from hunting import results, rowfacts, shelf
 from hunting.models import HuntRun, Source
 from ircase.models import Asset, Event, Indicator, User
 from ircase.services import findings
@@ -22,7 +21,7 @@ def row_of(run: HuntRun, number: int) -> dict[str, Any]:
 
 
 def proposal_of(run: HuntRun, record: dict[str, Any]) -> rowfacts.Proposal:
-    return rowfacts.propose(record, hunts().get(run.hunt_id))
+    return rowfacts.propose(record, shelf.hunt_of_run(run.hunt_id, run.hunt_version))
 
 
 def provenance(run: HuntRun, number: int) -> dict[str, Any]:

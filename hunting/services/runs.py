@@ -8,11 +8,11 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from hunting import catalogue
+from hunting import shelf
 from hunting.binding import Frozen, Window
 from hunting.models import HuntRun, Source, Sweep
 from hunting.retention import too_old
-from hunting.services import schemas
+from hunting.services import schemas, steps
 from ircase import jobs
 from ircase.models import Activity, Case, Connection, JobState, Severity, User
 from ircase.services import activity, connections, log
@@ -71,11 +71,14 @@ def queue_run(
 ) -> HuntRun:
     """Write the run and wake a worker. The question is frozen from here on. Raises ValidationError."""
     _check_source(case, frozen, source)
+    if frozen.hunt and frozen.hunt.retired and retry_of is None:
+        raise ValidationError("This hunt is retired. Bring it back in the library before it runs again.")
     hunt, tenant = frozen.hunt, source.is_tenant
     run = HuntRun(
         case=case,
         hunt_id=hunt.id if hunt else "",
         hunt_version=hunt.version if hunt else 0,
+        hunt_review=hunt.review if hunt else "",
         pack=pack,
         title=frozen.title,
         kql=frozen.kql,
@@ -155,6 +158,7 @@ def _detail(run: HuntRun) -> dict[str, Any]:
     """What the report prints of a hunt without knowing this app."""
     return {
         "hunt": run.hunt_id,
+        "review": run.hunt_review,
         "pack": run.pack,
         "query": run.final_kql,
         "query_sha256": run.kql_sha256,
@@ -178,13 +182,15 @@ def cancel(*, run: HuntRun, actor: User) -> None:
     if queued.update(state=JobState.RUNNING, owner=f"cancel:{actor.pk}"):
         HuntRun.objects.end(run.pk, f"cancel:{actor.pk}", JobState.CANCELLED, reason=reason)
         activity.end(run.activity, state=JobState.CANCELLED, outcome=reason, actor=actor)
+        steps.ended(run)
 
 
+@transaction.atomic
 def retry(*, run: HuntRun, actor: User) -> HuntRun:
     """The same frozen question once more, as a run of its own. Raises ValidationError while the first is under way."""
     if not run.may_be_retried:
         raise ValidationError("This run has not ended yet. Cancel it first, or wait.")
-    return queue_run(
+    again = queue_run(
         case=run.case,
         actor=actor,
         frozen=frozen_of(run),
@@ -195,6 +201,8 @@ def retry(*, run: HuntRun, actor: User) -> HuntRun:
         subjects=run.subjects,
         batch=run.batch,
     )
+    steps.follow(run, again)
+    return again
 
 
 def conclude(*, run: HuntRun, actor: User, verdict: str, sentence: str) -> Activity:
@@ -210,12 +218,12 @@ def conclude(*, run: HuntRun, actor: User, verdict: str, sentence: str) -> Activ
 
 def frozen_of(run: HuntRun) -> Frozen:
     """The question as the run has it, whatever the library says today."""
-    hunt = catalogue.hunts().get(run.hunt_id)
+    hunt = shelf.hunt_version(run.hunt_id, run.hunt_version) if run.hunt_id else None
     return Frozen(
         title=run.title,
         kql=run.kql,
         window=Window(run.window_start, run.window_end),
-        hunt=hunt if hunt and hunt.version == run.hunt_version and hunt.kql == run.kql else None,
+        hunt=hunt if hunt and hunt.kql == run.kql else None,
         prelude=run.prelude,
         parameters=run.parameters,
     )

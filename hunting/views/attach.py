@@ -10,7 +10,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 import kql
-from hunting import catalogue
+from hunting import shelf
+from hunting.access import may_save
 from hunting.binding import AS_OF, MAX_KQL, Frozen, attach, attach_kql, fill
 from hunting.catalogue import Hunt
 from hunting.forms import HuntForm, KqlForm
@@ -19,7 +20,7 @@ from hunting.models import HuntRun, Source
 from hunting.services import runs, sources
 from hunting.values import MAX_TEXT
 from hunting.views.doors import run_of
-from ircase.access import parse_uuid
+from ircase.access import current_user, parse_uuid
 from ircase.models import Asset, Case
 from ircase.pages import render_tab
 from ircase.views.doors import case_to_change
@@ -30,9 +31,12 @@ from ircase.views.doors import case_to_change
 def attach_hunt(request: HttpRequest, reference: str, hunt_id: str) -> HttpResponse:
     """The parameters, filled from the case; POST with `action=preview` shows the final text, anything else runs it."""
     user, case = case_to_change(request, reference)
-    hunt = catalogue.hunts().get(hunt_id)
+    hunt = shelf.hunt(hunt_id)
     if hunt is None:
         raise Http404("No such hunt.")
+    if hunt.retired:
+        messages.error(request, f"{hunt.title} is retired: it is not run anew.")
+        return redirect("hunting:hunt", hunt.id)
     usable = runs.sources_of(case)
     if request.method == "GET":
         initial = _initial(request.GET, case, hunt)
@@ -193,5 +197,11 @@ def _show_kql(
     problems: tuple[kql.Diagnostic, ...] = (),
     status: int = 200,
 ) -> HttpResponse:
-    context = {"form": form, "frozen": frozen, "problems": problems, "tables": sources.names_of(case)}
+    context = {
+        "form": form,
+        "frozen": frozen,
+        "problems": problems,
+        "tables": sources.names_of(case),
+        "may_save": may_save(current_user(request)),
+    }
     return render_tab(request, case, "hunts", "hunting/own_kql.html", context, status=status)

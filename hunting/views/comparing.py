@@ -10,7 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from hunting import catalogue, results
+from hunting import results, shelf
+from hunting.catalogue import Hunt, Parameter
 from hunting.models import HuntRun
 from hunting.values import ParameterError, parse
 from hunting.views.doors import run_of, run_to_read
@@ -152,7 +153,7 @@ def for_value(request: HttpRequest, reference: str) -> HttpResponse:
         context: dict[str, Any] = {"problem": "Say what the value is (kind) and the value itself."}
         return render_tab(request, case, "hunts", "hunting/for_value.html", context, status=422)
     found = []
-    for hunt in catalogue.hunts().values():
+    for hunt in shelf.hunts().values():
         parameter = _parameter(hunt, kind, value)
         if parameter is not None or (kind == recognition.TECHNIQUE and value in hunt.techniques):
             tail = f"?{urlencode({parameter.name: value})}" if parameter else ""
@@ -162,7 +163,7 @@ def for_value(request: HttpRequest, reference: str) -> HttpResponse:
     return render_tab(request, case, "hunts", "hunting/for_value.html", context)
 
 
-def _parameter(hunt: catalogue.Hunt, kind: str, value: str) -> catalogue.Parameter | None:
+def _parameter(hunt: Hunt, kind: str, value: str) -> Parameter | None:
     """The parameter that takes a value of this kind, and this value at that."""
     fills = {f"asset.{kind}.name", f"indicator.{kind}"}
     for parameter in hunt.parameters:

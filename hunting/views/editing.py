@@ -4,15 +4,15 @@ Offsets and columns that leave here count UTF-16 units, as browsers do.
 """
 
 import functools
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import kql
-from hunting import catalogue
-from hunting.catalogue import Hunt, Parameter
+from hunting import shelf
+from hunting.catalogue import Hunt, Parameter, Review
+from hunting.constants import constants_of
 from hunting.forms import label_of
-from hunting.importing import ParameterGuess, suggest_parameters
+from hunting.importing import ParameterGuess
 from hunting.models import Source
 from hunting.services import schemas, sources
 from hunting.values import NOW, Kind, ParameterError, parse, typed
@@ -21,34 +21,33 @@ from kql.catalogue import INFO
 from kql.errors import KqlError
 from kql.parquet import TIME_COLUMNS
 from kql.syntax import parser
-from kql.syntax.tokens import Token, tokens
 
-MAX_SUGGESTED: Final = 20
 MAX_KNOWN: Final = 200
+MAX_HUNTS: Final = 300
 _FAMILIES: Final = {Source.DEFENDER: ("defender", "both"), Source.LOG_ANALYTICS: ("sentinel", "both")}
-# A placeholder that stands alone, in quotes, in a typed literal or before a unit of time: its whole text is the value.
-_WHOLE: Final = re.compile(
-    r"""(?:\w+\s*\(\s*\[?\s*)?["']?(?:\{\{?[^{}"']*\}\}?|<[^<>"']*>)["']?(?:\s*\]?\s*\))?[dhms]?""", re.ASCII
-)
 
 
-def schema(case: Case, source: Source) -> dict[str, Any]:
+def schema(case: Case | None, source: Source) -> dict[str, Any]:
     """The tables that a query on this source sees (name, meaning, columns as name and type), and the hunts that run
     there. Of a source that tells, it is what was read there; else Microsoft's schema as the catalogue has it: the
-    tenant may have more."""
-    read = list(_read_tables(case, source))
-    tables = _own_tables(case) if source == Source.CASE else iter(read or _known_tables(source))
+    tenant may have more. Without a case, its own tables are all that the catalogue has."""
+    own = case is not None and source == Source.CASE
+    read = list(_read_tables(case, source)) if case is not None else []
+    tables = _own_tables(case) if case is not None and own else iter(read or _known_tables(source))
     return {
-        "database": case.reference if source == Source.CASE else source.label,
-        "complete": source == Source.CASE or bool(read),
+        "database": case.reference if case is not None and own else source.label,
+        "complete": own or bool(read),
         "tables": [{"name": name, "about": about, "columns": columns} for name, about, columns in tables],
         "hunts": list(_functions(source)),
     }
 
 
 def _functions(source: Source) -> Iterator[dict[str, Any]]:
+    """The hunts that run there: of more than MAX_HUNTS, those that somebody has read first."""
     if source.is_tenant or _engine_takes_functions():
-        yield from (_as_function(hunt) for hunt in catalogue.hunts().values() if source in hunt.sources)
+        able = [hunt for hunt in shelf.hunts().values() if source in hunt.sources]
+        able.sort(key=lambda hunt: hunt.review is Review.DRAFT)
+        yield from (_as_function(hunt) for hunt in able[:MAX_HUNTS])
 
 
 @functools.cache
@@ -69,7 +68,7 @@ def _read_tables(case: Case, source: Source) -> _Rows:
 
 def _known_tables(source: Source) -> _Rows:
     for name, info in INFO.items():
-        if info.family in _FAMILIES.get(source, ()):
+        if source == Source.CASE or info.family in _FAMILIES.get(source, ()):
             yield name, info.meaning, [(c.name, c.type) for c in info.columns]
 
 
@@ -92,6 +91,7 @@ def _twin(columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 def _as_function(hunt: Hunt) -> dict[str, Any]:
     """A hunt as a function that a query may define and call: neither engine knows it by itself."""
     name = hunt.id.replace("-", "_")
+    name = f"hunt_{name}" if name[0].isdigit() or name[0] == "_" else name
     signature = ", ".join(f"{p.name}: {'dynamic' if p.kind.many else p.kind.kql}" for p in hunt.parameters)
     body = "\n".join(f"    {line}" if line else "" for line in hunt.kql.strip().rstrip(";").splitlines())
     return {
@@ -133,6 +133,16 @@ def findings(case: Case, source: Source, text: str) -> list[dict[str, Any]]:
     return [_finding(each, lines) for each in kql.validate(text, given)]
 
 
+def unreadable(text: str) -> list[dict[str, Any]]:
+    """What keeps the text from being read as KQL, as `findings` has it."""
+    try:
+        parser.parse(text)
+    except KqlError as error:
+        said = kql.Diagnostic(error.line or 1, error.column or 1, 1, "error", error.code, error.message, error.hint)
+        return [_finding(said, text.split("\n"))] if text.strip() else []
+    return []
+
+
 def _finding(found: kql.Diagnostic, lines: list[str]) -> dict[str, Any]:
     line = min(max(found.line, 1), len(lines))
     start = _units(lines[line - 1][: max(found.column - 1, 0)])
@@ -149,15 +159,10 @@ def _finding(found: kql.Diagnostic, lines: list[str]) -> dict[str, Any]:
 def constants(case: Case, text: str) -> list[dict[str, Any]] | None:
     """Constants of the text that may be given as typed values, with every place where each stands. None where nothing
     can be said: the text is no KQL at this moment."""
-    try:
-        words = tokens(text)
-    except KqlError:
-        words = []
-    found = []
-    for guess in suggest_parameters(text)[:MAX_SUGGESTED]:
-        places = list(_places(guess, text, words))
-        if places:
-            found.append(_constant(case, guess, [[_units(text[:start]), _units(text[:end])] for start, end in places]))
+    found = [
+        _constant(case, one.guess, [[_units(text[:start]), _units(text[:end])] for start, end in one.places])
+        for one in constants_of(text)
+    ]
     return found if found or _is_kql(text) else None
 
 
@@ -201,29 +206,6 @@ def known(case: Case, origin: str) -> list[str]:
     else:
         values = ()
     return list(dict.fromkeys(value for value in values if value))
-
-
-def _places(guess: ParameterGuess, text: str, words: list[Token]) -> Iterator[tuple[int, int]]:
-    """Start and end of the literal, or of each placeholder, that the guess is about."""
-    if guess.found_as == "placeholder":
-        if _WHOLE.fullmatch(guess.original):
-            yield from (match.span() for match in re.finditer(re.escape(guess.original), text))
-    elif guess.found_as == "let":
-        yield from _value_of_let(guess, words)
-    elif not guess.kind.many:
-        quoted = {f'"{guess.default}"', f"'{guess.default}'"}
-        here = [w for w in words if w.kind == "string" and w.text in quoted and w.span.line >= (guess.line or 0)]
-        yield from ((word.span.offset, word.end) for word in here[:1])
-
-
-def _value_of_let(guess: ParameterGuess, words: list[Token]) -> Iterator[tuple[int, int]]:
-    for at, word in enumerate(words):
-        if word.text == "let" and word.span.line == guess.line and [w.text for w in words[at + 2 : at + 3]] == ["="]:
-            ends = (i for i in range(at + 3, len(words)) if words[i].text == ";" or words[i].kind == "end")
-            last = next(ends, at + 3) - 1
-            if guess.original.startswith(f"let {words[at + 1].text}") and last >= at + 3:
-                yield words[at + 3].span.offset, words[last].end
-                return
 
 
 def _units(text: str) -> int:

@@ -7,11 +7,13 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_GET, require_POST
 
+from hunting.access import require_save
 from hunting.binding import MAX_KQL
 from hunting.models import Source
 from hunting.values import ParameterError, parse_type
 from hunting.views import editing
 from ircase import access
+from ircase.models import Case
 from ircase.views.doors import case_to_change
 
 
@@ -19,7 +21,17 @@ from ircase.views.doors import case_to_change
 @login_required
 def schema(request: HttpRequest, reference: str) -> HttpResponse:
     """`?source=`: its tables and hunts. The browser keeps the answer and asks by its ETag whether it still holds."""
-    case = access.get_case(access.current_user(request), reference)
+    return _schema(request, access.get_case(access.current_user(request), reference))
+
+
+@require_GET
+@login_required
+def library_schema(request: HttpRequest) -> HttpResponse:
+    """The same for a hunt of the library, which is written for every case."""
+    return _schema(request, None)
+
+
+def _schema(request: HttpRequest, case: Case | None) -> HttpResponse:
     source = _source(request.GET.get("source", ""))
     if source is None:
         return JsonResponse({"error": "No such source."}, status=400)
@@ -35,11 +47,40 @@ def schema(request: HttpRequest, reference: str) -> HttpResponse:
 def check(request: HttpRequest, reference: str) -> HttpResponse:
     """`kql`, `source`: what the local engine cannot run, and the constants that may be given as typed values."""
     _, case = case_to_change(request, reference)
-    source, text = _source(request.POST.get("source", "")), request.POST.get("kql", "")
-    if source is None or len(text) > MAX_KQL or "\x00" in text:
-        return JsonResponse({"error": f"A query is text of at most {MAX_KQL:,} characters."}, status=422)
+    source, text = _source(request.POST.get("source", "")), _text(request)
+    if source is None or text is None:
+        return _refused()
     found = {"findings": editing.findings(case, source, text), "constants": editing.constants(case, text)}
     return _fresh(JsonResponse(found))
+
+
+@require_POST
+@login_required
+def library_check(request: HttpRequest) -> HttpResponse:
+    """`kql`: whether it can be read. What a hunt's parameters and tables mean is judged when it is saved; its
+    constants are offered as parameters there."""
+    require_save(access.current_user(request))
+    text = _text(request)
+    if text is None:
+        return _refused()
+    return _fresh(JsonResponse({"findings": editing.unreadable(text), "constants": []}))
+
+
+def _text(request: HttpRequest) -> str | None:
+    text: str = request.POST.get("kql", "")
+    return None if len(text) > MAX_KQL or "\x00" in text else text
+
+
+def _refused() -> HttpResponse:
+    return JsonResponse({"error": f"A query is text of at most {MAX_KQL:,} characters."}, status=422)
+
+
+@require_POST
+@login_required
+def library_value(request: HttpRequest) -> HttpResponse:
+    """As `value`, for a hunt of the library."""
+    require_save(access.current_user(request))
+    return _value(request)
 
 
 @require_POST
@@ -47,6 +88,10 @@ def check(request: HttpRequest, reference: str) -> HttpResponse:
 def value(request: HttpRequest, reference: str) -> HttpResponse:
     """`kind`, `value`: the KQL literal, in the type's one spelling; 422 with what is expected."""
     case_to_change(request, reference)
+    return _value(request)
+
+
+def _value(request: HttpRequest) -> HttpResponse:
     try:
         written = editing.written(parse_type(request.POST.get("kind", "")), request.POST.get("value", ""))
     except ParameterError as error:

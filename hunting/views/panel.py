@@ -10,9 +10,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from hunting import catalogue
+from hunting import shelf
+from hunting.access import may_save
+from hunting.catalogue import Hunt, Review
 from hunting.forms import KqlForm, PackForm, SweepForm
-from hunting.models import HuntRun, Sweep
+from hunting.models import HuntRun, PackRun, Sweep
 from hunting.services import packs, runs
 from ircase import access
 from ircase.models import Case
@@ -20,6 +22,8 @@ from ircase.pages import render_tab
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 20
+PACKS_SHOWN = 5
+MOST_OF_A_KIND = 60
 ENTITY_TITLES = {"device": "Devices", "account": "Accounts", "file": "Files", "tenant": "The tenant"}
 
 
@@ -37,31 +41,35 @@ def render_panel(
     sources = runs.sources_of(case)
     forms = [
         bound if bound and bound.pack.id == pack.id else PackForm(pack=pack, case=case, sources=sources)
-        for pack in sorted(catalogue.packs().values(), key=lambda pack: list(ENTITY_TITLES).index(pack.entity))
+        for pack in sorted(shelf.packs().values(), key=lambda pack: list(ENTITY_TITLES).index(pack.entity))
     ]
     context: dict[str, Any] = {
         **_runs(request, case),
         "packs": forms,
+        "open_packs": bound is not None,
         "groups": _groups(),
         "sweep_form": sweep or SweepForm(sources=sources, auto_id="sweep_%s"),
         "sweeps": Sweep.objects.filter(case=case).defer("entities")[:5],
+        "may_save": may_save(access.current_user(request)),
         "kql_form": KqlForm(sources=sources, initial={"source": [runs.best_source(case).value]}),
         "unusable": [choice for choice in sources if choice.why_not],
     }
     return render_tab(request, case, "hunts", "hunting/panel.html", context, status=status)
 
 
-def _groups() -> list[tuple[str, list[catalogue.Hunt]]]:
-    library = catalogue.hunts().values()
+def _groups() -> list[tuple[str, list[Hunt], int]]:
+    """By entity: what somebody has read before drafts, MOST_OF_A_KIND at most, and how many there are."""
+    library = sorted(shelf.hunts().values(), key=lambda hunt: hunt.review is Review.DRAFT)
     groups = [(title, [h for h in library if h.entity == entity]) for entity, title in ENTITY_TITLES.items()]
-    return [(title, hunts) for title, hunts in groups if hunts]
+    return [(title, hunts[:MOST_OF_A_KIND], len(hunts)) for title, hunts in groups if hunts]
 
 
 def _runs(request: HttpRequest, case: Case) -> dict[str, Any]:
     found = HuntRun.objects.for_case(case).with_people().latest_first().defer("final_kql", "kql", "prelude")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-    busy = HuntRun.objects.for_case(case).unfinished().count()
-    return {"page": page, "busy": busy, "case": case}
+    at_work = packs.progress(list(PackRun.objects.filter(case=case)[:PACKS_SHOWN]))
+    busy = HuntRun.objects.for_case(case).unfinished().count() + sum(how.waiting for how in at_work)
+    return {"page": page, "busy": busy, "case": case, "pack_runs": at_work}
 
 
 @require_GET
@@ -76,7 +84,7 @@ def run_list(request: HttpRequest, reference: str) -> HttpResponse:
 @login_required
 def run_pack(request: HttpRequest, reference: str, pack_id: str) -> HttpResponse:
     user, case = case_to_change(request, reference)
-    pack = catalogue.packs().get(pack_id)
+    pack = shelf.pack(pack_id)
     if pack is None:
         raise Http404("No such pack.")
     form = PackForm(request.POST, pack=pack, case=case, sources=runs.sources_of(case))
@@ -89,7 +97,8 @@ def run_pack(request: HttpRequest, reference: str, pack_id: str) -> HttpResponse
     except ValidationError as error:
         form.take_errors(error)
         return render_panel(request, case, form, status=422)
-    messages.success(request, f"{pack.title}: {len(queued.runs)} of {len(pack.hunts)} hunts are queued.")
+    waiting = f"; {len(queued.waiting)} wait for another to have hits" if queued.waiting else ""
+    messages.success(request, f"{pack.title}: {len(queued.runs)} of {len(pack.hunts)} hunts are queued{waiting}.")
     if queued.skipped:
         left_out = " ".join(f"{one.hunt.title}: {one.why}" for one in queued.skipped)
         messages.warning(request, f"Left out: {left_out}")

@@ -11,12 +11,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from frontend.jsontree import nodes
-from hunting.catalogue import hunts
+from hunting import shelf
+from hunting.access import may_save
 from hunting.forms import ConclusionForm
 from hunting.models import HuntRun, Source
 from hunting.rendering import chart_of
 from hunting.runner import cut_words
-from hunting.services import runs
+from hunting.services import packs, runs
 from hunting.views.doors import run_to_change, run_to_read
 from hunting.views.rows import grid_context, render_grid
 from ircase import access
@@ -38,7 +39,7 @@ def run(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     context = grid_context(request, found, user)
     if request.headers.get("HX-Target") == "rows":
         return render_grid(request, found, context)
-    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found))}
+    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found)), "may_save": may_save(user)}
     return render_tab(request, found.case, "hunts", "hunting/run.html", context)
 
 
@@ -48,7 +49,7 @@ def run_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """The run alone. It asks for itself until it has ended; then it comes with its rows."""
     user, found = run_to_read(request, reference, uuid)
     context = {"case": found.case, "may_write": access.may(found.case, access.ANALYST) and found.case.is_open}
-    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found))}
+    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found)), "may_save": may_save(user)}
     return render(request, "hunting/_run.html", context | grid_context(request, found, user))
 
 
@@ -56,7 +57,8 @@ def _about(found: HuntRun) -> dict[str, Any]:
     slicing = (found.evidence.manifest.get("slicing") if found.evidence else None) or {}
     return {
         "run": found,
-        "hunt": hunts().get(found.hunt_id),
+        "hunt": shelf.hunt_of_run(found.hunt_id, found.hunt_version),
+        "hunt_now": shelf.hunt(found.hunt_id) if found.hunt_id else None,
         "source_label": Source(found.source).label,
         "cut": cut_words(found.truncated_by),
         "slicing": slicing,
@@ -65,6 +67,7 @@ def _about(found: HuntRun) -> dict[str, Any]:
         "portal": _portal(found),
         "chart": chart_of(found),
         "retries": list(found.retries.only("uuid", "state", "queued_at")),
+        "how": packs.of_run(found),
     }
 
 

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from hunting import catalogue
+from hunting import shelf
 from hunting.forms import SweepForm
 from hunting.models import Sweep
 from hunting.services import runs, sweeps
@@ -29,7 +29,7 @@ def sweep_new(request: HttpRequest, reference: str) -> HttpResponse:
     form = SweepForm(request.POST, sources=runs.sources_of(case))
     if not form.is_valid():
         return render_panel(request, case, status=422, sweep=form)
-    hunt = catalogue.hunts().get(form.cleaned_data["hunt"])
+    hunt = shelf.hunt(form.cleaned_data["hunt"])
     if hunt is None:
         raise Http404("No such hunt.")
     try:
@@ -58,7 +58,7 @@ def sweep(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     shares = sorted(sweeps.share(found), key=lambda one: (-one.rows, one.entity))
     context = {
         "sweep": found,
-        "hunt": catalogue.hunts().get(found.hunt_id),
+        "hunt": shelf.hunt(found.hunt_id),
         "runs": list(found.runs.order_by("pk")[:50]),
         "run_count": found.runs.count(),
         "with_rows": sum(one.rows > 0 for one in shares),

@@ -45,12 +45,17 @@ const table = ({ name, about, columns }) => ({
   columns: columns.map(([column, type]) => ({ name: column, type })),
 });
 
-/** Give the service the schema at `address`; returns it. */
-export async function useSchema(model, address) {
+const parameter = (text) => {
+  const [name, type] = text.split(":");
+  return { name, type, cslType: type };
+};
+
+/** Give the service the schema at `address`, and the names ("Name:type") that a prelude will bind; returns the schema. */
+export async function useSchema(model, address, parameters = []) {
   const [schema, accessor] = await Promise.all([read(address), getKustoWorker()]);
   const worker = await accessor(model.uri);
   const database = { name: schema.database, tables: schema.tables.map(table), functions: [], entityGroups: [], majorVersion: 0, minorVersion: 0 };
-  await worker.setSchema({ clusterType: "Engine", cluster: { connectionString: CLUSTER, databases: [database] }, database });
+  await worker.setSchema({ clusterType: "Engine", cluster: { connectionString: CLUSTER, databases: [database] }, database, globalScalarParameters: parameters.map(parameter) });
   return schema;
 }
 

@@ -177,7 +177,8 @@ export function mount(host) {
   async function learn() {
     const chosen = chooser.value();
     try {
-      const schema = await useSchema(model, `${host.dataset.schema}?source=${encodeURIComponent(chosen)}`);
+      const known = (host.dataset.parameters ?? "").split(" ").filter(Boolean);
+      const schema = await useSchema(model, `${host.dataset.schema}?source=${encodeURIComponent(chosen)}`, known);
       if (chosen !== chooser.value() || model.isDisposed()) return;
       complete = schema.complete;
       offerHunts(model, schema.hunts);
