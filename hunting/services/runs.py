@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -12,12 +13,14 @@ from hunting.binding import Frozen, Window
 from hunting.models import HuntRun, Source, Sweep
 from hunting.retention import too_old
 from ircase import jobs
-from ircase.models import Activity, Case, Connection, JobState, Severity, User
-from ircase.services import activity, connections, log
+from ircase.models import Activity, Case, ChecklistItem, Connection, JobState, Severity, User
+from ircase.services import activity, checklist, connections, log
 from kql import Limits
 
 TASK: Final = "hunting.run_hunt"
 RECORD_BYTES: Final = 2 * 2**30
+UNATTENDED: Final = len(Severity.values)
+"""What nobody waits for comes after what somebody does, among itself by severity."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,10 @@ def queue_run(
     retry_of: HuntRun | None = None,
     sweep: Sweep | None = None,
     subjects: Sequence[str] = (),
+    watch: UUID | None = None,
 ) -> HuntRun:
-    """Write the run and wake a worker. The question is frozen from here on. Raises ValidationError."""
+    """Write the run and wake a worker. The question is frozen from here on. `watch` is whose it is where nobody waits
+    for it. Raises ValidationError."""
     _check_source(case, frozen, source)
     hunt, tenant = frozen.hunt, source.is_tenant
     run = HuntRun(
@@ -80,7 +85,7 @@ def queue_run(
         source=source,
         connection=case.connection if tenant else None,
         requested_by=actor,
-        priority=priority_of(case),
+        priority=priority_of(case) + (0 if watch is None else UNATTENDED),
         identity=case.connection.client_id if tenant and case.connection else "IRCase",
         retry_of=retry_of,
         sweep=sweep,
@@ -94,7 +99,7 @@ def queue_run(
         subject=run.uuid,
         url_name="hunting:run",
         actor=actor,
-        detail=_detail(run),
+        detail=_detail(run) | ({"watch": str(watch)} if watch else {}),
     )
     run.full_clean(exclude=["case", "activity", "requested_by", "connection", "retry_of", "sweep"])
     run.save()
@@ -174,15 +179,22 @@ def retry(*, run: HuntRun, actor: User) -> HuntRun:
     )
 
 
-def conclude(*, run: HuntRun, actor: User, verdict: str, sentence: str) -> Activity:
-    """What the result means for the case, in a person's words. Raises ValidationError."""
+@transaction.atomic
+def conclude(
+    *, run: HuntRun, actor: User, verdict: str, sentence: str, proves: ChecklistItem | None = None
+) -> Activity:
+    """What the result means for the case, in a person's words, and the step of the checklist that it proves. Raises
+    ValidationError."""
     if not run.is_final:
         raise ValidationError("Wait for the run to end before you judge it.")
     if verdict not in Activity.Verdict.values or not verdict:
         raise ValidationError({"verdict": "Choose what the result means."})
     if verdict != Activity.Verdict.NO_DATA and not sentence.strip():
         raise ValidationError({"sentence": "Say in a sentence what it means; the report prints it."})
-    return activity.judge(activity=run.activity, actor=actor, verdict=verdict, sentence=sentence.strip())
+    judged = activity.judge(activity=run.activity, actor=actor, verdict=verdict, sentence=sentence.strip())
+    if proves is not None and not proves.proofs.filter(activity=judged).exists():
+        checklist.add_proof(item=proves, actor=actor, activity=judged)
+    return judged
 
 
 def frozen_of(run: HuntRun) -> Frozen:
