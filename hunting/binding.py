@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -184,3 +184,29 @@ def _first_line(kql: str) -> str:
     """The first line that says something, for a query without a title."""
     lines = (line.strip() for line in kql.splitlines())
     return next((line for line in lines if line and not line.startswith("//")), "KQL")
+
+
+def moved(frozen: Frozen, *, end: datetime, since: datetime | None = None) -> Frozen:
+    """The same question with a window that ends at `end`, as long as before, or longer where it has to reach back to
+    `since`. The two parameters that make a window are bound anew; nothing else changes. Raises ValidationError."""
+    span, changed = frozen.window.end - frozen.window.start, {AS_OF: datetime_text(end)}
+    if since is not None and end - since > span:
+        minutes = -((since - end) // timedelta(minutes=1))
+        span, changed[SPAN] = timedelta(minutes=minutes), f"{minutes}m"
+    changed = {name: text for name, text in changed.items() if name in frozen.parameters}
+    lines = frozen.prelude.split("\n")
+    for name, text in changed.items():
+        kind = Kind("datetime" if name == AS_OF else "timespan")
+        # Every parameter is one line: what would break it is escaped.
+        lines = [_bound(name, kind, text) if line.startswith(f"let {name} = ") else line for line in lines]
+    return replace(
+        frozen,
+        prelude="\n".join(lines),
+        parameters={**frozen.parameters, **changed},
+        window=Window.before(end, span),
+        at=end,
+    )
+
+
+def _bound(name: str, kind: Kind, text: str) -> str:
+    return prelude({name: typed(kind, text)}).rstrip("\n")

@@ -13,11 +13,11 @@ from django.utils import timezone
 from hunting import shelf
 from hunting.binding import AS_OF, MAX_KQL, SPAN, fill
 from hunting.catalogue import Hunt, Pack, Parameter, Review
-from hunting.models import Source
+from hunting.models import MOST_HOURS, Source
 from hunting.services.runs import SourceChoice
 from hunting.values import NOW
-from ircase.forms.fields import LongTextField
-from ircase.models import Activity, Asset, Case
+from ircase.forms.fields import LongTextField, MomentField
+from ircase.models import Activity, Asset, Case, ChecklistItem
 
 _SPANS: Final = (
     ("", "As each hunt has it"), ("24h", "24 hours"), ("48h", "48 hours"), ("7d", "7 days"), ("14d", "14 days"),
@@ -237,6 +237,19 @@ class KqlForm(_SourcesForm):
         self.set_sources(sources)
 
 
+class WatchForm(forms.Form):
+    """How often a watch asks, and how long."""
+
+    every_hours = forms.IntegerField(
+        min_value=1, max_value=MOST_HOURS, initial=24, label="Every … hours", help_text="From 1 to 168 (a week)."
+    )
+    until = MomentField(
+        required=False,
+        label="Until",
+        help_text="In your time zone. Empty: until the case closes, or somebody stops it.",
+    )
+
+
 class ConclusionForm(forms.Form):
     verdict = forms.ChoiceField(
         label="What it means", choices=[("", "Choose…"), *(c for c in Activity.Verdict.choices if c[0])]
@@ -248,3 +261,17 @@ class ConclusionForm(forms.Form):
         label="In a sentence",
         help_text="The report prints it beside the hunt.",
     )
+    item = forms.ModelChoiceField(
+        queryset=ChecklistItem.objects.none(),
+        required=False,
+        label="Proves the step",
+        empty_label="No step of the checklist",
+        help_text="The run is linked to it as a proof; the report prints both.",
+    )
+
+    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["item"]
+        assert isinstance(field, forms.ModelChoiceField)
+        items = ChecklistItem.objects.filter(case=case).exclude(state=ChecklistItem.State.SKIPPED)
+        field.queryset = items.order_by("position", "pk")

@@ -9,7 +9,7 @@ import duckdb
 
 from hunting.models import HuntRun
 from ircase import grid
-from ircase.grid import Filter, GridError, GridPage
+from ircase.grid import Condition, GridError, GridPage
 from ircase.models import Evidence, User
 from ircase.services import previews, tables
 from kql import Column
@@ -30,7 +30,7 @@ def columns_of(run: HuntRun) -> tuple[Column, ...]:
     return tables.columns_of(run.table) if run.table is not None else ()
 
 
-def page(run: HuntRun, *, offset: int, limit: int, sort: str = "", filters: Sequence[Filter] = ()) -> GridPage:
+def page(run: HuntRun, *, offset: int, limit: int, sort: str = "", filters: Sequence[Condition] = ()) -> GridPage:
     """A page of the rows. Raises GridError with what to do."""
     if run.table is None:
         raise GridError("There is no table of these rows. The evidence holds them; download it.")

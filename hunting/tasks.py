@@ -2,12 +2,13 @@
 
 from celery import shared_task
 
-from hunting import runner
+from hunting import runner, watcher
 from hunting.line import next_runs
-from hunting.models import HuntRun
-from hunting.services import schemas
+from hunting.models import HuntRun, WatchTurn
+from hunting.services import schemas, turns
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
+from ircase.work import new_owner
 
 
 @shared_task(name="hunting.run_hunt")
@@ -26,4 +27,12 @@ def sweep_runs() -> None:
     """Beat's tick: runs whose worker died, whose message was lost or whose wait is over go on."""
     sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")
     schemas.keep_fresh()
+    turns.tick()
     clear_abandoned()
+
+
+@shared_task(name="hunting.compare_turn")
+def compare_turn(pk: int) -> None:
+    turn = WatchTurn.objects.ready().filter(pk=pk).exists() and WatchTurn.objects.claim(pk, new_owner())
+    if turn:
+        watcher.compare(turn)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from hunting.views import attach, batches, comparing, editor, library, panel, rows, runs, source_tables, sweeps
+from hunting.views import attach, comparing, editor, library, panel, rows, runs, sweeps, watches
 
 app_name = "hunting"
 _CASE = "cases/<str:reference>/hunts/"
@@ -10,6 +11,7 @@ _RUN = f"{_CASE}<uuid:uuid>/"
 
 urlpatterns = [
     path("hunts/", library.library, name="library"),
+    path("hunts/watches/", watches.my_watches, name="my_watches"),
     path("hunts/<slug:hunt_id>/", library.hunt, name="hunt"),
     path(_CASE, panel.panel, name="panel"),
     path(f"{_CASE}runs/", panel.run_list, name="run_list"),
@@ -25,7 +27,12 @@ urlpatterns = [
     path(f"{_CASE}together/<uuid:uuid>/", batches.batch, name="batch"),
     path(f"{_CASE}together/<uuid:uuid>/state/", batches.batch_state, name="batch_state"),
     path(f"{_CASE}together/<uuid:uuid>/export/", batches.batch_export, name="batch_export"),
+    path(f"{_CASE}watches/", watches.watches, name="watches"),
+    path(f"{_CASE}watches/resume/", watches.watches_resume, name="watches_resume"),
+    path(f"{_CASE}watches/<uuid:uuid>/", watches.watch, name="watch"),
+    path(f"{_CASE}watches/<uuid:uuid>/act/", watches.watch_act, name="watch_act"),
     path(_RUN, runs.run, name="run"),
+    path(f"{_RUN}watch/", watches.watch_new, name="watch_new"),
     path(f"{_RUN}state/", runs.run_state, name="run_state"),
     path(f"{_RUN}cancel/", runs.run_cancel, name="run_cancel"),
     path(f"{_RUN}retry/", runs.run_retry, name="run_retry"),

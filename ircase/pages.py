@@ -24,6 +24,8 @@ TABS = (
 )
 # The hunts that take a value, `?kind=` and `?value=`; takes the case's reference.
 HUNTS_FOR = "hunting:for_value"
+# One row of a run; takes the case's reference, the run's uuid and the row's number.
+RUN_ROW = "hunting:run_row"
 
 
 def render_tab(

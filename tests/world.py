@@ -10,9 +10,9 @@ from typing import Any
 from hunting import catalogue
 from hunting.binding import attach_kql
 from hunting.models import HuntRun, HuntVersion, Source, Sweep
-from hunting.services import library, runs
-from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
-from ircase.services import approvals, cases, checklist, findings, people, reports, tables
+from hunting.services import library, runs, watching
+from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, Notice, PreparationItem, User
+from ircase.services import approvals, cases, checklist, findings, notices, people, reports, stars, tables
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import LibraryScript
@@ -114,6 +114,9 @@ def make_world(case: Case, asker: User) -> World:
         case=case, actor=lead, connection=case.connection, script_name=script.name, script_sha256=script.sha256,
         reason="read by us", days=30,
     )  # fmt: skip
+    (star,) = stars.star_rows(table=table, actor=lead, numbers=[1])
+    watch = watching.watch_run(run=run, actor=lead)
+    notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
     build = reports.request_report(case=case, actor=lead)
     things = {
         "reference": case.reference,
@@ -155,6 +158,10 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:report_file.kind": "json",
         "hunting:run.uuid": run.uuid,
         "hunting:batch.uuid": run.uuid,
+        "hunting:watch.uuid": watch.uuid,
+        "hunting:watch_new.uuid": run.uuid,
+        "ircase:star.uuid": star.uuid,
+        "ircase:notice.uuid": Notice.objects.get(person=lead, case=case).uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
         "liveresponse:collection.uuid": collection.uuid,
@@ -203,4 +210,6 @@ FORMS = {
     "ircase:checklist_item": "action=reopen",
     "hunting:run_row": _TIMELINE,
     "ircase:table_row": _TIMELINE,
+    "ircase:table_star": "on=1",
+    "hunting:watch_act": "act=pause",
 }

@@ -81,5 +81,14 @@ function prepare(root) {
   }
 }
 
+/** Who stars an open row sees it in the grid behind: the server's answer says which row and what became of it. */
+document.addEventListener("starred", ({ detail }) => {
+  const button = document.getElementById(`star-${detail.number}`);
+  if (!button?.matches("button.star")) return;
+  button.setAttribute("aria-pressed", String(detail.on));
+  button.value = detail.on ? "0" : "1";
+  button.setAttribute("hx-vals", JSON.stringify({ on: button.value }));
+});
+
 document.addEventListener("htmx:afterSettle", () => prepare(document));
 prepare(document);

@@ -46,6 +46,13 @@ function step(by) {
   return target !== null;
 }
 
+/** The star of the row of a grid that has the focus. */
+function star() {
+  const button = document.activeElement?.closest("table[data-grid] tbody tr")?.querySelector("button.star");
+  button?.click();
+  return Boolean(button);
+}
+
 function handle(key) {
   if (Date.now() < goUntil) {
     goUntil = 0;
@@ -55,6 +62,7 @@ function handle(key) {
   if (key === "?") return openHelp();
   if (key === "j") return step(1);
   if (key === "k") return step(-1);
+  if (key === "s") return star();
   if (key === "g") {
     goUntil = Date.now() + GO_WINDOW_MS;
     return true;

@@ -1,11 +1,14 @@
 """What hunting keeps: runs and sweeps, what sources hold, and the team's own library."""
+"""What hunting keeps: runs, sweeps and watches, and the team's own library."""
 
 from hunting.models.library import HuntVersion, PackVersion, SavedHunt, SavedPack
 from hunting.models.pushes import TablePush
 from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep
 from hunting.models.schemas import SourceSchema
+from hunting.models.watching import MOST_HOURS, Watch, WatchTurn
 
 __all__ = [
+    "MOST_HOURS",
     "HuntRun",
     "HuntRunQuerySet",
     "HuntVersion",
@@ -16,4 +19,6 @@ __all__ = [
     "SourceSchema",
     "Sweep",
     "TablePush",
+    "Watch",
+    "WatchTurn",
 ]

@@ -9,7 +9,7 @@ from django.db import transaction
 from hunting import results, rowfacts, shelf
 from hunting.models import HuntRun, Source
 from ircase.models import Asset, Event, Indicator, User
-from ircase.services import findings
+from ircase.services import findings, stars
 
 
 def row_of(run: HuntRun, number: int) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def add_row_to_timeline(
         lane=lane,
         source=run.hunt_id or Source(run.source).label,
         row=record,
-        provenance=provenance(run, number),
+        provenance=provenance(run, number) | stars.link(run.evidence, run.table.name if run.table else "", number),
         assets=_assets_of(run, proposal),
     )
 

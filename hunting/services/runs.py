@@ -1,9 +1,10 @@
 """Queueing, stopping, repeating and judging hunt runs."""
 
-import uuid
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -14,12 +15,14 @@ from hunting.models import HuntRun, Source, Sweep
 from hunting.retention import too_old
 from hunting.services import schemas, steps
 from ircase import jobs
-from ircase.models import Activity, Case, Connection, JobState, Severity, User
-from ircase.services import activity, connections, log
+from ircase.models import Activity, Case, ChecklistItem, Connection, JobState, Severity, User
+from ircase.services import activity, checklist, connections, log
 from kql import Limits
 
 TASK: Final = "hunting.run_hunt"
 RECORD_BYTES: Final = 2 * 2**30
+UNATTENDED: Final = len(Severity.values)
+"""What nobody waits for comes after what somebody does, among itself by severity."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ def queue_run(
     retry_of: HuntRun | None = None,
     sweep: Sweep | None = None,
     subjects: Sequence[str] = (),
-    batch: uuid.UUID | None = None,
+    batch: UUID | None = None,
+    watch: UUID | None = None,
 ) -> HuntRun:
-    """Write the run and wake a worker. The question is frozen from here on. Raises ValidationError."""
+    """Write the run and wake a worker. The question is frozen from here on. `watch` is whose it is where nobody waits
+    for it. Raises ValidationError."""
     _check_source(case, frozen, source)
     if frozen.hunt and frozen.hunt.retired and retry_of is None:
         raise ValidationError("This hunt is retired. Bring it back in the library before it runs again.")
@@ -91,7 +96,7 @@ def queue_run(
         source=source,
         connection=case.connection if tenant else None,
         requested_by=actor,
-        priority=priority_of(case),
+        priority=priority_of(case) + (0 if watch is None else UNATTENDED),
         identity=case.connection.client_id if tenant and case.connection else "IRCase",
         retry_of=retry_of,
         sweep=sweep,
@@ -106,7 +111,7 @@ def queue_run(
         subject=run.uuid,
         url_name="hunting:run",
         actor=actor,
-        detail=_detail(run),
+        detail=_detail(run) | ({"watch": str(watch)} if watch else {}),
     )
     run.full_clean(exclude=["case", "activity", "requested_by", "connection", "retry_of", "sweep"])
     run.save()
@@ -205,15 +210,22 @@ def retry(*, run: HuntRun, actor: User) -> HuntRun:
     return again
 
 
-def conclude(*, run: HuntRun, actor: User, verdict: str, sentence: str) -> Activity:
-    """What the result means for the case, in a person's words. Raises ValidationError."""
+@transaction.atomic
+def conclude(
+    *, run: HuntRun, actor: User, verdict: str, sentence: str, proves: ChecklistItem | None = None
+) -> Activity:
+    """What the result means for the case, in a person's words, and the step of the checklist that it proves. Raises
+    ValidationError."""
     if not run.is_final:
         raise ValidationError("Wait for the run to end before you judge it.")
     if verdict not in Activity.Verdict.values or not verdict:
         raise ValidationError({"verdict": "Choose what the result means."})
     if verdict != Activity.Verdict.NO_DATA and not sentence.strip():
         raise ValidationError({"sentence": "Say in a sentence what it means; the report prints it."})
-    return activity.judge(activity=run.activity, actor=actor, verdict=verdict, sentence=sentence.strip())
+    judged = activity.judge(activity=run.activity, actor=actor, verdict=verdict, sentence=sentence.strip())
+    if proves is not None and not proves.proofs.filter(activity=judged).exists():
+        checklist.add_proof(item=proves, actor=actor, activity=judged)
+    return judged
 
 
 def frozen_of(run: HuntRun) -> Frozen:

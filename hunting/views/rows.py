@@ -18,6 +18,7 @@ from hunting.views.doors import run_to_change, run_to_read
 from ircase import access
 from ircase.models import Asset, Event, Indicator, User
 from ircase.pages import render_tab
+from ircase.services import stars
 from ircase.views import cells, grids
 from ircase.views.tables import back_to, take_rows
 
@@ -117,12 +118,20 @@ def _show_row(
         "proposal": proposal,
         "said": said,
         "added": cells.added(run.case, run=str(run.uuid), row=number),
+        **_star(run, number),
         "may_write": access.may(run.case, access.ANALYST) and run.case.is_open,
         **cells.form_context(bound, initial),
     }
     if request.headers.get("HX-Request"):
         return render(request, "grid/_row.html", context, status=status)
     return render_tab(request, run.case, "hunts", "grid/row.html", context, status=status)
+
+
+def _star(run: HuntRun, number: int) -> dict[str, Any]:
+    if run.table is None or run.evidence is None:
+        return {}
+    url = reverse("ircase:table_star", args=[run.case.reference, run.table.uuid, number])
+    return {"star": stars.star_of(run.evidence, run.table.name, number), "star_url": url}
 
 
 @require_POST

@@ -14,14 +14,14 @@ from frontend.jsontree import nodes
 from hunting import shelf
 from hunting.access import may_save
 from hunting.forms import ConclusionForm
-from hunting.models import HuntRun, Source
+from hunting.models import HuntRun, Source, Watch, WatchTurn
 from hunting.rendering import chart_of
 from hunting.runner import cut_words
 from hunting.services import packs, runs
 from hunting.views.doors import run_to_change, run_to_read
 from hunting.views.rows import grid_context, render_grid
 from ircase import access
-from ircase.models import JobState
+from ircase.models import JobState, Proof
 from ircase.pages import render_tab
 from ircase.views.doors import attempt
 from msapi.errors import ApiError
@@ -39,7 +39,8 @@ def run(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     context = grid_context(request, found, user)
     if request.headers.get("HX-Target") == "rows":
         return render_grid(request, found, context)
-    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found)), "may_save": may_save(user)}
+    conclusion = ConclusionForm(case=found.case, initial=_judged(found))
+    context |= _about(found) | {"conclusion": conclusion, "may_save": may_save(user)}
     return render_tab(request, found.case, "hunts", "hunting/run.html", context)
 
 
@@ -49,7 +50,8 @@ def run_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """The run alone. It asks for itself until it has ended; then it comes with its rows."""
     user, found = run_to_read(request, reference, uuid)
     context = {"case": found.case, "may_write": access.may(found.case, access.ANALYST) and found.case.is_open}
-    context |= _about(found) | {"conclusion": ConclusionForm(initial=_judged(found)), "may_save": may_save(user)}
+    conclusion = ConclusionForm(case=found.case, initial=_judged(found))
+    context |= _about(found) | {"conclusion": conclusion, "may_save": may_save(user)}
     return render(request, "hunting/_run.html", context | grid_context(request, found, user))
 
 
@@ -66,6 +68,9 @@ def _about(found: HuntRun) -> dict[str, Any]:
         "manifest": nodes(found.evidence.manifest) if found.evidence else None,
         "portal": _portal(found),
         "chart": chart_of(found),
+        "proves": list(Proof.objects.filter(activity=found.activity_id).select_related("item")),
+        "watches": list(found.watches.exclude(state=Watch.State.STOPPED)),
+        "turn": WatchTurn.objects.filter(run=found).select_related("watch").first(),
         "retries": list(found.retries.only("uuid", "state", "queued_at")),
         "how": packs.of_run(found),
     }
@@ -115,10 +120,17 @@ def run_retry(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 @login_required
 def run_conclude(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     user, found = run_to_change(request, reference, uuid)
+    form = ConclusionForm(request.POST, case=found.case)
+    form.is_valid()  # what is missing is said by the service, in its words
+    if "item" in form.errors:
+        messages.error(request, "Choose a step of this case's checklist.")
+        return redirect("hunting:run", reference, uuid)
     verdict, sentence = request.POST.get("verdict", ""), request.POST.get("sentence", "")[:2000]
     attempt(
         request,
         "The conclusion is kept; the report prints it.",
-        lambda: runs.conclude(run=found, actor=user, verdict=verdict, sentence=sentence),
+        lambda: runs.conclude(
+            run=found, actor=user, verdict=verdict, sentence=sentence, proves=form.cleaned_data.get("item")
+        ),
     )
     return redirect("hunting:run", reference, uuid)

@@ -2,6 +2,7 @@
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.grid import MAX_PAGE
@@ -46,9 +47,15 @@ class RowsForm(ScopedForm):
 
     def numbers(self) -> list[int]:
         """The rows that were picked. Raises ValidationError where there are none, or something that is no number."""
-        picked = self.data.getlist("rows") if hasattr(self.data, "getlist") else []
-        if not picked:
-            raise ValidationError("Pick at least one row.")
-        if len(picked) > MAX_PAGE or not all(text.isascii() and text.isdigit() and len(text) < 16 for text in picked):
-            raise ValidationError("These are no rows of a page.")
-        return [int(text) for text in picked]
+        return picked_rows(self.data) if isinstance(self.data, QueryDict) else []
+
+
+def picked_rows(data: QueryDict) -> list[int]:
+    """The numbers of the rows that were picked in a grid. Raises ValidationError where there are none, or something
+    that is no number."""
+    picked = data.getlist("rows")
+    if not picked:
+        raise ValidationError("Pick at least one row.")
+    if len(picked) > MAX_PAGE or not all(text.isascii() and text.isdigit() and len(text) < 16 for text in picked):
+        raise ValidationError("These are no rows of a page.")
+    return [int(text) for text in picked]

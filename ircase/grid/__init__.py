@@ -13,6 +13,8 @@ from ircase.grid.model import (
     MAX_FILTERS,
     MAX_PAGE,
     OPERATORS,
+    Among,
+    Condition,
     Filter,
     GridError,
     GridPage,
@@ -20,6 +22,7 @@ from ircase.grid.model import (
     Operator,
     cell_text,
 )
+from ircase.grid.newness import Fresh, fresh
 from ircase.grid.pages import page, row, rows, stream, write
 from ircase.grid.statistics import Bin, Statistics, Top, statistics
 
@@ -29,10 +32,13 @@ __all__ = [
     "MAX_FILTER_TEXT",
     "MAX_PAGE",
     "OPERATORS",
+    "Among",
     "Bin",
     "Change",
     "Comparison",
+    "Condition",
     "Filter",
+    "Fresh",
     "GridError",
     "GridPage",
     "GridRow",
@@ -45,6 +51,7 @@ __all__ = [
     "cell_text",
     "compare",
     "find",
+    "fresh",
     "join",
     "page",
     "plan",

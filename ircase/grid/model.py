@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
 
 from kql.types import Column, Json
 
@@ -32,6 +33,18 @@ class Filter:
     column: str
     text: str = ""
     operator: Operator = "contains"
+
+
+@dataclass(frozen=True)
+class Among:
+    """Only these rows: by their numbers, from 1; or those that the Parquet file `listed` names, from 0, in its column
+    `hit`."""
+
+    numbers: tuple[int, ...] = ()
+    listed: Path | None = None
+
+
+Condition: TypeAlias = Filter | Among
 
 
 @dataclass(frozen=True)

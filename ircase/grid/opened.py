@@ -10,7 +10,17 @@ from typing import Any, Final
 
 import duckdb
 
-from ircase.grid.model import CELL_CHARACTERS, MAX_FILTER_TEXT, MAX_FILTERS, OPERATORS, Filter, GridError, GridRow
+from ircase.grid.model import (
+    CELL_CHARACTERS,
+    MAX_FILTER_TEXT,
+    MAX_FILTERS,
+    OPERATORS,
+    Among,
+    Condition,
+    Filter,
+    GridError,
+    GridRow,
+)
 from kql.parquet import StoredColumn, stored_columns
 from kql.sql import quote_name, quote_text, sandbox
 from kql.types import Column, Json, KqlType, Value, decode_value, encode_value
@@ -99,12 +109,12 @@ class Opened:
             f" ORDER BY {key} {'DESC' if descending else 'ASC'} NULLS LAST, {NUMBER}" if key else f" ORDER BY {NUMBER}"
         )
 
-    def where(self, filters: Sequence[Filter]) -> tuple[str, list[Any]]:
+    def where(self, filters: Sequence[Condition]) -> tuple[str, list[Any]]:
         if len(filters) > MAX_FILTERS:
             raise GridError(f"At most {MAX_FILTERS} conditions at a time.")
         conditions, values = [], []
         for wanted in filters:
-            condition, bound = self._condition(wanted)
+            condition, bound = _among(wanted) if isinstance(wanted, Among) else self._condition(wanted)
             conditions.append(condition)
             values += bound
         return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), values
@@ -167,6 +177,12 @@ class Opened:
         return int(self.fetch(sql, values)[0][0])
 
 
+def _among(wanted: Among) -> tuple[str, list[Any]]:
+    if wanted.listed is not None:
+        return f"{NUMBER} IN (SELECT hit FROM read_parquet({quote_text(str(wanted.listed))}))", []
+    return f"{NUMBER} IN (SELECT unnest(?::BIGINT[]))", [[number - 1 for number in wanted.numbers]]
+
+
 def _plain(kind: KqlType, text: str) -> Json:
     """What a person typed, as the JSON that `decode_value` reads."""
     if kind == "bool":
@@ -201,21 +217,23 @@ def opened(
     *,
     out: Path | None = None,
     spill: Path | None = None,
+    filters: Sequence[Condition] = (),
 ) -> Iterator[Opened]:
     """The file, for at most so many seconds; `out` is a file that may be written, `spill` a folder for what does not
-    fit into memory. Raises GridError."""
-    with connected([parquet], seconds, out=out, spill=spill) as connection:
+    fit into memory, `filters` what will be asked, for the lists of rows that they name. Raises GridError."""
+    lists = [one.listed for one in filters if isinstance(one, Among) and one.listed is not None]
+    with connected([parquet, *lists], seconds, out=[out] if out else (), spill=spill) as connection:
         yield Opened(connection, parquet, columns)
 
 
 @contextmanager
 def connected(
-    parquets: Sequence[Path], seconds: float, *, out: Path | None = None, spill: Path | None = None
+    parquets: Sequence[Path], seconds: float, *, out: Sequence[Path] = (), spill: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that reads these files and that the clock stops. Raises GridError."""
+    """A connection that reads these files, may write those of `out`, and that the clock stops. Raises GridError."""
     if not all(parquet.is_file() for parquet in parquets):
         raise GridError("The rows are not there any more. Read the evidence into tables again: they are made from it.")
-    paths = [*parquets, *([out] if out else [])]
+    paths = [*parquets, *out]
     with sandbox(memory_mb=_MEMORY_MB, threads=2, temp=spill, paths=paths) as connection:
         clock = threading.Timer(seconds, connection.interrupt)
         clock.daemon = True

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from ircase.grid.model import MAX_PAGE, Filter, GridPage, GridRow
+from ircase.grid.model import MAX_PAGE, Condition, GridPage, GridRow
 from ircase.grid.opened import NUMBER, Opened, opened
 from kql.sql import quote_name, quote_text
 from kql.types import Column, Json
@@ -22,14 +22,14 @@ def page(
     offset: int = 0,
     limit: int = 50,
     sort: str = "",
-    filters: Sequence[Filter] = (),
+    filters: Sequence[Condition] = (),
     only: Sequence[Column] = (),
 ) -> GridPage:
     """Rows `offset` to `offset + limit` of a table, with the columns `only` where they are given. `sort` is a column's
     name, with a minus before it for descending; nulls come last either way, equal values in the order of the file.
     Raises GridError."""
     offset, limit = max(0, offset), min(max(1, limit), MAX_PAGE)
-    with opened(parquet, columns) as table:
+    with opened(parquet, columns, filters=filters) as table:
         total = table.scalar(f"SELECT count(*) FROM {table.source}")
         matched = hits(table, filters) if filters else total
         shown = tuple(only or columns)
@@ -37,7 +37,7 @@ def page(
     return GridPage(shown, rows, total, matched, offset, limit)
 
 
-def hits(table: Opened, filters: Sequence[Filter]) -> int:
+def hits(table: Opened, filters: Sequence[Condition]) -> int:
     """Put the numbers of the rows that pass into the table `hits`; returns how many there are."""
     where, values = table.where(filters)
     table.run(f"CREATE OR REPLACE TEMP TABLE hits AS SELECT {NUMBER} AS hit FROM {table.source}{where}", values)
@@ -45,7 +45,7 @@ def hits(table: Opened, filters: Sequence[Filter]) -> int:
 
 
 def _wanted(
-    table: Opened, sort: str, filters: Sequence[Filter], matched: int, offset: int, limit: int
+    table: Opened, sort: str, filters: Sequence[Condition], matched: int, offset: int, limit: int
 ) -> Sequence[int]:
     """The numbers of the page's rows in the file, from 0, in order. Sorting the rows themselves would take their width
     in memory for every row before the page."""
@@ -103,14 +103,14 @@ def stream(
     columns: Sequence[Column],
     *,
     sort: str = "",
-    filters: Sequence[Filter] = (),
+    filters: Sequence[Condition] = (),
     only: Sequence[Column] = (),
     seconds: float = EXPORT_SECONDS,
     spill: Path | None = None,
 ) -> Iterator[GridRow]:
     """Every row that passes, with the columns `only` where they are given: read as it is taken, never all in memory.
     Sorting more than fits into memory needs `spill`, a folder. Raises GridError."""
-    with opened(parquet, columns, seconds, spill=spill) as table:
+    with opened(parquet, columns, seconds, spill=spill, filters=filters) as table:
         where, values = table.where(filters)
         shown = only or columns
         # DuckDB keeps the order of the file by itself, and without holding the rows.
@@ -126,14 +126,14 @@ def write(
     out: Path,
     *,
     sort: str = "",
-    filters: Sequence[Filter] = (),
+    filters: Sequence[Condition] = (),
     only: Sequence[Column] = (),
     seconds: float = EXPORT_SECONDS,
     spill: Path | None = None,
 ) -> None:
     """The rows that pass as a Parquet file with the same columns (or those of `only`) and KQL types, at `out`. Raises
     GridError."""
-    with opened(parquet, columns, seconds, out=out, spill=spill) as table:
+    with opened(parquet, columns, seconds, out=out, spill=spill, filters=filters) as table:
         where, values = table.where(filters)
         kept = [found for found in (table.stored.get(column.name) for column in only or columns) if found is not None]
         names = ", ".join(quote_name(found.stored) for found in kept)

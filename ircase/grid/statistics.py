@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ircase.grid.model import CELL_CHARACTERS, Filter, cell_text
+from ircase.grid.model import CELL_CHARACTERS, Condition, cell_text
 from ircase.grid.opened import EPOCH, MICROSECOND, Opened, json_cell, opened
 from kql.types import Column, KqlType, encode_value
 
@@ -49,9 +49,9 @@ class Statistics:
     unbound: int = 0
 
 
-def statistics(parquet: Path, columns: Sequence[Column], name: str, *, filters: Sequence[Filter] = ()) -> Statistics:
+def statistics(parquet: Path, columns: Sequence[Column], name: str, *, filters: Sequence[Condition] = ()) -> Statistics:
     """What the column `name` holds in the rows that pass. Raises GridError."""
-    with opened(parquet, columns) as table:
+    with opened(parquet, columns, filters=filters) as table:
         column = table.column(name)
         where, values = table.where(filters)
         kept = table.text(column) if column.type == "dynamic" else table.value(column)

@@ -459,6 +459,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Notice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('subject', models.UUIDField()),
+                ('title', models.CharField(max_length=300)),
+                ('lines', models.JSONField(blank=True, default=list)),
+                ('path', models.CharField(max_length=500)),
+                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('read_at', models.DateTimeField(blank=True, null=True)),
+                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to='ircase.case')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-at', '-pk'],
+            },
+        ),
+        migrations.CreateModel(
             name='ParseJob',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -574,6 +592,28 @@ class Migration(migrations.Migration):
                 'ordering': ['-granted_at'],
             },
         ),
+        migrations.CreateModel(
+            name='Star',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('table_name', models.CharField(max_length=128)),
+                ('number', models.PositiveBigIntegerField()),
+                ('row_sha256', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[0-9a-f]{64}$', 'A SHA-256 is 64 lower-case hexadecimal digits.')])),
+                ('row', models.JSONField(blank=True, default=dict)),
+                ('note', models.TextField(blank=True, validators=[django.core.validators.MaxLengthValidator(5000)])),
+                ('provenance', models.JSONField(blank=True, default=dict)),
+                ('starred_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('noted_at', models.DateTimeField(blank=True, null=True)),
+                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='stars', to='ircase.case')),
+                ('evidence', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stars', to='ircase.evidence')),
+                ('noted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('starred_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['evidence__number', 'table_name', 'number'],
+            },
+        ),
         migrations.AddConstraint(
             model_name='asset',
             constraint=models.UniqueConstraint(fields=('case', 'kind', 'name'), name='asset_once'),
@@ -646,8 +686,20 @@ class Migration(migrations.Migration):
             model_name='milestone',
             constraint=models.UniqueConstraint(fields=('case', 'kind'), name='milestone_once'),
         ),
+        migrations.AddIndex(
+            model_name='notice',
+            index=models.Index(fields=['person', 'read_at', '-at'], name='notice_unread'),
+        ),
+        migrations.AddConstraint(
+            model_name='notice',
+            constraint=models.UniqueConstraint(fields=('person', 'subject'), name='notice_once'),
+        ),
         migrations.AddConstraint(
             model_name='phaseentry',
             constraint=models.UniqueConstraint(condition=models.Q(('left_at', None)), fields=('case',), name='phase_one_current'),
+        ),
+        migrations.AddConstraint(
+            model_name='star',
+            constraint=models.UniqueConstraint(fields=('evidence', 'table_name', 'number'), name='star_once'),
         ),
     ]

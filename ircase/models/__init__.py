@@ -24,7 +24,9 @@ from ircase.models.findings import Asset, Event, Indicator
 from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
+from ircase.models.notices import Notice
 from ircase.models.people import ApiToken, User
+from ircase.models.stars import Star
 
 __all__ = [
     "FINAL_STATES",
@@ -57,6 +59,7 @@ __all__ = [
     "Milestone",
     "Note",
     "NoteRevision",
+    "Notice",
     "ParseJob",
     "Phase",
     "PhaseEntry",
@@ -65,6 +68,7 @@ __all__ = [
     "ReportBuild",
     "Severity",
     "StandingApproval",
+    "Star",
     "Tlp",
     "User",
 ]

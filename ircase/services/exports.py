@@ -14,7 +14,7 @@ from typing import Any, Final
 import xlsxwriter
 
 from ircase import grid
-from ircase.grid import Filter, GridError, GridRow
+from ircase.grid import Condition, GridError, GridRow
 from ircase.models import CaseTable, User
 from ircase.services import delivery, log
 from ircase.services.tables import Rows, columns_of
@@ -39,7 +39,7 @@ class Wanted:
     """Which rows of which columns: `columns` None is all of them."""
 
     sort: str = ""
-    filters: Sequence[Filter] = ()
+    filters: Sequence[Condition] = ()
     columns: tuple[str, ...] | None = None
 
 

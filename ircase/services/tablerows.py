@@ -11,7 +11,7 @@ from django.db import transaction
 
 from ircase import grid, recognition
 from ircase.models import Asset, Case, CaseTable, Event, Indicator, User
-from ircase.services import findings, previews
+from ircase.services import findings, previews, stars
 from ircase.services.tables import columns_of
 from kql.parquet import TIME_COLUMNS
 from kql.types import parse_datetime
@@ -76,7 +76,7 @@ def add_event(
         title=title.strip() or title_of(table, record),
         source=table.name,
         row=record,
-        provenance=provenance(table, number),
+        provenance=provenance(table, number) | stars.link(table.evidence, table.name, number),
         assets=known_assets(table.case, named),
         **more,
     )

@@ -8,6 +8,8 @@ _CASE = "cases/<str:reference>/"
 
 urlpatterns: list[URLPattern] = [
     path("", mywork.my_work, name="my_work"),
+    path("notices/read/", mywork.notices_read, name="notices_read"),
+    path("notices/<uuid:uuid>/", mywork.notice_open, name="notice"),
     path("sign-in/", people.sign_in, name="sign_in"),
     path("sign-out/", people.sign_out, name="sign_out"),
     path("profile/", people.profile, name="profile"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import evidence, finding, tables
+from ircase.views import evidence, finding, stars, tables
 
 _TABLE = "cases/<str:reference>/tables/<uuid:uuid>/"
 
@@ -15,7 +15,11 @@ urlpatterns = [
     path("cases/<str:reference>/imports/<uuid:uuid>/", evidence.import_job, name="import"),
     path("cases/<str:reference>/imports/<uuid:uuid>/cancel/", evidence.import_cancel, name="import_cancel"),
     path("cases/<str:reference>/tables/find/", finding.find, name="find"),
+    path("cases/<str:reference>/starred/", stars.stars, name="stars"),
+    path("cases/<str:reference>/starred/<uuid:uuid>/", stars.star, name="star"),
     path(_TABLE, tables.table, name="table"),
+    path(f"{_TABLE}rows/<int:number>/star/", stars.table_star, name="table_star"),
+    path(f"{_TABLE}star/", stars.table_stars, name="table_stars"),
     path(f"{_TABLE}rows/<int:number>/", tables.row, name="table_row"),
     path(f"{_TABLE}look/", tables.table_look, name="table_look"),
     path(f"{_TABLE}statistics/", tables.table_statistics, name="table_statistics"),

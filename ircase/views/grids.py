@@ -14,6 +14,7 @@ from ircase import grid
 from ircase.forms.evidence import OPERATOR_LABELS, ConditionForm, conditions
 from ircase.forms.rows import RowsForm
 from ircase.models import CaseTable
+from ircase.services import rowsets
 from ircase.services.exports import FORMATS
 from ircase.services.tables import columns_of
 from kql import Column
@@ -62,12 +63,31 @@ def chips(query: QueryDict, filters: Sequence[grid.Filter]) -> list[dict[str, st
 
 
 def asked(query: QueryDict, *, without: Sequence[str] = ("page",)) -> QueryDict:
-    """A copy of the grid's own part of an address: sort, conditions and page, less `without`."""
+    """A copy of the grid's own part of an address: sort, conditions, part and page, less `without`."""
     copy = QueryDict(mutable=True)
-    for key in ("sort", "page", *CONDITION):
+    for key in ("sort", "page", "only", *CONDITION):
         if key in query and key not in without:
             copy.setlist(key, query.getlist(key))
     return copy
+
+
+def filters_of(query: QueryDict, table: CaseTable) -> list[grid.Condition]:
+    """What an address asks of a table: its conditions, and the part of it in `only`. Raises GridError."""
+    return [*rowsets.conditions(table, query.get("only", "")), *conditions(query)]
+
+
+def _parts(query: QueryDict, table: CaseTable) -> list[dict[str, Any]]:
+    """The parts of a table to choose from, with the address of each; that of the chosen one leads back to all rows."""
+    found, chosen = rowsets.of(table), query.get("only", "")
+    parts = []
+    for name in dict.fromkeys([*found, *([chosen] if chosen in rowsets.LABELS else [])]):
+        rest = asked(query, without=("page", "only"))
+        if name != chosen:
+            rest["only"] = name
+        count = found[name].count if name in found else 0
+        address = f"?{rest.urlencode()}"
+        parts.append({"label": rowsets.LABELS[name], "count": count, "chosen": name == chosen, "url": address})
+    return parts
 
 
 def with_condition(query: QueryDict, column: str, operator: str, value: str = "") -> str:
@@ -115,6 +135,7 @@ class Row:
     url: str
     since: str = ""
     until: str = ""
+    starred: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,7 +171,7 @@ def context(request: HttpRequest, table: CaseTable, place: Place) -> dict[str, A
         "statistics_url": reverse("ircase:table_statistics", args=[table.case.reference, table.uuid]),
     }
     try:
-        filters = conditions(request.GET)
+        filters = filters_of(request.GET, table)
         page = _page(table, page_number(request.GET.get("page", "")), place.per_page, sort, filters, shown)
         rows = _rows(request, table, page, place, sort, filters)
     except grid.GridError as error:
@@ -160,31 +181,44 @@ def context(request: HttpRequest, table: CaseTable, place: Place) -> dict[str, A
         "page": as_page(page),
         "rows": rows,
         "gaps": any(row.since or row.until for row in rows),
-        "conditions": chips(request.GET, filters),
+        "conditions": chips(request.GET, [one for one in filters if isinstance(one, grid.Filter)]),
+        "parts": _parts(request.GET, table),
+        "stars_url": reverse("ircase:table_stars", args=[table.case.reference, table.uuid]),
     }
 
 
 def _page(
-    table: CaseTable, number: int, per_page: int, sort: str, filters: Sequence[grid.Filter], shown: Sequence[Column]
+    table: CaseTable, number: int, per_page: int, sort: str, filters: Sequence[grid.Condition], shown: Sequence[Column]
 ) -> grid.GridPage:
     every, start = columns_of(table), (number - 1) * per_page
     return grid.page(table.path, every, offset=start, limit=per_page, sort=sort, filters=filters, only=shown)
 
 
 def _rows(
-    request: HttpRequest, table: CaseTable, page: grid.GridPage, place: Place, sort: str, filters: Sequence[grid.Filter]
+    request: HttpRequest,
+    table: CaseTable,
+    page: grid.GridPage,
+    place: Place,
+    sort: str,
+    filters: Sequence[grid.Condition],
 ) -> list[Row]:
     query = asked(request.GET, without=()).urlencode()
     tail = f"?{query}" if query else ""
-    gaps = _gaps(table, page, sort, filters)
+    gaps, starred = _gaps(table, page, sort, filters), set(rowsets.starred(table))
     return [
-        Row(row.number, row.texts, f"{place.rows}{row.number}/{tail}", *gaps.get(row.number, ("", "")))
+        Row(
+            row.number,
+            row.texts,
+            f"{place.rows}{row.number}/{tail}",
+            *gaps.get(row.number, ("", "")),
+            starred=row.number in starred,
+        )
         for row in page.rows
     ]
 
 
 def _gaps(
-    table: CaseTable, page: grid.GridPage, sort: str, filters: Sequence[grid.Filter]
+    table: CaseTable, page: grid.GridPage, sort: str, filters: Sequence[grid.Condition]
 ) -> dict[int, tuple[str, str]]:
     """Row number: the time to the row before and to the next, where the rows are sorted by a moment."""
     name = sort.removeprefix("-")

@@ -14,11 +14,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access, charts, grid
-from ircase.forms.evidence import conditions
 from ircase.forms.rows import RowsForm
 from ircase.models import Asset, CaseTable, Event, Indicator, User
 from ircase.pages import render_tab
-from ircase.services import delivery, exports, previews, tablerows
+from ircase.services import delivery, exports, previews, stars, tablerows
 from ircase.services.tables import columns_of
 from ircase.views import cells, grids
 from ircase.views.doors import case_to_change
@@ -33,7 +32,7 @@ def _find(request: HttpRequest, reference: str, uuid: UUID) -> CaseTable:
     return table
 
 
-def _find_to_change(request: HttpRequest, reference: str, uuid: UUID) -> tuple[User, CaseTable]:
+def find_to_change(request: HttpRequest, reference: str, uuid: UUID) -> tuple[User, CaseTable]:
     """404 for outsiders, 403 for readers and on a closed case."""
     user, _ = case_to_change(request, reference)
     return user, _find(request, reference, uuid)
@@ -89,7 +88,7 @@ def row(request: HttpRequest, reference: str, uuid: UUID, number: int) -> HttpRe
     """One row in full, and the forms that make findings of it; in the drawer when htmx asks."""
     if request.method == "GET":
         return _show_row(request, _find(request, reference, uuid), number)
-    user, found = _find_to_change(request, reference, uuid)
+    user, found = find_to_change(request, reference, uuid)
     said, form = cells.take(request, _Taker(found, user), number)
     if request.headers.get("HX-Request") or not said:
         return _show_row(request, found, number, said=said, bound=form, status=200 if said else 422)
@@ -124,6 +123,8 @@ def _show_row(
         "cells": cells.cells_of(table.case, columns_of(table), record, page_url=page_url, query=request.GET),
         "said": said,
         "added": cells.added(table.case, **origin),
+        "star": stars.star_of(table.evidence, table.name, number),
+        "star_url": reverse("ircase:table_star", args=[table.case.reference, table.uuid, number]),
         "may_write": access.may(table.case, access.ANALYST) and table.case.is_open,
         **cells.form_context(bound, initial),
     }
@@ -172,7 +173,7 @@ def table_statistics(request: HttpRequest, reference: str, uuid: UUID) -> HttpRe
     )
     context: dict[str, Any] = {"case": found.case, "table": found, "name": name, "page_url": page_url}
     try:
-        filters = conditions(request.GET)
+        filters = grids.filters_of(request.GET, found)
         facts = grid.statistics(found.path, columns_of(found), name, filters=filters)
     except grid.GridError as error:
         context["problem"] = str(error)
@@ -222,7 +223,7 @@ def table_export(request: HttpRequest, reference: str, uuid: UUID) -> HttpRespon
     if request.GET.get("columns") == "shown":
         columns = tuple(column.name for column in grids.look_at(request, found).columns(columns_of(found)))
     try:
-        wanted = exports.Wanted(request.GET.get("sort", ""), conditions(request.GET), columns)
+        wanted = exports.Wanted(request.GET.get("sort", ""), grids.filters_of(request.GET, found), columns)
         made = exports.export(
             found, request.GET.get("format", "csv"), actor=access.current_user(request), wanted=wanted
         )
@@ -236,7 +237,7 @@ def table_export(request: HttpRequest, reference: str, uuid: UUID) -> HttpRespon
 @require_POST
 def table_bulk(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """The chosen rows' values of one column as indicators."""
-    user, found = _find_to_change(request, reference, uuid)
+    user, found = find_to_change(request, reference, uuid)
     take_rows(request, found, user)
     return redirect(back_to(request, found))
 
