@@ -5,6 +5,7 @@ from celery import shared_task
 from hunting import runner
 from hunting.line import next_runs
 from hunting.models import HuntRun
+from hunting.services.notebooks import batches
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
 
@@ -13,10 +14,17 @@ from ircase.services import sweep
 def run_hunt(pk: int) -> None:
     for run in next_runs(pk):
         runner.run_hunt(run)
+        batches.after(run)
+
+
+@shared_task(name="hunting.step_notebook")
+def step_notebook(pk: int) -> None:
+    batches.step(pk)
 
 
 @shared_task(name="hunting.sweep")
 def sweep_runs() -> None:
     """Beat's tick: runs whose worker died, whose message was lost or whose wait is over go on."""
     sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")
+    batches.sweep()
     clear_abandoned()

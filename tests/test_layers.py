@@ -24,7 +24,7 @@ NO_DJANGO = ("msapi", "kql", "artifacts", "simulator")
 # Inside an app, top to bottom: a file may import its own row and the rows below it.
 ROWS = (
     {"urls", "checks", "apps"},
-    {"views", "api", "admin", "management", "tasks"},
+    {"views", "api", "notebook_api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest",
      "gathering", "line"},
@@ -32,7 +32,7 @@ ROWS = (
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
      "sweeping"},
     {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs", "wording",
-     "importing"},
+     "importing", "starters"},
     {"models"},
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ Offsets and columns that leave here count UTF-16 units, as browsers do.
 
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import kql
@@ -32,10 +32,11 @@ _WHOLE: Final = re.compile(
 )
 
 
-def schema(case: Case, source: Source) -> dict[str, Any]:
+def schema(case: Case, source: Source, named: Sequence[kql.Table] = ()) -> dict[str, Any]:
     """The tables that a query on this source sees (name, meaning, columns as name and type), and the hunts that run
-    there. Of a tenant it is Microsoft's schema as the catalogue has it: the tenant may have more."""
-    tables = _own_tables(case) if source == Source.CASE else _known_tables(source)
+    there. `named` are results that go by a name in a notebook. Of a tenant it is Microsoft's schema as the catalogue
+    has it: the tenant may have more."""
+    tables = _own_tables(case, named) if source == Source.CASE else _known_tables(source)
     return {
         "database": case.reference if source == Source.CASE else source.label,
         "complete": source == Source.CASE,
@@ -65,8 +66,10 @@ def _known_tables(source: Source) -> _Rows:
             yield name, info.meaning, [(c.name, c.type) for c in info.columns]
 
 
-def _own_tables(case: Case) -> _Rows:
+def _own_tables(case: Case, named: Sequence[kql.Table]) -> _Rows:
     given, _ = sources.tables_for(case, None)
+    for table in named:
+        yield table.name, "The result of a cell above", [(c.name, c.type) for c in table.columns or ()]
     for table in sorted(given, key=lambda each: each.name):
         columns: list[tuple[str, str]] = [(c.name, c.type) for c in table.columns or ()]
         about = INFO[table.name].meaning if table.name in INFO else "A table read from this case's evidence"
@@ -116,13 +119,13 @@ def written(kind: Kind, text: str) -> str:
     return literal(kind, value)
 
 
-def findings(case: Case, source: Source, text: str) -> list[dict[str, Any]]:
+def findings(case: Case, source: Source, text: str, named: Sequence[kql.Table] = ()) -> list[dict[str, Any]]:
     """What keeps the local engine from running the text, each a warning with a hint. A tenant judges for itself."""
     if source != Source.CASE or not text.strip():
         return []
     given, _ = sources.tables_for(case, None)
     lines = text.split("\n")
-    return [_finding(each, lines) for each in kql.validate(text, given)]
+    return [_finding(each, lines) for each in kql.validate(text, (*given, *named))]
 
 
 def _finding(found: kql.Diagnostic, lines: list[str]) -> dict[str, Any]:

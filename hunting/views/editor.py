@@ -7,23 +7,29 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_GET, require_POST
 
+import kql
 from hunting.binding import MAX_KQL
-from hunting.models import Source
+from hunting.models import Cell, Source
+from hunting.services.notebooks.naming import tables_above
 from hunting.values import ParameterError, parse_type
 from hunting.views import editing
 from ircase import access
+from ircase.models import Case
 from ircase.views.doors import case_to_change
 
 
 @require_GET
 @login_required
 def schema(request: HttpRequest, reference: str) -> HttpResponse:
-    """`?source=`: its tables and hunts. The browser keeps the answer and asks by its ETag whether it still holds."""
+    """`?source=`: its tables and hunts; `?cell=`: with the results that a notebook's cell sees above it.
+    The browser keeps the answer and asks by its ETag whether it still holds."""
     case = access.get_case(access.current_user(request), reference)
     source = _source(request.GET.get("source", ""))
     if source is None:
         return JsonResponse({"error": "No such source."}, status=400)
-    response = JsonResponse(editing.schema(case, source), json_dumps_params={"separators": (",", ":")})
+    response = JsonResponse(
+        editing.schema(case, source, _named(case, request)), json_dumps_params={"separators": (",", ":")}
+    )
     etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
     response["ETag"] = etag
     patch_cache_control(response, private=True, no_cache=True)
@@ -33,12 +39,16 @@ def schema(request: HttpRequest, reference: str) -> HttpResponse:
 @require_POST
 @login_required
 def check(request: HttpRequest, reference: str) -> HttpResponse:
-    """`kql`, `source`: what the local engine cannot run, and the constants that may be given as typed values."""
+    """`kql`, `source`, and `?cell=` as above: what the local engine cannot run, and the constants that may be given as
+    typed values."""
     _, case = case_to_change(request, reference)
     source, text = _source(request.POST.get("source", "")), request.POST.get("kql", "")
     if source is None or len(text) > MAX_KQL or "\x00" in text:
         return JsonResponse({"error": f"A query is text of at most {MAX_KQL:,} characters."}, status=422)
-    found = {"findings": editing.findings(case, source, text), "constants": editing.constants(case, text)}
+    found = {
+        "findings": editing.findings(case, source, text, _named(case, request)),
+        "constants": editing.constants(case, text),
+    }
     return _fresh(JsonResponse(found))
 
 
@@ -52,6 +62,13 @@ def value(request: HttpRequest, reference: str) -> HttpResponse:
     except ParameterError as error:
         return JsonResponse({"error": str(error)}, status=422)
     return _fresh(JsonResponse({"literal": written}))
+
+
+def _named(case: Case, request: HttpRequest) -> tuple[kql.Table, ...]:
+    """The results by name above the notebook's cell in the address; none where there is no such cell."""
+    asked = request.GET.get("cell", "")
+    cell = Cell.objects.filter(notebook__case=case, uuid=access.parse_uuid(asked)).first() if asked else None
+    return tables_above(cell) if cell is not None else ()
 
 
 def _source(text: str) -> Source | None:

@@ -103,6 +103,15 @@ function addActions(editor, form) {
     contextMenuGroupId: "navigation",
     run: () => form.requestSubmit(form.querySelector("button.primary")),
   });
+  const onward = form.querySelector("[data-run-next]");
+  if (onward) {
+    editor.addAction({
+      id: "ircase.runNext",
+      label: "Run this query and move on",
+      keybindings: [monaco.KeyMod.Shift | monaco.KeyCode.Enter],
+      run: () => form.requestSubmit(onward),
+    });
+  }
   // Monaco has another key for it on Linux; the help names one.
   editor.addAction({
     id: "ircase.format",
@@ -170,7 +179,7 @@ export function mount(host) {
   async function learn() {
     const chosen = source?.value ?? "";
     try {
-      const schema = await useSchema(model, `${host.dataset.schema}?source=${encodeURIComponent(chosen)}`);
+      const schema = await useSchema(model, `${host.dataset.schema}${host.dataset.schema.includes("?") ? "&" : "?"}source=${encodeURIComponent(chosen)}`);
       if (chosen !== (source?.value ?? "") || model.isDisposed()) return;
       complete = schema.complete;
       offerHunts(model, schema.hunts);
@@ -191,6 +200,11 @@ export function mount(host) {
   }
 
   return {
+    insert(text) {
+      editor.focus();
+      editor.executeEdits("insert", [{ range: editor.getSelection(), text, forceMoveMarkers: true }]);
+    },
+    focus: () => editor.focus(),
     dispose() {
       source?.removeEventListener("change", learn);
       form.removeEventListener("reset", onReset);
