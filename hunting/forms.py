@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -247,12 +248,8 @@ class KqlCellForm(_SourceForm):
     def __init__(self, *args: Any, sources: Sequence[SourceChoice], now: str, **kwargs: Any) -> None:
         """`now`: the source that the cell has, which stays a choice even where the case cannot use it today."""
         super().__init__(*args, **kwargs)
-        self.set_sources(sources)
-        field = self.fields["source"]
-        assert isinstance(field, forms.ChoiceField)
-        have = list(field.choices)
-        if now not in dict(have):
-            field.choices = [*have, (now, f"{Source(now).label} (cannot be used now)")]
+        kept = [c if c.source != now else replace(c, why_not="", where=c.where or c.why_not) for c in sources]
+        self.set_sources(kept)
 
     @property
     def draft(self) -> Draft:

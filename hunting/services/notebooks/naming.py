@@ -12,6 +12,7 @@ from ircase.models import CaseTable, JobState
 from ircase.services import tables
 from kql import Column, Table
 from kql.catalogue import TABLES
+from kql.syntax.operators import OPERATOR_NAMES
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _KNOWN: Final = frozenset(name.casefold() for name in TABLES)
@@ -25,14 +26,14 @@ def check_name(notebook: Notebook, name: str, *, of: Cell | None = None) -> None
     """Raise ValidationError where a result cannot go by this name in this notebook."""
     if not _NAME.fullmatch(name):
         raise ValidationError({"name": "A name is letters, digits and underscores, and begins with a letter."})
-    if kql.validate(f"{name}\n| take 1", {name: (Column("A", "string"),)}):
+    if name in OPERATOR_NAMES or kql.validate(f"{name}\n| take 1", {name: (Column("A", "string"),)}):
         raise ValidationError({"name": f"{name} is a word of KQL. Choose another name."})
     if name.casefold() in _KNOWN:
         raise ValidationError({"name": f"{name} is one of Microsoft's tables. Choose another name."})
     if CaseTable.objects.filter(case_id=notebook.case_id, queryable=True, name__iexact=name).exists():
         raise ValidationError({"name": f"The case has a table {name}. Choose another name."})
     others = Cell.objects.filter(notebook=notebook, name__iexact=name).there()
-    if others.exclude(pk=of.pk if of else None).exists():
+    if any(other.pk != (of and of.pk) for other in others):
         raise ValidationError({"name": f"Another cell of this notebook is called {name}."})
 
 
