@@ -22,6 +22,7 @@ from hunting.services.notebooks.running import Unchanged, run_cell
 from hunting.starters import starters
 from hunting.views.cellviews import view_of
 from hunting.views.doors import cell_of, notebook_to_change, notebook_to_read
+from hunting.views.notebooks import table_context
 from ircase import access
 from ircase.models import User
 from ircase.pages import render_tab
@@ -206,7 +207,10 @@ def cell_result(request: HttpRequest, reference: str, uuid: UUID, cell: UUID) ->
     """The result alone, which asks for itself until its run has ended."""
     user, found = notebook_to_read(request, reference, uuid)
     view = view_of(found.case, cell_of(found, cell), user)
-    return render(request, "notebook/_result.html", _context(request, found, view=view))
+    context = _context(request, found, view=view)
+    if view.cell.name and view.result is not None and view.result.run.is_final:
+        context |= table_context(found)
+    return render(request, "notebook/_result_alone.html", context)
 
 
 @require_GET

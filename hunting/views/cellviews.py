@@ -33,6 +33,11 @@ class Result:
     cut: str = ""
     problem: str = ""
 
+    @property
+    def label(self) -> str:
+        exhibit = f", {self.run.evidence.exhibit}" if self.run.evidence else ""
+        return f"Rows of {self.run.title}{exhibit}"
+
 
 @dataclass(frozen=True)
 class CellView:

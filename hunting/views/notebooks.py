@@ -92,8 +92,7 @@ def notebook(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         "deleted": found.cells.exclude(deleted_at=None).order_by("-deleted_at")[:50],
         "form": NotebookForm(initial={"title": found.title}, auto_id="rename_%s"),
         "queries": any(cell.is_kql and cell.text for cell in cells),
-        "tables": listing.tables_of(found.case),
-        "results": listing.results_of(found),
+        **table_context(found),
         **_progress(found, cells),
     }
     if access.may(found.case, access.ANALYST) and found.case.is_open:
@@ -106,6 +105,11 @@ def _cells(found: Notebook) -> list[Cell]:
     for cell in cells:
         cell.notebook = found
     return cells
+
+
+def table_context(found: Notebook) -> dict[str, Any]:
+    """What `_tables.html` needs."""
+    return {"tables": listing.tables_of(found.case), "results": listing.results_of(found)}
 
 
 def _progress(found: Notebook, cells: list[Cell]) -> dict[str, Any]:
@@ -174,6 +178,8 @@ def _render_state(request: HttpRequest, user: User, found: Notebook) -> HttpResp
     view = context["batch"]
     context["may_write"] = access.may(found.case, access.ANALYST) and found.case.is_open
     context["moved"] = [] if view is None else _begun(request, user, found, cells, view.batch)
+    if view is not None and view.batch.is_final:
+        context |= {"tables_too": True, **table_context(found)}
     return render(request, "notebook/_state.html", context)
 
 
