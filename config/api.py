@@ -3,6 +3,7 @@
 from ninja import NinjaAPI
 
 from hunting import api as hunting
+from hunting import notebook_api as notebooks
 from ircase.api import (
     approvals,
     cases,
@@ -30,6 +31,6 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _AREAS = (people, cases, checklist, findings, notes, evidence, reports, approvals, intake, connections)
-for _area in (*_AREAS, hunting, liveresponse):
+for _area in (*_AREAS, hunting, notebooks, liveresponse):
     api.add_router("", _area.router)
 problems.install(api)

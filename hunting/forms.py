@@ -24,8 +24,8 @@ _SPANS: Final = (
     ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"),
 )  # fmt: skip
 MOST_OFFERED: Final = 300
-_AS_OF_HELP: Final = "now, or a moment in your time zone such as 2026-11-20 17:30. The window ends here."
-_SPAN_HELP: Final = "48h, 7d, 90m. How far back from “As of”."
+AS_OF_HELP: Final = "now, or a moment in your time zone such as 2026-11-20 17:30. The window ends here."
+SPAN_HELP: Final = "48h, 7d, 90m. How far back from “As of”."
 
 
 def as_of(text: str) -> str:
@@ -44,7 +44,7 @@ def label_of(name: str) -> str:
     return words[0] + words[1:].lower()
 
 
-class _SourceForm(forms.Form):
+class SourceForm(forms.Form):
     source = forms.ChoiceField(label="Run on")
 
     def set_sources(self, choices: Sequence[SourceChoice], allowed: Sequence[Source] = tuple(Source)) -> None:
@@ -67,7 +67,7 @@ class _SourceForm(forms.Form):
                 self.add_error(name if name in self.fields else None, message)
 
 
-class _SourcesForm(_SourceForm):
+class _SourcesForm(SourceForm):
     """Several sources may be ticked: the question is asked of each."""
 
     source = forms.MultipleChoiceField(
@@ -107,7 +107,7 @@ def _field(parameter: Parameter) -> forms.Field:
     """A text field: the form says what is missing, the binding what does not fit."""
     default, many = parameter.default, parameter.kind.many
     widget: forms.Widget = forms.Textarea(attrs={"rows": 3, "class": "mono"}) if many else forms.TextInput()
-    helps = {AS_OF: _AS_OF_HELP, SPAN: _SPAN_HELP}
+    helps = {AS_OF: AS_OF_HELP, SPAN: SPAN_HELP}
     if not many:
         widget.attrs |= {"autocomplete": "off", "spellcheck": "false", "list": f"known-{parameter.name}"}
     return forms.CharField(
@@ -136,12 +136,12 @@ def _asked(pack: Pack, case: Case) -> list[Parameter]:
     return list(found.values())
 
 
-class PackForm(_SourceForm):
+class PackForm(SourceForm):
     """One subject for every hunt of a pack."""
 
     subject = forms.CharField(max_length=255)
     span = forms.ChoiceField(label="Window", choices=_SPANS, required=False)
-    as_of = forms.CharField(label="As of", required=False, initial=NOW, max_length=40, help_text=_AS_OF_HELP)
+    as_of = forms.CharField(label="As of", required=False, initial=NOW, max_length=40, help_text=AS_OF_HELP)
 
     def __init__(
         self, data: QueryDict | None = None, *, pack: Pack, case: Case, sources: Sequence[SourceChoice]
@@ -183,7 +183,7 @@ class PackForm(_SourceForm):
         return next((asset for asset in self.known if asset.name == wanted), None)
 
 
-class SweepForm(_SourceForm):
+class SweepForm(SourceForm):
     """One hunt over many entities."""
 
     hunt = forms.ChoiceField(label="Hunt")
@@ -229,8 +229,8 @@ class KqlForm(_SourcesForm):
         widget=forms.Textarea(attrs={"rows": 10, "data-code": "", "spellcheck": "false"}),
         help_text="Tab indents; Esc then Tab leaves; Ctrl+Enter runs.",
     )
-    span = forms.CharField(label="Window", initial="7d", max_length=30, help_text=_SPAN_HELP)
-    as_of = forms.CharField(label="As of", required=False, initial=NOW, max_length=40, help_text=_AS_OF_HELP)
+    span = forms.CharField(label="Window", initial="7d", max_length=30, help_text=SPAN_HELP)
+    as_of = forms.CharField(label="As of", required=False, initial=NOW, max_length=40, help_text=AS_OF_HELP)
 
     def __init__(self, *args: Any, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -7,6 +7,7 @@ from django.utils import timezone
 from hunting.gathering import Gathered
 from hunting.models import HuntRun, Source
 from hunting.services import schemas
+from hunting.services.notebooks import naming
 from ircase.models import CaseTable
 from ircase.services.findings import clean_json
 
@@ -24,6 +25,7 @@ def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> d
         "parameters": run.parameters,
         "window": {"start": run.window_start.isoformat(), "end": run.window_end.isoformat()},
         "source": _source(run),
+        "notebook": naming.about(run),
         "requested_by": run.requested_by.username,
         "request_ids": run.request_ids,
         "row_count": gathered.row_count,

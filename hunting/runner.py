@@ -22,6 +22,7 @@ from hunting.models import HuntRun, Source
 from hunting.providers import PROVIDERS, TIME_COLUMNS, Question
 from hunting.quota import Later, Turn
 from hunting.services import schemas, steps
+from hunting.services.notebooks import naming
 from hunting.services.sources import tables_for
 from hunting.spool import folder_of
 from ircase import access
@@ -68,7 +69,7 @@ def run_hunt(run: HuntRun) -> None:
         _fail(run, str(error))
     except ApiError as error:
         _after_api_error(run, error)
-    except (Refused, StoreError) as error:
+    except (Refused, StoreError, naming.InputGone) as error:
         _fail(run, str(error))
     except DatabaseError:
         # Nothing can be written now; the sweep takes the row up once the database answers.
@@ -122,7 +123,7 @@ def _question(run: HuntRun, cancel: threading.Event) -> tuple[Question, tuple[st
             f"The case has none of this hunt's tables: {', '.join(missing)}. Upload evidence that holds them and "
             "read it into tables, or run the hunt on the tenant."
         )
-    return replace(question, tables=given), missing
+    return replace(question, tables=(*given, *naming.given_to(run))), missing
 
 
 def _of_tenant(run: HuntRun, connection: Connection, question: Question) -> Question:

@@ -6,6 +6,7 @@ from hunting import runner, watcher
 from hunting.line import next_runs
 from hunting.models import HuntRun, WatchTurn
 from hunting.services import schemas, turns
+from hunting.services.notebooks import batches
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
 from ircase.work import new_owner
@@ -15,6 +16,12 @@ from ircase.work import new_owner
 def run_hunt(pk: int) -> None:
     for run in next_runs(pk):
         runner.run_hunt(run)
+        batches.after(run)
+
+
+@shared_task(name="hunting.step_notebook")
+def step_notebook(pk: int) -> None:
+    batches.step(pk)
 
 
 @shared_task(name="hunting.read_schema")
@@ -28,6 +35,7 @@ def sweep_runs() -> None:
     sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")
     schemas.keep_fresh()
     turns.tick()
+    batches.sweep()
     clear_abandoned()
 
 

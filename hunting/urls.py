@@ -2,12 +2,28 @@
 
 from django.urls import path
 
-from hunting.views import attach, batches, comparing, editor, library, panel, rows, runs, source_tables, sweeps
-from hunting.views import attach, comparing, editor, library, panel, rows, runs, sweeps, watches
+from hunting.views import (
+    attach,
+    batches,
+    cells,
+    comparing,
+    editor,
+    library,
+    notebooks,
+    panel,
+    rows,
+    runs,
+    source_tables,
+    sweeps,
+    watches,
+)
 
 app_name = "hunting"
 _CASE = "cases/<str:reference>/hunts/"
 _RUN = f"{_CASE}<uuid:uuid>/"
+_NOTEBOOKS = "cases/<str:reference>/notebooks/"
+_NOTEBOOK = f"{_NOTEBOOKS}<uuid:uuid>/"
+_CELL = f"{_NOTEBOOK}cells/<uuid:cell>/"
 
 urlpatterns = [
     path("hunts/", library.library, name="library"),
@@ -42,4 +58,22 @@ urlpatterns = [
     path(f"{_RUN}indicators/", rows.run_bulk, name="run_bulk"),
     path(f"{_RUN}compare/", comparing.compare, name="compare"),
     path(f"{_CASE}for/", comparing.for_value, name="for_value"),
+    path(_NOTEBOOKS, notebooks.notebooks, name="notebooks"),
+    path(f"{_NOTEBOOKS}import/", notebooks.notebook_import, name="notebook_import"),
+    path(_NOTEBOOK, notebooks.notebook, name="notebook"),
+    path(f"{_NOTEBOOK}rename/", notebooks.notebook_rename, name="notebook_rename"),
+    path(f"{_NOTEBOOK}export/", notebooks.notebook_export, name="notebook_export"),
+    path(f"{_NOTEBOOK}run/", notebooks.notebook_run, name="notebook_run"),
+    path(f"{_NOTEBOOK}cancel/", notebooks.notebook_cancel, name="notebook_cancel"),
+    path(f"{_NOTEBOOK}state/", notebooks.notebook_state, name="notebook_state"),
+    path(f"{_NOTEBOOK}cells/", cells.cell_add, name="cell_add"),
+    path(_CELL, cells.cell, name="cell"),
+    path(f"{_CELL}edit/", cells.cell_edit, name="cell_edit"),
+    path(f"{_CELL}run/", cells.cell_run, name="cell_run"),
+    path(f"{_CELL}cancel/", cells.cell_cancel, name="cell_cancel"),
+    path(f"{_CELL}result/", cells.cell_result, name="cell_result"),
+    path(f"{_CELL}history/", cells.cell_history, name="cell_history"),
+    path(f"{_CELL}move/", cells.cell_move, name="cell_move"),
+    path(f"{_CELL}remove/", cells.cell_remove, name="cell_remove"),
+    path(f"{_CELL}restore/", cells.cell_restore, name="cell_restore"),
 ]

@@ -14,6 +14,7 @@ TABS = (
     ("overview", "Overview", "ircase:case"),
     ("checklist", "Checklist", "ircase:checklist"),
     ("hunts", "Hunts", "hunting:panel"),
+    ("notebooks", "Notebooks", "hunting:notebooks"),
     ("live-response", "Live Response", "liveresponse:panel"),
     ("evidence", "Evidence", "ircase:evidence"),
     ("timeline", "Timeline", "ircase:timeline"),

@@ -24,16 +24,17 @@ NO_DJANGO = ("msapi", "kql", "artifacts", "simulator")
 # Inside an app, top to bottom: a file may import its own row and the rows below it.
 ROWS = (
     {"urls", "checks", "apps"},
-    {"views", "api", "libraryapi", "admin", "management", "tasks"},
+    {"views", "api", "libraryapi", "notebook_api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "huntform", "runner", "watcher", "report", "dashboard", "casehead", "caselist", "finder", "sentences",
-     "spool", "manifest", "gathering", "line", "importer", "libraryforms"},
+     "spool", "manifest", "gathering", "line", "importer", "libraryforms",
+     "notebookforms"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing", "shelf",
      "textdiff", "constants",
      "sweeping"},
     {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs", "wording",
-     "importing"},
+     "importing", "starters"},
     {"models"},
 )  # fmt: skip
 

@@ -11,6 +11,7 @@ from hunting import catalogue
 from hunting.binding import attach_kql
 from hunting.models import HuntRun, HuntVersion, Source, Sweep
 from hunting.services import library, runs, watching
+from hunting.services.notebooks import editing
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, Notice, PreparationItem, User
 from ircase.services import approvals, cases, checklist, findings, notices, people, reports, stars, tables
 from kql.parquet import write_parquet
@@ -104,6 +105,8 @@ def make_world(case: Case, asker: User) -> World:
     sweep = Sweep.objects.create(
         case=case, hunt_id="device-logons", title="Swept", requested_by=lead, entities=["ws-07"]
     )
+    notebook = editing.create_notebook(case=case, actor=lead, title="A notebook")
+    cell = editing.add_cell(notebook=notebook, actor=lead, kind="kql", draft=editing.Draft("DeviceEvents"))
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
@@ -164,6 +167,9 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:notice.uuid": Notice.objects.get(person=lead, case=case).uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
+        "hunting:notebook.uuid": notebook.uuid,
+        "hunting:cell.uuid": notebook.uuid,
+        "cell": cell.uuid,
         "liveresponse:collection.uuid": collection.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
@@ -171,7 +177,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, collection=collection)  # fmt: skip
+                          build=build, run=run, sweep=sweep, collection=collection, notebook=notebook)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
@@ -183,9 +189,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "collections": "collection"}
+    folders |= {"notebooks": "notebook"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
-             "/rows/{number}/indicators")  # fmt: skip
+             "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
+             "/cells/{cell}/results", "/run")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()
@@ -202,6 +210,7 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
+    "POST /cases/{reference}/notebooks/{uuid}/cells": {"kind": "kql", "text": "print 1"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
 }
 _TIMELINE = "add=timeline&title=It+began"
@@ -212,4 +221,5 @@ FORMS = {
     "ircase:table_row": _TIMELINE,
     "ircase:table_star": "on=1",
     "hunting:watch_act": "act=pause",
+    "hunting:cell_add": "kind=kql",
 }

@@ -1,5 +1,6 @@
 // Every module only adds to a page that works without it, listens on the document, and so survives htmx swaps.
 import "./theme-switch.js";
+import "./notebook.js"; // before the shortcuts: a cell in focus has keys of its own
 import "./shortcuts.js";
 import "./dialogs.js";
 import "./menus.js";

@@ -72,5 +72,12 @@ document.addEventListener("click", (event) => {
   if (plain) stop(host);
   else start(host);
 });
+// Text put where the person wrote last: { detail: { host, text } }; a plain field takes it at its cursor.
+document.addEventListener("kql:insert", ({ detail: { host, text } }) => {
+  if (running.has(host)) return running.get(host).insert(text);
+  const area = host.querySelector("textarea");
+  area.focus();
+  document.execCommand("insertText", false, text);
+});
 document.addEventListener("htmx:afterSettle", meet);
 meet();

@@ -3,15 +3,24 @@
 
 from hunting.models.library import HuntVersion, PackVersion, SavedHunt, SavedPack
 from hunting.models.pushes import TablePush
+
+"""What hunting keeps: runs and sweeps, notebooks, and the team's own library."""
+
+from hunting.models.notebook import Cell, CellRevision, CellRun, Notebook, NotebookRun
 from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep
 from hunting.models.schemas import SourceSchema
 from hunting.models.watching import MOST_HOURS, Watch, WatchTurn
 
 __all__ = [
     "MOST_HOURS",
+    "Cell",
+    "CellRevision",
+    "CellRun",
     "HuntRun",
     "HuntRunQuerySet",
     "HuntVersion",
+    "Notebook",
+    "NotebookRun",
     "PackVersion",
     "SavedHunt",
     "SavedPack",

@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -126,7 +126,7 @@ def queue_runs(*, case: Case, actor: User, frozen: Frozen, sources: Sequence[Sou
     wanted = tuple(dict.fromkeys(sources))
     if not wanted:
         raise ValidationError({"source": "Choose at least one source."})
-    batch = uuid.uuid4() if len(wanted) > 1 else None
+    batch = uuid4() if len(wanted) > 1 else None
     return [queue_run(case=case, actor=actor, frozen=frozen, source=source, batch=batch) for source in wanted]
 
 

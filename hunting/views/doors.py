@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from hunting.models import HuntRun
+from hunting.models import Cell, HuntRun, Notebook
 from ircase import access
 from ircase.models import Case, User
 from ircase.views.doors import case_to_change
@@ -27,3 +27,28 @@ def run_to_change(request: HttpRequest, reference: str, uuid: UUID) -> tuple[Use
     """403 for readers and on a closed case."""
     user, case = case_to_change(request, reference)
     return user, run_of(case, uuid)
+
+
+def notebook_of(case: Case, uuid: UUID) -> Notebook:
+    """A notebook below its case; 404 for one of another case."""
+    notebook: Notebook = get_object_or_404(Notebook, case=case, uuid=uuid)
+    notebook.case = case
+    return notebook
+
+
+def cell_of(notebook: Notebook, uuid: UUID) -> Cell:
+    """A cell below its notebook, deleted ones included."""
+    cell: Cell = get_object_or_404(Cell.objects.with_results(), notebook=notebook, uuid=uuid)
+    cell.notebook = notebook
+    return cell
+
+
+def notebook_to_read(request: HttpRequest, reference: str, uuid: UUID) -> tuple[User, Notebook]:
+    user = access.current_user(request)
+    return user, notebook_of(access.get_case(user, reference), uuid)
+
+
+def notebook_to_change(request: HttpRequest, reference: str, uuid: UUID) -> tuple[User, Notebook]:
+    """403 for readers and on a closed case."""
+    user, case = case_to_change(request, reference)
+    return user, notebook_of(case, uuid)

@@ -4,7 +4,7 @@ Offsets and columns that leave here count UTF-16 units, as browsers do.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import kql
@@ -27,13 +27,14 @@ MAX_HUNTS: Final = 300
 _FAMILIES: Final = {Source.DEFENDER: ("defender", "both"), Source.LOG_ANALYTICS: ("sentinel", "both")}
 
 
-def schema(case: Case | None, source: Source) -> dict[str, Any]:
+def schema(case: Case | None, source: Source, named: Sequence[kql.Table] = ()) -> dict[str, Any]:
     """The tables that a query on this source sees (name, meaning, columns as name and type), and the hunts that run
     there. Of a source that tells, it is what was read there; else Microsoft's schema as the catalogue has it: the
-    tenant may have more. Without a case, its own tables are all that the catalogue has."""
+    tenant may have more. Without a case, its own tables are all that the catalogue has. `named` are results that go by
+    a name in a notebook."""
     own = case is not None and source == Source.CASE
     read = list(_read_tables(case, source)) if case is not None else []
-    tables = _own_tables(case) if case is not None and own else iter(read or _known_tables(source))
+    tables = _own_tables(case, named) if case is not None and own else iter(read or _known_tables(source))
     return {
         "database": case.reference if case is not None and own else source.label,
         "complete": own or bool(read),
@@ -72,8 +73,10 @@ def _known_tables(source: Source) -> _Rows:
             yield name, info.meaning, [(c.name, c.type) for c in info.columns]
 
 
-def _own_tables(case: Case) -> _Rows:
+def _own_tables(case: Case, named: Sequence[kql.Table]) -> _Rows:
     given, _ = sources.tables_for(case, None)
+    for table in named:
+        yield table.name, "The result of a cell above", [(c.name, c.type) for c in table.columns or ()]
     for table in sorted(given, key=lambda each: each.name):
         columns: list[tuple[str, str]] = [(c.name, c.type) for c in table.columns or ()]
         about = INFO[table.name].meaning if table.name in INFO else "A table read from this case's evidence"
@@ -124,13 +127,13 @@ def written(kind: Kind, text: str) -> str:
     return literal(kind, value)
 
 
-def findings(case: Case, source: Source, text: str) -> list[dict[str, Any]]:
+def findings(case: Case, source: Source, text: str, named: Sequence[kql.Table] = ()) -> list[dict[str, Any]]:
     """What keeps the local engine from running the text, each a warning with a hint. A tenant judges for itself."""
     if source != Source.CASE or not text.strip():
         return []
     given, _ = sources.tables_for(case, None)
     lines = text.split("\n")
-    return [_finding(each, lines) for each in kql.validate(text, given)]
+    return [_finding(each, lines) for each in kql.validate(text, (*given, *named))]
 
 
 def unreadable(text: str) -> list[dict[str, Any]]:

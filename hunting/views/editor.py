@@ -7,9 +7,11 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_GET, require_POST
 
+import kql
 from hunting.access import require_save
 from hunting.binding import MAX_KQL
-from hunting.models import Source
+from hunting.models import Cell, Source
+from hunting.services.notebooks.naming import tables_above
 from hunting.values import ParameterError, parse_type
 from hunting.views import editing
 from ircase import access
@@ -20,7 +22,8 @@ from ircase.views.doors import case_to_change
 @require_GET
 @login_required
 def schema(request: HttpRequest, reference: str) -> HttpResponse:
-    """`?source=`: its tables and hunts. The browser keeps the answer and asks by its ETag whether it still holds."""
+    """`?source=`: its tables and hunts; `?cell=`: with the results that a notebook's cell sees above it.
+    The browser keeps the answer and asks by its ETag whether it still holds."""
     return _schema(request, access.get_case(access.current_user(request), reference))
 
 
@@ -35,7 +38,8 @@ def _schema(request: HttpRequest, case: Case | None) -> HttpResponse:
     source = _source(request.GET.get("source", ""))
     if source is None:
         return JsonResponse({"error": "No such source."}, status=400)
-    response = JsonResponse(editing.schema(case, source), json_dumps_params={"separators": (",", ":")})
+    named = _named(case, request) if case is not None else ()
+    response = JsonResponse(editing.schema(case, source, named), json_dumps_params={"separators": (",", ":")})
     etag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
     response["ETag"] = etag
     patch_cache_control(response, private=True, no_cache=True)
@@ -45,12 +49,16 @@ def _schema(request: HttpRequest, case: Case | None) -> HttpResponse:
 @require_POST
 @login_required
 def check(request: HttpRequest, reference: str) -> HttpResponse:
-    """`kql`, `source`: what the local engine cannot run, and the constants that may be given as typed values."""
+    """`kql`, `source`, and `?cell=` as above: what the local engine cannot run, and the constants that may be given as
+    typed values."""
     _, case = case_to_change(request, reference)
     source, text = _source(request.POST.get("source", "")), _text(request)
     if source is None or text is None:
         return _refused()
-    found = {"findings": editing.findings(case, source, text), "constants": editing.constants(case, text)}
+    found = {
+        "findings": editing.findings(case, source, text, _named(case, request)),
+        "constants": editing.constants(case, text),
+    }
     return _fresh(JsonResponse(found))
 
 
@@ -97,6 +105,13 @@ def _value(request: HttpRequest) -> HttpResponse:
     except ParameterError as error:
         return JsonResponse({"error": str(error)}, status=422)
     return _fresh(JsonResponse({"literal": written}))
+
+
+def _named(case: Case, request: HttpRequest) -> tuple[kql.Table, ...]:
+    """The results by name above the notebook's cell in the address; none where there is no such cell."""
+    asked = request.GET.get("cell", "")
+    cell = Cell.objects.filter(notebook__case=case, uuid=access.parse_uuid(asked)).first() if asked else None
+    return tables_above(cell) if cell is not None else ()
 
 
 def _source(text: str) -> Source | None:

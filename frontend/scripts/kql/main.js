@@ -103,6 +103,15 @@ function addActions(editor, form) {
     contextMenuGroupId: "navigation",
     run: () => form.requestSubmit(form.querySelector("button.primary")),
   });
+  const onward = form.querySelector("[data-run-next]");
+  if (onward) {
+    editor.addAction({
+      id: "ircase.runNext",
+      label: "Run this query and move on",
+      keybindings: [monaco.KeyMod.Shift | monaco.KeyCode.Enter],
+      run: () => form.requestSubmit(onward),
+    });
+  }
   // Monaco has another key for it on Linux; the help names one.
   editor.addAction({
     id: "ircase.format",
@@ -178,7 +187,8 @@ export function mount(host) {
     const chosen = chooser.value();
     try {
       const known = (host.dataset.parameters ?? "").split(" ").filter(Boolean);
-      const schema = await useSchema(model, `${host.dataset.schema}?source=${encodeURIComponent(chosen)}`, known);
+      const address = `${host.dataset.schema}${host.dataset.schema.includes("?") ? "&" : "?"}source=${encodeURIComponent(chosen)}`;
+      const schema = await useSchema(model, address, known);
       if (chosen !== chooser.value() || model.isDisposed()) return;
       complete = schema.complete;
       offerHunts(model, schema.hunts);
@@ -199,6 +209,11 @@ export function mount(host) {
   }
 
   return {
+    insert(text) {
+      editor.focus();
+      editor.executeEdits("insert", [{ range: editor.getSelection(), text, forceMoveMarkers: true }]);
+    },
+    focus: () => editor.focus(),
     dispose() {
       chooser.each((one) => one.removeEventListener("change", learn));
       form.removeEventListener("reset", onReset);
