@@ -31,7 +31,7 @@ ROWS = (
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
      "sweeping"},
-    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs", "wording",
+    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "incoming", "secrets", "logs", "wording",
      "importing"},
     {"models"},
 )  # fmt: skip

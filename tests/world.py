@@ -12,7 +12,7 @@ from hunting.binding import attach_kql
 from hunting.models import HuntRun, Source, Sweep
 from hunting.services import runs
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
-from ircase.services import approvals, cases, checklist, findings, people, reports, tables
+from ircase.services import approvals, cases, checklist, findings, people, reports, resumable, tables
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import LibraryScript
@@ -107,11 +107,13 @@ def make_world(case: Case, asker: User) -> World:
         reason="read by us", days=30,
     )  # fmt: skip
     build = reports.request_report(case=case, actor=lead)
+    upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
     things = {
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
         "ircase:import.uuid": job.uuid,
         "ircase:table.uuid": table.uuid,
+        "ircase:upload.uuid": upload.uuid,
         "ircase:table_row.number": 1,
         "ircase:note.uuid": str(note.uuid),
         "ircase:note_revision.revision": note.revisions.get().pk,

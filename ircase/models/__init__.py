@@ -25,6 +25,7 @@ from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
 from ircase.models.people import ApiToken, User
+from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
     "FINAL_STATES",
@@ -66,5 +67,7 @@ __all__ = [
     "Severity",
     "StandingApproval",
     "Tlp",
+    "Upload",
+    "UploadState",
     "User",
 ]
