@@ -44,6 +44,8 @@ class Upload(Job):
     expires_at = models.DateTimeField(help_text="When it is given up unless another byte comes.")
     evidence = models.ForeignKey(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
+    arrived = 0  # bytes; the file says it, services.resumable.unfinished fills it in
+
     objects = JobQuerySet["Upload"].as_manager()
 
     class Meta:

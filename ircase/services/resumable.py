@@ -4,7 +4,6 @@ The bytes go by the tus protocol, 1.0.0: https://tus.io/protocols/resumable-uplo
 """
 
 import base64
-import binascii
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
@@ -71,7 +70,7 @@ class Checksum:
             raise ValidationError(f"Upload-Checksum takes {' or '.join(CHECKSUMS)}.")
         try:
             return cls(algorithm, base64.b64decode(encoded.strip(), validate=True))
-        except binascii.Error:
+        except ValueError:
             raise ValidationError("Upload-Checksum holds no base64.") from None
 
 
@@ -131,7 +130,7 @@ def _check_room(case: Case, actor: User, size: int) -> None:
     running = Upload.objects.unfinished()
     if running.filter(owner_user=actor).count() >= MAX_OPEN:
         raise ValidationError(f"You have {MAX_OPEN} unfinished uploads. Finish or discard some of them first.")
-    owed = sum(_COPIES * one.size - _arrived(one) for one in running.only("size", "uuid"))
+    owed = sum(_COPIES * one.size - arrived(one) for one in running.only("size", "state", "uuid"))
     free = incoming.free_bytes() - owed - settings.UPLOAD_RESERVE_BYTES
     if _COPIES * size > free:
         logger.warning("upload.no_room", extra={"case": case.reference, "size": size, "free": free})
@@ -142,7 +141,10 @@ def _check_room(case: Case, actor: User, size: int) -> None:
         )
 
 
-def _arrived(upload: Upload) -> int:
+def arrived(upload: Upload) -> int:
+    """How many bytes of it are here."""
+    if upload.state != UploadState.RECEIVING:
+        return upload.size
     try:
         return incoming.offset_of(upload.uuid)
     except incoming.Vanished:
@@ -231,15 +233,19 @@ def discard(*, upload: Upload, actor: User | None, reason: str = "Discarded by i
     mine = Upload.objects.filter(pk=upload.pk, state=UploadState.RECEIVING)
     if not mine.update(state=UploadState.CANCELLED, reason=reason, finished_at=timezone.now()):
         return False
+    here = arrived(upload)
     code = "upload.discarded" if actor else "upload.expired"
-    log.record(code, case=upload.case, actor=actor, name=upload.name, size=upload.size, arrived=_arrived(upload))
+    log.record(code, case=upload.case, actor=actor, name=upload.name, size=upload.size, arrived=here)
     transaction.on_commit(lambda: incoming.remove(upload.uuid))
     return True
 
 
 def unfinished(case: Case, user: User) -> list[Upload]:
     """The person's own uploads to this case that are not sealed yet, oldest first."""
-    return list(Upload.objects.unfinished().filter(case=case, owner_user=user))
+    found = list(Upload.objects.unfinished().filter(case=case, owner_user=user))
+    for upload in found:
+        upload.arrived = arrived(upload)
+    return found
 
 
 def tidy() -> None:

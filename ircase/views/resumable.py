@@ -4,7 +4,6 @@ https://tus.io/protocols/resumable-upload
 """
 
 import base64
-import binascii
 import logging
 from collections.abc import Callable
 from typing import Any, Final
@@ -219,7 +218,7 @@ def _metadata(header: str) -> dict[str, str]:
         key, _, encoded = pair.strip().partition(" ")
         try:
             said[key] = base64.b64decode(encoded, validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise _Refused(400, "Upload-Metadata holds UTF-8 in base64.") from None
     return said
 
@@ -235,22 +234,13 @@ def _facts(case: Case, upload: Upload) -> dict[str, Any]:
         "url": reverse("ircase:upload", args=place),
         "name": upload.name,
         "size": upload.size,
-        "offset": upload.size,
+        "offset": resumable.arrived(upload),
         "fingerprint": upload.fingerprint,
         "state": upload.state,
         "label": upload.get_state_display(),
         "reason": upload.reason,
     }
-    if upload.state == UploadState.RECEIVING:
-        facts["offset"] = _arrived(upload)
     if upload.evidence is not None:
         facts["exhibit"] = upload.evidence.exhibit
         facts["evidence_url"] = reverse("ircase:evidence_item", args=[case.reference, upload.evidence.uuid])
     return facts
-
-
-def _arrived(upload: Upload) -> int:
-    try:
-        return incoming.offset_of(upload.uuid)
-    except incoming.Vanished:
-        return 0
