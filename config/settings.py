@@ -13,6 +13,7 @@ EVIDENCE_DIR = DATA_DIR / "evidence"  # sealed bytes, named by SHA-256
 TABLES_DIR = DATA_DIR / "tables"  # Parquet made from evidence; always rebuildable
 SPOOL_DIR = DATA_DIR / "spool"  # work in progress; may be emptied while no worker runs
 REPORTS_DIR = DATA_DIR / "reports"
+UPLOADS_DIR = DATA_DIR / "uploads"  # what has arrived of uploads that are not whole yet; on the disk of the evidence
 
 # --- Django --------------------------------------------------------------------------------------------------------
 SECRET_KEY = env_secret("IRCASE_SECRET_KEY")
@@ -143,7 +144,10 @@ WHITENOISE_ADD_HEADERS_FUNCTION = of_static_file
 FILE_UPLOAD_HANDLERS = ["ircase.services.uploads.RefuseHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
-UPLOAD_MAX_BYTES = env_int("IRCASE_UPLOAD_MAX_BYTES", 4 * 2**30)
+UPLOAD_MAX_BYTES = env_int("IRCASE_UPLOAD_MAX_BYTES", 4 * 2**30)  # of one form
+UPLOAD_RESUMABLE_MAX_BYTES = env_int("IRCASE_UPLOAD_RESUMABLE_MAX_BYTES", 64 * 2**30)  # of one file that comes in parts
+UPLOAD_RESERVE_BYTES = env_int("IRCASE_UPLOAD_RESERVE_BYTES", 2**30)  # of free disk that no upload may take
+UPLOAD_EXPIRES_SECONDS = env_int("IRCASE_UPLOAD_EXPIRES_SECONDS", 3 * 86_400)
 # Folders of the server, parted by commas, below which an administrator may have hunts read; none unless set.
 HUNT_IMPORT_ROOTS = env_list("IRCASE_IMPORT_ROOTS")
 

@@ -9,14 +9,21 @@ const here = dirname(fileURLToPath(import.meta.url));
 const modules = join(here, "..", "node_modules");
 const browsers = ["chrome123", "firefox125", "safari17.5"]; // The first with light-dark(), nesting and popover.
 
-/** Bundle the style sheet and the two scripts into `out`. */
+/** Bundle the style sheet and the two scripts into `out`. Returns the packages that went in. */
 async function bundle(out) {
   const common = { bundle: true, minify: true, charset: "utf8", logLevel: "warning", target: browsers };
-  await Promise.all([
+  const [, app] = await Promise.all([
     build({ ...common, entryPoints: [join(here, "styles/app.css")], outfile: join(out, "app.css"), external: ["*.woff2"] }),
-    build({ ...common, entryPoints: [join(here, "scripts/app.js")], outfile: join(out, "app.js"), format: "esm" }),
+    build({ ...common, entryPoints: [join(here, "scripts/app.js")], outfile: join(out, "app.js"), format: "esm", metafile: true, legalComments: "none" }),
     build({ ...common, entryPoints: [join(here, "scripts/theme.js")], outfile: join(out, "theme.js"), format: "iife" }),
   ]);
+  return packagesOf([app]);
+}
+
+/** The packages whose files stand in the results' metafiles. */
+function packagesOf(results) {
+  const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs));
+  return new Set(inputs.flatMap((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1] ?? []));
 }
 
 /**
@@ -35,8 +42,7 @@ async function editor(out) {
     build({ ...common, entryPoints: { "kql-editor": join(here, "scripts/kql/main.js") }, outdir: out, format: "esm" }),
     build({ ...common, entryPoints: { "kusto.worker": join(here, "scripts/kql/kusto.worker.js"), "editor.worker": "monaco-editor/esm/vs/editor/editor.worker" }, outdir: out, format: "iife" }),
   ]);
-  const inputs = results.flatMap((result) => Object.keys(result.metafile.inputs));
-  return new Set(inputs.flatMap((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1] ?? []));
+  return packagesOf(results);
 }
 
 /** One lucide icon file as a <symbol>; throws with the name when lucide has no such icon. */
@@ -96,8 +102,8 @@ const staging = await mkdtemp(join(modules, ".ircase-build-"));
 try {
   const out = join(staging, "ui");
   await mkdir(out);
-  const [packages, icons] = await Promise.all([editor(out), sprite(out), bundle(out), fonts(out)]);
-  await legal(out, packages);
+  const [packages, icons, more] = await Promise.all([editor(out), sprite(out), bundle(out), fonts(out)]);
+  await legal(out, [...packages, ...more]);
   await cp(join(here, "favicon.svg"), join(out, "favicon.svg"));
   await chmod(staging, 0o755); // mkdtemp gives 0700, which a web server under another user could not read.
   await rm(join(here, "dist"), { recursive: true, force: true });

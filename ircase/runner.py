@@ -3,6 +3,7 @@
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -11,13 +12,16 @@ from django.utils.dateparse import parse_datetime
 
 from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
-from ircase.models import JobState, ParseJob
-from ircase.services import activity, tables
+from ircase import access, incoming
+from ircase.models import JobState, ParseJob, Upload
+from ircase.services import activity, evidence, tables, uploads
+from ircase.store import chunks_of
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
 PARSE_TIMEOUT = 3600.0
+RETRY_SECONDS = 60.0
 
 
 def spool_folder(prefix: str) -> Path:
@@ -89,6 +93,72 @@ def _new_table(table: LoadedTable) -> tables.NewTable:
         origin=table.origin,
         wildcard=table.wildcard,
     )
+
+
+def seal_upload(upload: Upload) -> None:
+    """Make one claimed upload's bytes evidence, as a file that came by a form is. Ends the upload whatever happens,
+    but where the store could not write: then it is tried again, for the bytes are here."""
+    try:
+        with hold(Upload.objects.all(), upload) as held:
+            _check_owner(upload)
+            stored = evidence.put(_watched(incoming.path_of(upload.uuid), held))
+            held.beat_now()
+            held.check()
+        _keep_upload(upload, stored)
+    except Stopped:
+        return  # another worker has it
+    except _NotAllowed as error:
+        Upload.objects.end(upload.pk, upload.owner, JobState.FAILED, reason=str(error))
+    except evidence.StoreError as error:
+        _try_later(upload, str(error))
+    except DatabaseError:
+        raise
+    except Exception:
+        logger.exception("upload.fault", extra={"upload": str(upload.uuid)})
+        _try_later(upload, "A fault in IRCase stopped the sealing; its log has the details.")
+
+
+class _NotAllowed(Exception):
+    """The person may not, or no longer, add evidence to the case."""
+
+
+def _check_owner(upload: Upload) -> None:
+    if not access.still_may(upload.owner_user, upload.case, access.ANALYST):
+        raise _NotAllowed("The person who sent it may no longer add evidence to this case. Nothing was sealed.")
+    if not upload.case.is_open:
+        raise _NotAllowed("The case was closed before the file could be sealed. Reopen it and send the file again.")
+
+
+def _watched(path: Path, held: Hold) -> Iterator[bytes]:
+    for chunk in chunks_of(path):
+        held.check()
+        yield chunk
+
+
+def _keep_upload(upload: Upload, stored: evidence.Stored) -> None:
+    if stored.size != upload.size:
+        Upload.objects.end(
+            upload.pk, upload.owner, JobState.FAILED, reason="The bytes on the server are not whole. Send it again."
+        )
+        return
+    with transaction.atomic():
+        item = uploads.seal_stored(
+            case=upload.case,
+            actor=upload.owner_user,
+            stored=stored,
+            said=uploads.Said(upload.name, upload.media_type, upload.description, upload.read, upload.begun_at),
+        )
+        if not Upload.objects.end(upload.pk, upload.owner, JobState.DONE, evidence=item):
+            transaction.set_rollback(True)
+            return
+    incoming.remove(upload.uuid)
+
+
+def _try_later(upload: Upload, reason: str) -> None:
+    if upload.attempt >= settings.MAX_ATTEMPTS:
+        Upload.objects.end(upload.pk, upload.owner, JobState.FAILED, reason=reason)
+    else:
+        Upload.objects.hand_back(upload.pk, upload.owner, reason=reason, wait=RETRY_SECONDS)
 
 
 def _fail(job: ParseJob, reason: str) -> None:

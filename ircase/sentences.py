@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import TextChoices
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from ircase import catalogue
@@ -33,6 +34,7 @@ _ICONS = {
     "report": "file-text",
     "row": "star",
     "watch": "eye",
+    "upload": "upload",
     "approval": "stamp",
     "note": "message-square",
     "notebook": "book-open",
@@ -119,6 +121,10 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "evidence.sealed": lambda d: f"sealed {d.get('exhibit')}",
     "evidence.altered": lambda d: f"found {d.get('exhibit')} ALTERED: its bytes no longer match their hash",
     "evidence.missing": lambda d: f"found {d.get('exhibit')} MISSING from the store",
+    "evidence.typed": lambda d: f"chose how {d.get('exhibit')} is read{_zone(d)}:",
+    "upload.begun": lambda d: f"began to upload ({filesizeformat(d.get('size') or 0)})",
+    "upload.discarded": lambda d: "discarded the unfinished upload of",
+    "upload.expired": lambda d: "gave up the unfinished upload of",
     "approval.requested": lambda d: "asked a second person to approve",
     "approval.approved": lambda d: "approved",
     "approval.rejected": lambda d: "rejected",
@@ -237,6 +243,10 @@ def _time(value: Any) -> str:
         return timezone.localtime(at).strftime("%Y-%m-%d %H:%M %Z")
     except (ValueError, OverflowError):
         return str(value or "")
+
+
+def _zone(detail: Detail) -> str:
+    return f", times in {detail['zone']}" if detail.get("zone") else ""
 
 
 def _due(detail: Detail) -> str:

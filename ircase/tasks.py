@@ -7,9 +7,9 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
 from ircase import access, intake, runner
-from ircase.models import Connection, Evidence, ParseJob, ReportBuild, User
+from ircase.models import Connection, Evidence, ParseJob, ReportBuild, Upload, User
 from ircase.report import build
-from ircase.services import approvals, evidence, health, preflights, sweep
+from ircase.services import approvals, evidence, health, preflights, resumable, sweep
 from ircase.work import new_owner
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,13 @@ def parse_evidence(pk: int) -> None:
     job = ParseJob.objects.claim(pk, new_owner())
     if job is not None:
         runner.parse_evidence(job)
+
+
+@shared_task(name="ircase.seal_upload")
+def seal_upload(pk: int) -> None:
+    upload = Upload.objects.claim(pk, new_owner())
+    if upload is not None:
+        runner.seal_upload(upload)
 
 
 @shared_task(name="ircase.build_report")
@@ -58,9 +65,10 @@ def preflight(pk: int) -> None:
 
 @shared_task(name="ircase.sweep")
 def sweep_all() -> None:
-    """Beat's tick: lost imports and reports go on, old questions end, incidents are read."""
+    """Beat's tick: lost imports, uploads and reports go on, old questions end, incidents are read."""
     sweep.sweep(ParseJob.objects.all(), "ircase.parse_evidence")
     sweep.sweep(ReportBuild.objects.all(), "ircase.build_report")
+    resumable.tidy()
     approvals.expire_old()
     intake.nudge()
     health.note_sweep()

@@ -33,7 +33,7 @@ ROWS = (
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing", "shelf",
      "textdiff", "constants",
      "sweeping"},
-    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs", "wording",
+    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "incoming", "secrets", "logs", "wording",
      "importing", "starters"},
     {"models"},
 )  # fmt: skip

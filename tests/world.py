@@ -13,7 +13,7 @@ from hunting.models import HuntRun, HuntVersion, Source, Sweep
 from hunting.services import library, runs, watching
 from hunting.services.notebooks import editing
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, Notice, PreparationItem, User
-from ircase.services import approvals, cases, checklist, findings, notices, people, reports, stars, tables
+from ircase.services import approvals, cases, checklist, findings, notices, people, reports, resumable, stars, tables
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import LibraryScript
@@ -121,11 +121,13 @@ def make_world(case: Case, asker: User) -> World:
     watch = watching.watch_run(run=run, actor=lead)
     notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
     build = reports.request_report(case=case, actor=lead)
+    upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
     things = {
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
         "ircase:import.uuid": job.uuid,
         "ircase:table.uuid": table.uuid,
+        "ircase:upload.uuid": upload.uuid,
         "ircase:table_row.number": 1,
         "ircase:note.uuid": str(note.uuid),
         "ircase:note_revision.revision": note.revisions.get().pk,

@@ -7,6 +7,7 @@ import "./menus.js";
 import "./copy.js";
 import "./toasts.js";
 import "./textareas.js";
+import "./resumable.js"; // before forms.js, which lets a form alone that somebody else sends
 import "./forms.js";
 import "./uploads.js";
 import "./grid.js";

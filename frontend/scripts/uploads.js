@@ -1,14 +1,8 @@
 // .upload takes a dropped file and says which files are chosen and how big they are.
 import { announce } from "./announce.js";
+import { size } from "./sizes.js";
 
 const zone = (event) => event.target.closest?.(".upload");
-
-/** Bytes in the unit a reader expects: 1 536 -> "1.5 KiB". */
-function size(bytes) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const at = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1);
-  return `${(bytes / 1024 ** at).toFixed(at === 0 ? 0 : 1)} ${units[at]}`;
-}
 
 function describe(box) {
   const input = box.querySelector("input[type=file]");
@@ -45,4 +39,8 @@ document.addEventListener("drop", (event) => {
 document.addEventListener("change", (event) => {
   const box = zone(event);
   if (box) describe(box);
+});
+document.addEventListener("reset", (event) => {
+  // The form is emptied only after its listeners have run.
+  setTimeout(() => event.target.querySelectorAll?.(".upload").forEach(describe));
 });

@@ -1,12 +1,8 @@
-"""What hunting keeps: runs and sweeps, what sources hold, and the team's own library."""
-"""What hunting keeps: runs, sweeps and watches, and the team's own library."""
+"""What hunting keeps: runs, sweeps, watches, notebooks, what sources hold, and the team's own library."""
 
 from hunting.models.library import HuntVersion, PackVersion, SavedHunt, SavedPack
-from hunting.models.pushes import TablePush
-
-"""What hunting keeps: runs and sweeps, notebooks, and the team's own library."""
-
 from hunting.models.notebook import Cell, CellRevision, CellRun, Notebook, NotebookRun
+from hunting.models.pushes import TablePush
 from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep
 from hunting.models.schemas import SourceSchema
 from hunting.models.watching import MOST_HOURS, Watch, WatchTurn

@@ -27,6 +27,7 @@ from ircase.models.log import LogEntry
 from ircase.models.notices import Notice
 from ircase.models.people import ApiToken, User
 from ircase.models.stars import Star
+from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
     "FINAL_STATES",
@@ -70,5 +71,7 @@ __all__ = [
     "StandingApproval",
     "Star",
     "Tlp",
+    "Upload",
+    "UploadState",
     "User",
 ]

@@ -91,12 +91,18 @@ class CustodyEntry(ChainedRow):
 
 
 class ParseJob(Job):
-    """Turns one piece of evidence into case tables. `problems` names what could not be read; the rest is kept."""
+    """Turns one piece of evidence into case tables. `problems` names what could not be read; the rest is kept.
+
+    `shapes` is what the last reading found of each file that is rows (`artifacts.shapes.Shape`), `choices` how people
+    want such files read (`artifacts.choices.Choice`), by file: they are kept with the evidence, for every reading.
+    """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     evidence = models.OneToOneField(Evidence, on_delete=models.PROTECT, related_name="parse_job")
     activity = models.OneToOneField("ircase.Activity", on_delete=models.PROTECT, related_name="+")
     problems = models.JSONField(default=list, blank=True)
+    shapes = models.JSONField(default=list, blank=True, editable=False)
+    choices = models.JSONField(default=dict, blank=True, editable=False)
 
     objects = JobQuerySet["ParseJob"].as_manager()
 
@@ -112,6 +118,7 @@ class CaseTable(models.Model):
     evidence = models.ForeignKey(Evidence, on_delete=models.PROTECT, related_name="tables")
     name = models.CharField(max_length=128)
     columns = models.JSONField(default=list, help_text='[["Timestamp", "datetime"], …], in order.')
+    version = models.PositiveIntegerField(default=1, help_text="How often the evidence has been read into it.")
     row_count = models.PositiveBigIntegerField(default=0)
     first_time = models.DateTimeField(null=True, blank=True)
     last_time = models.DateTimeField(null=True, blank=True)

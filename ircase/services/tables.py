@@ -33,17 +33,19 @@ class NewTable:
 
 @transaction.atomic
 def keep(*, evidence: Evidence, tables: Sequence[NewTable]) -> list[CaseTable]:
-    """Make the files case tables of `evidence`, in place of those it had."""
+    """Make the files case tables of `evidence`, in place of those it had: each is one version on from its namesake."""
+    had = dict(CaseTable.objects.filter(evidence=evidence).values_list("name", "version"))
     CaseTable.objects.filter(evidence=evidence).delete()
-    return [_keep_one(evidence, table) for table in tables]
+    return [_keep_one(evidence, table, had.get(table.name[:128], 0) + 1) for table in tables]
 
 
-def _keep_one(evidence: Evidence, table: NewTable) -> CaseTable:
+def _keep_one(evidence: Evidence, table: NewTable, version: int) -> CaseTable:
     row = CaseTable(
         case_id=evidence.case_id,
         evidence=evidence,
         name=table.name[:128],
         columns=[[column.name, column.type] for column in table.columns],
+        version=version,
         row_count=table.row_count,
         first_time=table.first_time,
         last_time=table.last_time,

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from django.conf import settings
@@ -141,28 +142,46 @@ def seal_all(*, case: Case, actor: User, files: Sequence[Upload], description: s
 
 
 def _seal_one(case: Case, actor: User, file: Upload, description: str, read: bool) -> Evidence:
-    stored = evidence.put(_chunks(file))
+    said = Said(file.name or "", file.content_type or "", description, read)
+    return seal_stored(case=case, actor=actor, stored=evidence.put(_chunks(file)), said=said)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What stands beside a file that is handed in. `begun_at`: where it came in parts, when the first was asked for."""
+
+    name: str
+    declared_type: str = ""
+    description: str = ""
+    read: bool = True
+    begun_at: datetime | None = None
+
+
+@transaction.atomic
+def seal_stored(*, case: Case, actor: User, stored: evidence.Stored, said: Said) -> Evidence:
+    """Make stored bytes an exhibit, with the manifest of an upload, and have it read into tables if that was asked."""
     manifest = {
         "origin": "upload",
-        "name": file.name,
-        "declared_type": file.content_type,
+        "name": said.name,
+        "declared_type": said.declared_type,
         "size": stored.size,
         "sha256": stored.sha256,
         "uploaded_by": actor.username,
         "received_at": timezone.now().isoformat(),
     }
-    with transaction.atomic():
-        item = evidence.seal(
-            case=case,
-            stored=stored,
-            kind=Evidence.Kind.UPLOAD,
-            name=file.name or "unnamed",
-            manifest=manifest,
-            actor=actor,
-            description=description,
-        )
-        if read and stored.size:
-            tables.queue_parse(evidence=item, actor=actor)
+    if said.begun_at is not None:
+        manifest["begun_at"] = said.begun_at.isoformat()
+    item = evidence.seal(
+        case=case,
+        stored=stored,
+        kind=Evidence.Kind.UPLOAD,
+        name=said.name or "unnamed",
+        manifest=manifest,
+        actor=actor,
+        description=said.description,
+    )
+    if said.read and stored.size:
+        tables.queue_parse(evidence=item, actor=actor)
     return item
 
 

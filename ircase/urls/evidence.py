@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import evidence, finding, stars, tables
+from ircase.views import evidence, finding, resumable, stars, tables
 
 _TABLE = "cases/<str:reference>/tables/<uuid:uuid>/"
 
@@ -12,6 +12,9 @@ urlpatterns = [
     path("cases/<str:reference>/evidence/<uuid:uuid>/download/", evidence.download, name="evidence_download"),
     path("cases/<str:reference>/evidence/<uuid:uuid>/verify/", evidence.verify, name="evidence_verify"),
     path("cases/<str:reference>/evidence/<uuid:uuid>/read/", evidence.read, name="evidence_read"),
+    path("cases/<str:reference>/uploads/", resumable.uploads, name="uploads"),
+    path("cases/<str:reference>/uploads/<uuid:uuid>/", resumable.upload, name="upload"),
+    path("cases/<str:reference>/uploads/<uuid:uuid>/discard/", resumable.upload_discard, name="upload_discard"),
     path("cases/<str:reference>/imports/<uuid:uuid>/", evidence.import_job, name="import"),
     path("cases/<str:reference>/imports/<uuid:uuid>/cancel/", evidence.import_cancel, name="import_cancel"),
     path("cases/<str:reference>/tables/find/", finding.find, name="find"),

@@ -21,7 +21,7 @@ from ircase import access, jobs
 from ircase.forms.evidence import UploadForm
 from ircase.models import Case, CaseRole, Evidence, ParseJob
 from ircase.pages import render_tab
-from ircase.services import delivery, evidence, tables, uploads, verification
+from ircase.services import delivery, evidence, resumable, tables, uploads, verification
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 50
@@ -79,6 +79,7 @@ def _show(request: HttpRequest, case: Case, problem: str = "") -> HttpResponse:
             "kinds": Evidence.Kind.choices,
             "form": UploadForm(),
             "problem": problem,
+            "uploads": resumable.unfinished(case, access.current_user(request)),
             "tables": case.tables.select_related("evidence").order_by("name", "pk"),
         },
         status=422 if problem else 200,

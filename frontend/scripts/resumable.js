@@ -1,0 +1,261 @@
+// A form[data-resumable] sends its files in parts that survive a cut line, a reload and a crash (docs/evidence.md).
+// The server's list of unfinished uploads is the memory: the same file, chosen again on any machine, goes on.
+// Without this script the form sends its files as any form does.
+import { Upload } from "tus-js-client";
+import { announce } from "./announce.js";
+import { size } from "./sizes.js";
+
+const PART = 16 * 2 ** 20; // What is lost at most when the line is cut; small enough for every proxy's patience.
+const AT_ONCE = 2;
+const EDGE = 2 ** 20;
+const RATE_MS = 8000; // The rate is that of the last eight seconds.
+const PATIENCE = [0, 1000, 2000, 4000, 8000, ...Array(60).fill(10_000)]; // Ten minutes without a byte, then a person is asked.
+
+const rows = new Set();
+const waiting = [];
+let working = 0;
+
+const token = () => JSON.parse(document.body.getAttribute("hx-headers") ?? "{}")["X-CSRFToken"] ?? "";
+const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const base64 = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)));
+
+/** The mark by which the same file is known again: what it is called, how long it is, and how it begins and ends. */
+async function mark(file) {
+  const said = `${file.size} ${file.lastModified} ${file.name}`;
+  if (!crypto.subtle) return said.slice(0, 120);
+  const parts = [said, file.slice(0, EDGE), file.slice(Math.max(0, file.size - EDGE))];
+  return hex(await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer()));
+}
+
+/** What the server has of this file from an earlier try, or nothing. */
+async function earlier(endpoint, fingerprint, file) {
+  const reply = await fetch(endpoint, { headers: { Accept: "application/json" } });
+  if (!reply.ok || reply.redirected) return null;
+  const { uploads } = await reply.json();
+  return uploads.find((one) => one.fingerprint === fingerprint && one.size === file.size && one.state === "receiving") ?? null;
+}
+
+/** The file part by part, each with the hash that the server will compare, where the browser may compute one. */
+class Source {
+  constructor(file) {
+    this.file = file;
+    this.size = file.size;
+    this.sum = null;
+  }
+
+  async slice(start, end) {
+    const value = this.file.slice(start, end);
+    this.sum = crypto.subtle ? base64(await crypto.subtle.digest("SHA-256", await value.arrayBuffer())) : null;
+    return { value, done: end >= this.size };
+  }
+
+  close() {}
+}
+
+function seconds(left) {
+  if (left < 90) return `${Math.max(1, Math.round(left))} s left`;
+  return left < 5400 ? `${Math.round(left / 60)} min left` : `${(left / 3600).toFixed(1)} h left`;
+}
+
+/** One file on its way, and its line on the page. */
+class Row {
+  constructor(form, file, said) {
+    this.endpoint = form.dataset.resumable;
+    this.file = file;
+    this.said = said;
+    this.element = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
+    this.part("name").textContent = file.name;
+    this.bar = this.element.querySelector("progress");
+    this.bar.max = Math.max(file.size, 1);
+    this.bar.setAttribute("aria-label", `Upload of ${file.name}`);
+    this.samples = [];
+    this.state = "waiting";
+    for (const name of ["pause", "resume", "discard"]) {
+      this.part(name).setAttribute("aria-label", `${this.part(name).textContent.trim()}: ${file.name}`);
+      this.part(name).addEventListener("click", () => this[name]());
+    }
+    this.show("Waiting for its turn");
+    rows.add(this);
+    this.attach();
+  }
+
+  part(name) {
+    return this.element.querySelector(`[data-${name}]`);
+  }
+
+  /** On the page again, also where the panel was swapped meanwhile. */
+  attach() {
+    const list = document.querySelector(`[data-uploads="${CSS.escape(this.endpoint)}"]`);
+    if (list && !list.contains(this.element)) list.append(this.element);
+  }
+
+  show(text, aloud = false) {
+    this.part("text").textContent = text;
+    this.element.dataset.is = this.state;
+    this.part("pause").hidden = !["sending", "retrying"].includes(this.state);
+    this.part("resume").hidden = !["paused", "stopped"].includes(this.state);
+    this.part("discard").hidden = ["whole", "sealed"].includes(this.state);
+    if (aloud) announce(`${this.file.name}: ${text}`);
+  }
+
+  async start() {
+    this.state = "sending";
+    this.show("Asking what has arrived already");
+    try {
+      const fingerprint = await mark(this.file);
+      const before = await earlier(this.endpoint, fingerprint, this.file);
+      if (this.state !== "sending") return;
+      if (before) document.querySelector(`[data-interrupted="${CSS.escape(before.url)}"]`)?.remove();
+      this.send(fingerprint, before);
+    } catch {
+      this.stop("The file or the server could not be read. Resume to try again.");
+    }
+  }
+
+  send(fingerprint, before) {
+    const source = new Source(this.file);
+    this.upload = new Upload(this.file, {
+      endpoint: this.endpoint,
+      uploadUrl: before?.url ?? null,
+      chunkSize: PART,
+      retryDelays: PATIENCE,
+      headers: { "X-CSRFToken": token() },
+      metadata: { filename: this.file.name, filetype: this.file.type, fingerprint, ...this.said },
+      storeFingerprintForResuming: false,
+      fileReader: { openFile: async () => source },
+      onBeforeRequest: (request) => {
+        if (request.getMethod() === "PATCH" && source.sum) request.setHeader("Upload-Checksum", `sha256 ${source.sum}`);
+      },
+      onShouldRetry: (error) => this.worthAnother(error),
+      onProgress: (sent) => this.progress(sent),
+      onSuccess: () => this.whole(),
+      onError: (error) => this.failed(error),
+    });
+    this.upload.start();
+  }
+
+  worthAnother(error) {
+    const status = error.originalResponse?.getStatus() ?? 0;
+    const again = status === 0 || status >= 500 ? status !== 507 : [409, 423, 429, 460].includes(status);
+    if (again && this.state === "sending") {
+      this.state = "retrying";
+      this.samples = [];
+      this.show(status === 460 ? "A part arrived altered and is sent again" : "The connection is lost; trying again by itself", true);
+    }
+    return again;
+  }
+
+  progress(sent) {
+    if (!["sending", "retrying"].includes(this.state)) return;
+    this.state = "sending";
+    const now = performance.now();
+    this.samples.push([now, sent]);
+    while (now - this.samples[0][0] > RATE_MS) this.samples.shift();
+    this.bar.value = sent;
+    const [since, from] = this.samples[0];
+    const rate = now > since ? ((sent - from) * 1000) / (now - since) : 0;
+    const more = rate > 0 ? ` · ${size(rate)}/s · ${seconds((this.file.size - sent) / rate)}` : "";
+    this.show(`${size(sent)} of ${size(this.file.size)}${more}`);
+  }
+
+  async pause() {
+    this.state = "paused";
+    await this.upload?.abort();
+    this.show(`Paused at ${size(this.bar.value)} of ${size(this.file.size)}`, true);
+    next(this);
+  }
+
+  resume() {
+    this.state = "waiting";
+    this.samples = [];
+    this.show("Waiting for its turn");
+    queue(this);
+  }
+
+  async discard() {
+    this.state = "discarded";
+    await this.upload?.abort();
+    const address = this.upload?.url;
+    const headers = { "X-CSRFToken": token(), "Tus-Resumable": "1.0.0" };
+    if (address) await fetch(address, { method: "DELETE", headers }).catch(() => null); // the server gives it up in days by itself
+    announce(`${this.file.name}: discarded`);
+    this.element.remove();
+    rows.delete(this);
+    next(this);
+  }
+
+  failed(error) {
+    const response = error.originalResponse;
+    const status = response?.getStatus() ?? 0;
+    const text = response?.getHeader("Content-Type")?.startsWith("text/plain") ? response.getBody() : "";
+    if (text) this.stop(text);
+    else if (status >= 200 && status < 500 && status !== 0) this.stop("Your session may have ended, or your role changed. Reload, sign in and choose the same file: it goes on where it stopped.");
+    else this.stop("No connection for too long. Resume when it is back: nothing that arrived is lost.");
+  }
+
+  stop(text) {
+    this.state = "stopped";
+    this.show(text, true);
+    next(this);
+  }
+
+  whole() {
+    this.state = "whole";
+    this.bar.removeAttribute("value");
+    this.show("All of it has arrived; a worker hashes and seals it", true);
+    next(this);
+    this.watch();
+  }
+
+  /** Ask until a worker has sealed it; a server that is away is asked again. */
+  async watch() {
+    const facts = await fetch(this.upload.url, { headers: { Accept: "application/json" } })
+      .then((reply) => (reply.ok && !reply.redirected ? reply.json() : null))
+      .catch(() => null);
+    if (facts?.state === "done") return this.sealed(facts);
+    if (facts?.state === "failed" || facts?.state === "cancelled") return this.stop(facts.reason);
+    if (facts?.reason) this.show(facts.reason);
+    setTimeout(() => this.watch(), 1000);
+  }
+
+  sealed(facts) {
+    this.state = "sealed";
+    this.bar.value = this.bar.max;
+    this.show("Sealed as ", true);
+    const link = Object.assign(document.createElement("a"), { href: facts.evidence_url, textContent: facts.exhibit, className: "link" });
+    this.part("text").append(link);
+    document.body.dispatchEvent(new Event("evidence-sealed"));
+  }
+}
+
+function queue(row) {
+  waiting.push(row);
+  next();
+}
+
+/** Start what waits; `left` has made room. */
+function next(left) {
+  if (left?.holds) {
+    left.holds = false;
+    working -= 1;
+  }
+  while (working < AT_ONCE && waiting.length > 0) {
+    const row = waiting.shift();
+    if (row.state !== "waiting") continue;
+    row.holds = true;
+    working += 1;
+    row.start();
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest?.("form[data-resumable]");
+  const files = [...(form?.querySelector("input[type=file]")?.files ?? [])];
+  if (!form || files.length === 0 || !document.getElementById("upload-row")) return;
+  event.preventDefault();
+  const said = { description: form.elements.description?.value ?? "", read: form.elements.read?.checked ? "1" : "0" };
+  for (const file of files) queue(new Row(form, file, said));
+  form.reset();
+  document.querySelector(`[data-uploads="${CSS.escape(form.dataset.resumable)}"]`)?.scrollIntoView({ block: "nearest" });
+});
+document.addEventListener("htmx:afterSettle", () => rows.forEach((row) => row.attach()));
