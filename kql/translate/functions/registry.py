@@ -16,6 +16,7 @@ from kql.sql import quote_text
 from kql.syntax.cursor import place
 from kql.syntax.literals import type_name
 from kql.syntax.tree import Call, Constant, Expression, Name, Pattern, Span
+from kql.translate import services
 from kql.translate.values import NUMBERS, Sql, dynamic_text, maybe_null, of_type
 from kql.types import KqlType
 
@@ -280,6 +281,9 @@ def way_round(name: str) -> str:
         return _WAYS_ROUND[name]
     if find("several", name) is not None:
         return f"It gives several columns: write extend (A, B) = {name}(Column), before this operator."
+    known = services.way_round(name)
+    if known is not None:
+        return known
     near = difflib.get_close_matches(name.lower(), [*REGISTRY["scalar"], *REGISTRY["window"]], 1, 0.8)
     if near:
         return f"Did you mean {near[0]}()?"

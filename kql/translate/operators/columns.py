@@ -87,7 +87,8 @@ def project(node: Project, rows: Rows, scope: Scope) -> Rows:
     cells = [term.sql for term in rows.order]
     for index, item in enumerate(node.items):
         own = item.names[0] if item.names else expression_name(item.value)
-        for name, value in parts.get(index) or [(own, compiler.value(item.value))]:
+        columns: Sequence[tuple[str | None, Sql]] = parts.get(index) or [(own, compiler.value(item.value))]
+        for name, value in columns:
             field = Field(namer.take(name), value.type, scope.translation.fresh(), value.nullable)
             cells.append(f"{value.text} AS {field.sql}")
             fields.append(field)
