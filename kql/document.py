@@ -20,6 +20,7 @@ _HEAD = Path(__file__).with_name("document_head.md")
 _KINDS: tuple[tuple[Kind, str], ...] = (
     ("scalar", "Scalar functions"),
     ("aggregate", "Aggregates"),
+    ("several", "Functions that give several columns"),
     ("window", "Functions that look at neighbouring rows"),
     ("plugin", "Plugins of evaluate"),
 )

@@ -26,7 +26,7 @@ from kql.syntax.tree import (
 )
 from kql.types import KqlType
 
-_ENTITIES = frozenset({"cluster", "database", "workspace", "app", "adx", "resource"})
+_ENTITIES = frozenset({"cluster", "database", "workspace", "app", "adx", "resource", "arg"})
 
 
 class FindingReader(ShapingReader):

@@ -353,6 +353,10 @@ class Compiler:
             return self._window(node, declared)
         raise self._unknown_function(node)
 
+    def bag_of(self, node: Call, declared: registry.Declaration) -> Sql:
+        """The bag of all that a function of several columns gives."""
+        return self._scalar(node, declared)
+
     def _unknown_function(self, node: Call) -> KqlError:
         if registry.find("aggregate", node.name) is not None:
             return KqlSchemaError(

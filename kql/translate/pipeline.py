@@ -27,7 +27,7 @@ from kql.syntax.tree import (
     Subquery,
     Union,
 )
-from kql.translate import conversions
+from kql.translate import conversions, services
 from kql.translate.arithmetic import arithmetic, compared
 from kql.translate.context import Scope, Tabular, UserFunction
 from kql.translate.expressions import Compiler
@@ -117,7 +117,7 @@ def _call(node: Call, scope: Scope) -> Rows:
     raise KqlUnsupported(
         f"There is no table function {node.name}() here.",
         **place(node.span),
-        hint="Define it with let, or run the query in the tenant.",
+        hint=services.way_round(node.name) or "Define it with let, or run the query in the tenant.",
     )
 
 

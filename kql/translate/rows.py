@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from kql.errors import KqlSchemaError
 from kql.syntax.cursor import place
 from kql.syntax.tree import NOWHERE, Span
+from kql.translate import services
 from kql.translate.values import Sql
 from kql.types import Column, KqlType
 
@@ -105,7 +106,8 @@ class UnknownTable(KqlSchemaError):
 
 def unknown_table(name: str, tables: Sequence[str], span: Span = NOWHERE) -> UnknownTable:
     """There is no such table; the nearest is named."""
-    return UnknownTable(f"There is no table {name} here.", **place(span), hint=_nearest(name, tables, "table"))
+    hint = services.way_round(name) or _nearest(name, tables, "table")
+    return UnknownTable(f"There is no table {name} here.", **place(span), hint=hint)
 
 
 def _nearest(name: str, known: Sequence[str], what: str) -> str:

@@ -277,6 +277,54 @@ def test_distinct_rows(tables: Tables) -> None:
     assert run("Events | project Ok | distinct * | summarize count()", *tables) == [(3,)]
 
 
+NULLS = """
+let T = datatable(k: long, t: datetime, v: string)
+[
+    1, datetime(2024-01-01), "a", 1, datetime(2024-01-03), "b", 1, datetime(null), "c",
+    2, datetime(null), "d", long(null), datetime(2024-01-02), "e", long(null), datetime(2024-01-01), "f"
+];
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("arg_max(t, *) by k", [(1, at(3), "b"), (2, None, "d"), (None, at(2), "e")]),
+        ("arg_min(t, v) by k", [(1, at(1), "a"), (2, None, "d"), (None, at(1), "f")]),
+        ("arg_max(t, *)", [(at(3), 1, "b")]),
+        ("arg_max(k, v) by d = startofday(t)", None),
+        ("arg_max(t, *) by big = k > 1", [(False, at(3), 1, "b"), (True, None, 2, "d"), (None, at(2), None, "e")]),
+    ],
+)
+def test_the_largest_row_is_the_same_beside_another_aggregate(call: str, expected: list[Any] | None) -> None:
+    alone = run(f"{NULLS} T | summarize {call} | sort by v asc")
+    aggregate, _, by = call.partition(" by ")
+    beside = run(
+        f"{NULLS} T | summarize {aggregate}, n = count() {f'by {by}' if by else ''} | project-away n | sort by v asc"
+    )
+    assert alone == beside
+    assert expected is None or sorted(alone, key=repr) == sorted(expected, key=repr)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "range x from 1 to 200 step 1 | extend r = rand()",
+        "range x from 1 to 200 step 1 | extend r = tostring(new_guid())",
+        "range x from 1 to 200 step 1 | sample 100 | extend r = x",
+        "range x from 1 to 200 step 1 | extend g = x % 3 | summarize r = take_any(x) by x2 = x",
+    ],
+)
+def test_rows_that_come_out_otherwise_each_time_are_read_once(source: str) -> None:
+    key = "x2" if "x2" in source else "x"
+    assert one(f"{source} | summarize arg_max(r, *) by g = {key} % 3 | count") == (3,)
+
+
+def test_the_largest_row_of_no_rows() -> None:
+    assert run("print x = 1, y = 2 | where x > 1 | summarize arg_max(x, *)") == [(None, None)]
+    assert run("print x = 1, y = 2 | where x > 1 | summarize arg_max(x, *) by y") == []
+
+
 def test_arg_max_of_all_columns(tables: Tables) -> None:
     rows = run("Events | summarize arg_max(Timestamp, *) by Ok | project Ok, Id | sort by Id asc", *tables)
     assert rows == [(False, 2), (None, 3), (True, 4)]

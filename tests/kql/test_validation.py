@@ -88,3 +88,69 @@ def test_a_pattern_stands_for_the_catalogue() -> None:
     found = used_tables("union Device*, SecurityEvent | take 1")
     assert {"DeviceEvents", "DeviceProcessEvents", "SecurityEvent"} <= found
     assert "AlertInfo" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("_GetWatchlist('Admins') | take 1", "upload its CSV"),
+        ("DeviceEvents | join (_GetWatchlist('Admins')) on DeviceName", "upload its CSV"),
+        ("_Im_Dns(starttime=ago(1d))", "DnsEvents"),
+        ("imProcessCreate | take 1", "DeviceProcessEvents"),
+        ("union imFileEvent, vimFileEventMicrosoft365D", "DeviceFileEvents"),
+        ("_ASim_Authentication", "SigninLogs"),
+        ("DeviceInfo | invoke SeenBy()", "Defender knows"),
+        ("DeviceInfo | where SeenBy() has 'x'", "Defender knows"),
+        ("AssignedIPAddresses('ws1')", "DeviceNetworkInfo"),
+        ("workspace('other').SigninLogs", "SigninLogs alone"),
+        ("app('other').requests | take 1", "requests alone"),
+        ("cluster('c').database('d').T", "T alone"),
+        ("database('d').T | take 1", "T alone"),
+        ("union workspace('other').SigninLogs, SigninLogs", "SigninLogs alone"),
+        ("arg('').Resources", "Resources alone"),
+        ("Image | take 1", "There is:"),
+    ],
+)
+def test_what_lives_in_a_tenant_has_a_way_round(text: str, hint: str) -> None:
+    (found,) = validate(text, TABLES)
+    assert found.severity == "error"
+    assert hint in found.hint
+
+
+def test_a_watchlist_may_be_a_table_of_the_case() -> None:
+    text = "let _GetWatchlist = (Name: string) { table(Name) }; _GetWatchlist('SigninLogs') | project UserPrincipalName"
+    assert validate(text, TABLES) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "union * | where TimeGenerated > ago(1d) | take 1",
+        "union withsource=T * | where AccountName has 'x' | extend n = strlen(AccountName) | summarize count() by T",
+        "search 'x' | project-away A*",
+        "find where AccountName == 'x' project AccountName, pack(*)",
+    ],
+)
+def test_a_pattern_over_all_tables_is_checked_over_few_columns(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = []
+    monkeypatch.setattr("kql.validation.sandbox", lambda **_: _Bound(longest))
+    assert validate(text, TABLES) == ()
+    assert max(longest) < 250_000
+
+
+class _Bound:
+    """A connection that notes how long what it is told to bind is."""
+
+    def __init__(self, lengths: list[int]) -> None:
+        self._lengths = lengths
+
+    def execute(self, sql: str) -> None:
+        self._lengths.append(len(sql))
+
+    def close(self) -> None:
+        self._lengths.append(0)
+
+
+def test_a_fault_in_a_pattern_over_all_tables_is_found() -> None:
+    (found,) = validate("union * | where strlen(AccountName, 2) > 1", TABLES)
+    assert found.message.startswith("strlen() takes 1 argument")

@@ -16,6 +16,7 @@ from kql.sql import quote_text
 from kql.syntax.cursor import place
 from kql.syntax.literals import type_name
 from kql.syntax.tree import Call, Constant, Expression, Name, Pattern, Span
+from kql.translate import services
 from kql.translate.values import NUMBERS, Sql, dynamic_text, maybe_null, of_type
 from kql.types import KqlType
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 PAGES = "https://learn.microsoft.com/en-us/kusto/query/"
 
-Kind = Literal["scalar", "aggregate", "window", "plugin"]
+Kind = Literal["scalar", "aggregate", "window", "plugin", "several"]
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,29 @@ class Declaration:
     most: int
     page: str
     note: str
+    parts: tuple[tuple[str, KqlType], ...] = ()
+    """Of a function that gives several columns: what each is called and its type."""
 
 
-REGISTRY: dict[Kind, dict[str, Declaration]] = {"scalar": {}, "aggregate": {}, "window": {}, "plugin": {}}
+REGISTRY: dict[Kind, dict[str, Declaration]] = {
+    "scalar": {}, "aggregate": {}, "window": {}, "plugin": {}, "several": {},
+}  # fmt: skip
 
 
 def _declare(
-    kind: Kind, names: str, least: int, most: int | None, page: str, note: str
+    kind: Kind,
+    names: str,
+    least: int,
+    most: int | None,
+    page: str,
+    note: str,
+    parts: tuple[tuple[str, KqlType], ...] = (),
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def register(build: Callable[..., Any]) -> Callable[..., Any]:
         for name in names.split():
             where = page or f"{name.replace('_', '-')}-{'aggregation-function' if kind == 'aggregate' else 'function'}"
-            REGISTRY[kind][name] = Declaration(name, kind, build, least, least if most is None else most, where, note)
+            upper = least if most is None else most
+            REGISTRY[kind][name] = Declaration(name, kind, build, least, upper, where, note, parts)
         return build
 
     return register
@@ -78,6 +90,13 @@ def window(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare a function that looks at neighbouring rows; ``Invocation.over`` knows their order."""
     return _declare("window", names, least, most, page, note)
+
+
+def several(
+    name: str, parts: tuple[tuple[str, KqlType], ...], least: int, most: int | None = None, *, note: str = ""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a function that gives several columns; the builder returns a bag of all of them."""
+    return _declare("several", name, least, most, "", note, parts)
 
 
 def plugin(names: str, *, page: str = "", note: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -260,6 +279,11 @@ def way_round(name: str) -> str:
     """What to do where a function is not run here: the near name, or the known way."""
     if name in _WAYS_ROUND:
         return _WAYS_ROUND[name]
+    if find("several", name) is not None:
+        return f"It gives several columns: write extend (A, B) = {name}(Column), before this operator."
+    known = services.way_round(name)
+    if known is not None:
+        return known
     near = difflib.get_close_matches(name.lower(), [*REGISTRY["scalar"], *REGISTRY["window"]], 1, 0.8)
     if near:
         return f"Did you mean {near[0]}()?"

@@ -24,8 +24,10 @@ from kql.translate.context import Scope
 from kql.translate.expressions import Compiler
 from kql.translate.naming import Namer, expression_name, spelled
 from kql.translate.operators.registry import operator
+from kql.translate.operators.several import unpacked
 from kql.translate.operators.windows import completed, looks_beside, prepared
 from kql.translate.rows import Field, Rows
+from kql.translate.values import Sql
 
 
 @operator(Extend, "extend")
@@ -37,25 +39,30 @@ def extend(node: Extend, rows: Rows, scope: Scope) -> Rows:
 def extended(items: Sequence[Named], rows: Rows, scope: Scope, operator_name: str) -> Rows:
     """The rows with some columns computed; all of them see the rows as they were."""
     spelled([item for item in items if item.names], operator_name)
+    rows, parts = unpacked(items, rows, scope, rest=False)
     rows, over = prepared(rows, scope, [item.value for item in items])
     compiler = Compiler(scope, rows, over=over)
     namer = Namer(skip=[field.name for field in rows.fields])
     fields = list(rows.fields)
     cells: list[str] = []
     named: set[str] = set()
-    for item in items:
-        value = compiler.value(item.value)
-        name = item.names[0] if item.names else expression_name(item.value) or namer.positional()
-        if name in named:
-            raise KqlSchemaError(
-                f"{operator_name} names two columns {name}.", **place(item.span), hint="Give one another name."
-            )
-        named.add(name)
-        field = Field(name, value.type, scope.translation.fresh(), value.nullable)
-        cells.append(f"{value.text} AS {field.sql}")
-        put(fields, field)
+    for index, item in enumerate(items):
+        for name, value in parts.get(index) or [_single(item, compiler, namer)]:
+            if name in named:
+                raise KqlSchemaError(
+                    f"{operator_name} names two columns {name}.", **place(item.span), hint="Give one another name."
+                )
+            named.add(name)
+            field = Field(name, value.type, scope.translation.fresh(), value.nullable)
+            cells.append(f"{value.text} AS {field.sql}")
+            put(fields, field)
     rows = completed(rows, over)
     return replace(rows, sql=f"SELECT *, {', '.join(cells)} FROM ({rows.sql})", fields=tuple(fields))
+
+
+def _single(item: Named, compiler: Compiler, namer: Namer) -> tuple[str, Sql]:
+    value = compiler.value(item.value)
+    return item.names[0] if item.names else expression_name(item.value) or namer.positional(), value
 
 
 def put(fields: list[Field], field: Field) -> None:
@@ -72,17 +79,19 @@ def project(node: Project, rows: Rows, scope: Scope) -> Rows:
     """The columns named, and no others."""
     if looks_beside([item.value for item in node.items]):
         _need_names(node.items)
+    rows, parts = unpacked(node.items, rows, scope, rest=True)
     rows, over = prepared(rows, scope, [item.value for item in node.items])
     compiler = Compiler(scope, rows, over=over)
     namer = Namer(spelled(node.items, "project"))
     fields: list[Field] = []
     cells = [term.sql for term in rows.order]
-    for item in node.items:
-        value = compiler.value(item.value)
-        name = namer.take(item.names[0] if item.names else expression_name(item.value))
-        field = Field(name, value.type, scope.translation.fresh(), value.nullable)
-        cells.append(f"{value.text} AS {field.sql}")
-        fields.append(field)
+    for index, item in enumerate(node.items):
+        own = item.names[0] if item.names else expression_name(item.value)
+        columns: Sequence[tuple[str | None, Sql]] = parts.get(index) or [(own, compiler.value(item.value))]
+        for name, value in columns:
+            field = Field(namer.take(name), value.type, scope.translation.fresh(), value.nullable)
+            cells.append(f"{value.text} AS {field.sql}")
+            fields.append(field)
     rows = completed(rows, over)
     return replace(rows, sql=f"SELECT {', '.join(dict.fromkeys(cells))} FROM ({rows.sql})", fields=tuple(fields))
 

@@ -5,6 +5,7 @@ https://learn.microsoft.com/en-us/kusto/query/summarize-operator
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,7 @@ class Group:
     cells: list[str] = field(default_factory=list)
     fields: list[tuple[Field, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    by: list[Sql] = field(default_factory=list)
 
     def add(self, base: str | None, value: Sql, cell: str | None = None) -> None:
         """A column; ``cell`` is what is computed in the grouped SELECT, where the column is only a part of it."""
@@ -78,6 +80,7 @@ def grouped(aggregates: Sequence[Named], by: Sequence[Named], rows: Rows, scope:
             )
         name = item.names[0] if item.names else expression_name(item.value)
         group.keys.append(name or "")
+        group.by.append(value)
         group.add(name, value)
     keys = len(group.cells)
     for item in aggregates:
@@ -85,7 +88,8 @@ def grouped(aggregates: Sequence[Named], by: Sequence[Named], rows: Rows, scope:
     if not group.cells:
         raise KqlUnsupported("There is nothing to summarize.", hint="Name an aggregate, as in summarize count().")
     by_sql = f" GROUP BY {', '.join(str(index + 1) for index in range(keys))}" if keys else ""
-    inner = f"SELECT {', '.join(group.cells)} FROM ({rows.sql}){by_sql}"
+    source = _narrowed(aggregates, group, keys)
+    inner = f"SELECT {', '.join(group.cells)} FROM ({source}){by_sql}"
     outer = ", ".join(f"{text} AS {column.sql}" for column, text in group.fields)
     return Rows(f"SELECT {outer} FROM ({inner})", tuple(column for column, _ in group.fields))
 
@@ -140,6 +144,41 @@ def _extreme(call: Call, item: Named, group: Group) -> None:
     for index, (name, value) in enumerate(picked):
         cell = Sql(f"{whole}.v{index}", value.type, True)
         group.add(_taken(names) or name, _whole(cell), whole)
+
+
+_NOT_TWICE = re.compile(
+    r"\b(?:random|uuid|limit|sample|over|join|lateral|group|distinct|unnest|any_value|shared\d+|read_(?!parquet)\w+)\b",
+    re.IGNORECASE,
+)
+"""In SQL: what may come out otherwise when it is computed a second time, or cost as much again."""
+_DEAR = re.compile(r"regexp|json|contains|list_|lower\(")
+"""In a condition: what costs more than looking at a column."""
+
+
+def _narrowed(aggregates: Sequence[Named], group: Group, keys: int) -> str:
+    """The rows to summarize: for one ``arg_max`` or ``arg_min`` alone, only those that have their group's largest key.
+
+    Whole rows are read for these only. A comparison by ``=``, unlike one that takes nulls for equal, lets DuckDB pass
+    over most of a file; so rows with a null come beside. Rows that are dear to compute, or might come out otherwise,
+    are read once.
+    """
+    rows, translation = group.rows, group.scope.translation
+    call = aggregates[0].value if len(aggregates) == 1 else None
+    if not isinstance(call, Call) or call.name.lower() not in _EXTREMES or len(group.cells) < keys + 2:
+        return rows.sql
+    if translation.correlated or _NOT_TWICE.search(rows.sql) or (" WHERE " in rows.sql and _DEAR.search(rows.sql)):
+        return rows.sql
+    compiler = Compiler(group.scope, rows)
+    key = compiler.value(call.arguments[0].value)
+    values = [*group.by, key]
+    names = [translation.fresh("n") for _ in values]
+    texts = [*(value.text for value in group.by), f"{_EXTREMES[call.name.lower()]}({key.text})"]
+    cells = ", ".join(f"{text} AS {name}" for text, name in zip(texts, names, strict=True))
+    by = f" GROUP BY {', '.join(str(index + 1) for index in range(keys))}" if keys else ""
+    same = " AND ".join(f"{value.text} = {name}" for value, name in zip(values, names, strict=True))
+    found = f"SELECT * FROM ({rows.sql}) SEMI JOIN (SELECT {cells} FROM ({rows.sql}){by}) ON {same}"
+    nulls = [f"{value.text} IS NULL" for value in values if value.nullable]
+    return f"{found} UNION ALL SELECT * FROM ({rows.sql}) WHERE {' OR '.join(nulls)}" if nulls else found
 
 
 def _found(which: str, box: str, key: Sql) -> str:

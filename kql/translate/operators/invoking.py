@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from kql.errors import KqlSchemaError, KqlUnsupported
 from kql.syntax.cursor import place
 from kql.syntax.tree import Call, Constant, Expression, Invoke, Name
-from kql.translate import pipeline
+from kql.translate import pipeline, services
 from kql.translate.context import Scope, TableSource
 from kql.translate.expressions import Compiler
 from kql.translate.operators.registry import operator
@@ -37,7 +37,7 @@ def invoke(node: Invoke, rows: Rows, scope: Scope) -> Rows:
     raise KqlUnsupported(
         f"There is no function {node.call.name}() here.",
         **place(node.call.span),
-        hint="Define it with let, with a parameter T:(*).",
+        hint=services.way_round(node.call.name) or "Define it with let, with a parameter T:(*).",
     )
 
 

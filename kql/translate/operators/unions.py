@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from kql.errors import KqlSchemaError
-from kql.sql import quote_text
+from kql.sql import SQL_TYPES, quote_text
 from kql.syntax.cursor import place
 from kql.syntax.tree import Name, Pattern, Pipeline, Union
 from kql.translate.context import Scope
 from kql.translate.operators.registry import operator
 from kql.translate.rows import Field, Rows, UnknownTable, unknown_table
 from kql.translate.values import null
+
+_MISSING = {kind: null(kind).text for kind in SQL_TYPES}
+"""What stands for a column that a branch lacks."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,10 @@ def _columns(branches: Sequence[Branch], node: Union) -> dict[str, tuple[str, st
 
 def _arm(branch: Branch, columns: dict[str, tuple[str, str]], fields: Sequence[Field], label: Field | None) -> str:
     cells = [f"{quote_text(branch.label)} AS {label.sql}"] if label else []
+    present: dict[tuple[str, str], str] = {
+        (field.name, field.type): field.sql for field in reversed(branch.rows.fields)
+    }
     for field, (name, kind) in zip(fields, columns.values(), strict=True):
-        own = branch.rows.find(name)
-        text = own.sql if own is not None and own.type == kind else null(field.type).text
+        text = present.get((name, kind)) or _MISSING[field.type]
         cells.append(f"{text} AS {field.sql}")
     return f"SELECT {', '.join(cells) or '1'} FROM ({branch.rows.sql})"
