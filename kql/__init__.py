@@ -3,11 +3,12 @@
 ``docs/kql.md`` says what is supported and what differs from Microsoft's services.
 """
 
-from kql.engine import Limits, QueryResult, query
+from kql.engine import Limits, QueryResult, query, wanted_profiles
 from kql.errors import (
     KqlCancelled,
     KqlDataError,
     KqlError,
+    KqlFeedRefused,
     KqlInternalError,
     KqlResourceError,
     KqlSchemaError,
@@ -17,6 +18,8 @@ from kql.errors import (
 )
 from kql.literals import TypedValue, list_literal, literal, prelude
 from kql.schema import Schema
+from kql.supplies import PROFILE_COLUMNS, Supplies, Wanted
+from kql.syntax.outside import FeedUse, Needs, needs
 from kql.tables import ParquetInfo, Table, read_columns, write_parquet
 from kql.types import Column, KqlType, decode_row, encode_row
 from kql.validation import Diagnostic, used_tables, validate
@@ -26,11 +29,14 @@ ENGINE = "1"
 
 __all__ = [
     "ENGINE",
+    "PROFILE_COLUMNS",
     "Column",
     "Diagnostic",
+    "FeedUse",
     "KqlCancelled",
     "KqlDataError",
     "KqlError",
+    "KqlFeedRefused",
     "KqlInternalError",
     "KqlResourceError",
     "KqlSchemaError",
@@ -39,19 +45,24 @@ __all__ = [
     "KqlType",
     "KqlUnsupported",
     "Limits",
+    "Needs",
     "ParquetInfo",
     "QueryResult",
     "Schema",
+    "Supplies",
     "Table",
     "TypedValue",
+    "Wanted",
     "decode_row",
     "encode_row",
     "list_literal",
     "literal",
+    "needs",
     "prelude",
     "query",
     "read_columns",
     "used_tables",
     "validate",
+    "wanted_profiles",
     "write_parquet",
 ]

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, Self
 
 from kql.errors import ERRORS, KqlError, KqlInternalError, KqlResourceError, KqlUnsupported
 from kql.process import Child
+from kql.supplies import NOTHING, Supplies, Wanted
 from kql.syntax.tokens import MAX_TEXT
 from kql.tables import Table
 from kql.types import Column, KqlType, Value
@@ -109,26 +110,55 @@ def query(
     now: datetime | None = None,
     cancel: threading.Event | None = None,
     prelude: str = "",
+    supplies: Supplies = NOTHING,
 ) -> QueryResult:
     """Run a query and return when its first rows are there.
 
     ``now`` pins now() and ago(). Setting ``cancel`` ends the query, whatever it is doing. ``prelude`` is put before
-    the text (see ``kql.literals``); the places in errors are those in ``text``. Raises KqlError: syntax, schema,
-    unsupported construct, time, memory, cancellation.
+    the text (see ``kql.literals``); the places in errors are those in ``text``. ``supplies``: what it may read beside
+    the tables. Raises KqlError: syntax, schema, unsupported construct, time, memory, cancellation.
     """
     limits = limits or Limits()
     _check_text(prelude + text)
-    request = request_json(join_prelude(prelude, text), tables, limits, now)
+    request = request_json(join_prelude(prelude, text), tables, limits, now, supplies)
     child = Child(request, seconds=limits.seconds, cancel=cancel, longest=2 * limits.bytes + 64 * 2**20)
+    return QueryResult(child, _first(child, prelude)["header"])
+
+
+def wanted_profiles(
+    text: str,
+    tables: Iterable[Table],
+    *,
+    limits: Limits | None = None,
+    now: datetime | None = None,
+    cancel: threading.Event | None = None,
+    prelude: str = "",
+    supplies: Supplies = NOTHING,
+) -> tuple[Wanted, ...]:
+    """The files that a query's FileProfile() calls ask about, in a child process of its own; nothing else is answered.
+
+    A call that stands after a filter on what an earlier one adds is asked by what ``supplies.profiles`` knows: ask
+    again when more is known. Parameters and errors are those of ``query``.
+    """
+    limits = limits or Limits()
+    _check_text(prelude + text)
+    request = request_json(join_prelude(prelude, text), tables, limits, now, supplies) | {"want": True}
+    child = Child(request, seconds=limits.seconds, cancel=cancel, longest=64 * 2**20)
+    found = _first(child, prelude)["wanted"]
+    child.close()
+    return tuple(Wanted(column, tuple(hashes), total) for column, hashes, total in found)
+
+
+def _first(child: Child, prelude: str) -> Mapping[str, Any]:
+    """The first message; where it is an error, or none comes, the child is gone."""
     try:
-        header = _checked(child.receive())["header"]
+        return _checked(child.receive())
     except KqlError as error:
         child.close()
         raise shifted(error, prelude) from error.__cause__
     except BaseException:
         child.close()
         raise
-    return QueryResult(child, header)
 
 
 def join_prelude(prelude: str, text: str) -> str:
@@ -154,13 +184,21 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def request_json(text: str, tables: Iterable[Table], limits: Limits, now: datetime | None) -> dict[str, Json]:
+def request_json(
+    text: str, tables: Iterable[Table], limits: Limits, now: datetime | None, supplies: Supplies = NOTHING
+) -> dict[str, Json]:
     """The request as the child reads it."""
     return {
         "text": text,
         "tables": [_table_json(table) for table in tables],
         "limits": asdict(limits),
         "now": None if now is None else _aware(now).isoformat(),
+        "supplies": {
+            "feeds": {key: _table_json(table) for key, table in supplies.feeds.items()},
+            "refused": dict(supplies.refused),
+            "profiles": None if supplies.profiles is None else _table_json(supplies.profiles),
+            "places": None if supplies.places is None else str(supplies.places.resolve()),
+        },
     }
 
 

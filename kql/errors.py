@@ -18,6 +18,7 @@ class KqlError(Exception):
 
     ``line`` and ``column`` are 1-based in the text as the person wrote it, None where no single place is at fault.
     ``hint`` says what to do; ``detail`` keeps the original message of the engine beneath, for logs.
+    ``subject``: what it is about, where that is something that can be changed.
     """
 
     code = "kql"
@@ -31,6 +32,7 @@ class KqlError(Exception):
         length: int = 1,
         hint: str = "",
         detail: str = "",
+        subject: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -39,6 +41,7 @@ class KqlError(Exception):
         self.length = max(length, 1)
         self.hint = hint
         self.detail = detail
+        self.subject = subject
 
     def __str__(self) -> str:
         where = f"line {self.line}, column {self.column}: " if self.line is not None else ""
@@ -55,6 +58,12 @@ class KqlUnsupported(KqlError):
     """Valid KQL that this engine does not run; the hint names a way round. Never answered by approximation."""
 
     code = "kql.unsupported"
+
+
+class KqlFeedRefused(KqlUnsupported):
+    """``externaldata`` of an address that is not read here; ``subject`` is the address."""
+
+    code = "kql.feed"
 
 
 class KqlShapeUnknown(KqlUnsupported):
@@ -102,7 +111,7 @@ class KqlInternalError(KqlError):
 ERRORS: dict[str, type[KqlError]] = {
     cls.code: cls
     for cls in (
-        KqlError, KqlSyntaxError, KqlUnsupported, KqlShapeUnknown, KqlSchemaError, KqlDataError,
+        KqlError, KqlSyntaxError, KqlUnsupported, KqlFeedRefused, KqlShapeUnknown, KqlSchemaError, KqlDataError,
         KqlTimeout, KqlCancelled, KqlResourceError, KqlInternalError,
     )
 }  # fmt: skip

@@ -12,16 +12,18 @@ import duckdb
 
 from kql.engine import join_prelude, shifted
 from kql.errors import KqlError, KqlShapeUnknown
+from kql.places import Unlooked
 from kql.problems import from_duckdb
 from kql.schema import Schema, exposed
 from kql.sql import sandbox
+from kql.supplies import NOTHING, Supplies
 from kql.syntax.names import tables_in
 from kql.syntax.parser import parse
 from kql.syntax.tokens import names_in
 from kql.syntax.tree import Query
 from kql.tables import Table, empty_relation, read_columns
 from kql.translate.context import TableSource
-from kql.translate.query import translate
+from kql.translate.query import Given, translate
 from kql.types import Column
 
 _MEMORY_MB = 256
@@ -41,17 +43,21 @@ class Diagnostic:
     code: str
     message: str
     hint: str
+    subject: str = ""
+    """The address that ``externaldata`` may not read, where that is it."""
 
 
-def validate(text: str, tables: Iterable[Table] | Schema, *, prelude: str = "") -> tuple[Diagnostic, ...]:
+def validate(
+    text: str, tables: Iterable[Table] | Schema, *, prelude: str = "", supplies: Supplies = NOTHING
+) -> tuple[Diagnostic, ...]:
     """What stands in the way of running this query over these tables (or over tables of this schema); () is nothing.
 
     Nothing is run and no row is read: the query is translated and bound to empty tables. The first fault ends the
     check; where columns are made from the data, a warning says that no more can be known. That the branches of a union
-    agree in their types is only seen when it runs.
+    agree in their types is only seen when it runs. Of ``supplies`` too, only the columns count.
     """
     try:
-        _check(join_prelude(prelude, text), schema_of(tables))
+        _check(join_prelude(prelude, text), schema_of(tables), supplies)
     except KqlError as error:
         return (_diagnostic(shifted(error, prelude)),)
     return ()
@@ -89,12 +95,13 @@ def _columns_of(table: Table) -> tuple[Column, ...]:
     return read_columns(table.paths[0]) if table.paths and table.format == "parquet" else ()
 
 
-def _check(text: str, schema: Mapping[str, Sequence[Column]]) -> None:
+def _check(text: str, schema: Mapping[str, Sequence[Column]], supplies: Supplies) -> None:
     tree, words = parse(text), names_in(text)
     sources = {name: exposed(empty_relation(columns), words) for name, columns in schema.items() if columns}
-    sql = translate(tree, sources).sql
+    given = _without_rows(supplies)
+    sql = translate(tree, sources, given=given).sql
     if len(sql) > _LONG:
-        sql = _narrower(tree, sources, words) or sql
+        sql = _narrower(tree, sources, words, given) or sql
     connection = sandbox(memory_mb=_MEMORY_MB, threads=1)
     try:
         connection.execute(f"EXPLAIN {sql}")
@@ -104,7 +111,7 @@ def _check(text: str, schema: Mapping[str, Sequence[Column]]) -> None:
         connection.close()
 
 
-def _narrower(tree: Query, sources: Mapping[str, TableSource], words: frozenset[str]) -> str | None:
+def _narrower(tree: Query, sources: Mapping[str, TableSource], words: frozenset[str], given: Given) -> str | None:
     """The same query over tables of few columns: those it names, and the first of each; None where it needs more.
 
     A pattern over a whole catalogue is a megabyte of SQL, and takes DuckDB seconds to bind. What is wrong with the
@@ -116,9 +123,23 @@ def _narrower(tree: Query, sources: Mapping[str, TableSource], words: frozenset[
         kept = [pair for index, pair in enumerate(pairs) if index < _KEPT or pair[0].name in words]
         narrow[name] = replace(source, columns=tuple(c for c, _ in kept), stored=tuple(s for _, s in kept))
     try:
-        return translate(tree, narrow).sql
+        return translate(tree, narrow, given=given).sql
     except KqlError:
         return None
+
+
+def _without_rows(supplies: Supplies) -> Given:
+    return Given(
+        feeds={key: _empty(table) for key, table in supplies.feeds.items()},
+        refused=supplies.refused,
+        profiles=_empty(supplies.profiles) if supplies.profiles is not None else None,
+        places=Unlooked() if supplies.places is not None else None,
+    )
+
+
+def _empty(table: Table) -> TableSource:
+    relation = empty_relation(table.columns or _columns_of(table))
+    return TableSource(relation.columns, relation.sql, relation.stored)
 
 
 def _diagnostic(error: KqlError) -> Diagnostic:
@@ -130,4 +151,5 @@ def _diagnostic(error: KqlError) -> Diagnostic:
         code=error.code,
         message=error.message,
         hint=error.hint,
+        subject=error.subject,
     )

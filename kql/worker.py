@@ -1,7 +1,8 @@
 """The child process in which a query runs: ``python -m kql.worker``, one query, then it ends.
 
 Protocol: one JSON line on stdin (the request, see ``kql.engine``), then JSON lines on stdout: ``{"header": …}`` once
-the query runs, ``{"rows": [[…], …]}`` in batches, ``{"end": …}``; or ``{"error": …}`` at any time. Datetimes and
+the query runs, ``{"rows": [[…], …]}`` in batches, ``{"end": …}``; or ``{"error": …}`` at any time. A request
+that says ``want`` is answered by ``{"wanted": …}`` alone. Datetimes and
 timespans travel as microseconds, dynamic values and decimals as text. The end of stdin ends the process.
 """
 
@@ -17,6 +18,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,13 +26,15 @@ from typing import Any, BinaryIO, cast
 import duckdb
 
 from kql.errors import KqlError, KqlInternalError, KqlResourceError, KqlSchemaError
+from kql.places import Places
 from kql.problems import from_duckdb
 from kql.schema import exposed
 from kql.sql import sandbox
 from kql.syntax.parser import parse
 from kql.syntax.tokens import names_in
 from kql.tables import Relation, Table, relation
-from kql.translate.query import Translated, translate
+from kql.translate.context import TableSource
+from kql.translate.query import Given, Translated, translate
 from kql.types import Column, KqlType
 
 _PR_SET_PDEATHSIG = 1
@@ -132,16 +136,74 @@ def answer(request: Mapping[str, Any], out: BinaryIO) -> None:
     """Run a request's query and write its messages; raises KqlError instead of the message about one."""
     limits = request["limits"]
     tables = [_table(each) for each in request["tables"]]
-    paths = {path for table in tables for path in table.paths}
+    beside = _beside(request.get("supplies") or {})
+    paths = {path for table in (*tables, *beside.tables) for path in table.paths}
     connection = sandbox(memory_mb=limits["memory_mb"], threads=limits["threads"], paths=paths)
     tree, words = parse(request["text"]), names_in(request["text"])
     sources = {table.name: exposed(_opened(connection, table), words, listed=table.wildcard) for table in tables}
     now = datetime.fromisoformat(request["now"]) if request["now"] else None
+    wanted: dict[str, list[Any]] | None = {} if request.get("want") else None
+    given = _given(connection, beside, wanted)
+
+    def peek(sql: str) -> list[tuple[Any, ...]]:
+        return list(connection.execute(sql).fetchmany(_PEEKED_ROWS))
+
     try:
-        translated = translate(tree, sources, now, peek=lambda sql: connection.execute(sql).fetchmany(_PEEKED_ROWS))
+        translated = translate(tree, sources, now, peek=peek, given=given)
+        if wanted is not None:
+            _send(out, {"wanted": [[column, *found] for column, found in wanted.items()]})
+            return
         _send_result(connection, _final(translated), translated, limits, out)
     except duckdb.Error as error:
         raise from_duckdb(error) from error
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What a request gives beside its tables."""
+
+    feeds: Mapping[str, Table]
+    refused: Mapping[str, str]
+    profiles: Table | None
+    places: Path | None
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return (*self.feeds.values(), *([self.profiles] if self.profiles else []))
+
+
+def _beside(request: Mapping[str, Any]) -> _Beside:
+    profiles, places = request.get("profiles"), request.get("places")
+    return _Beside(
+        {key: _table(each) for key, each in request.get("feeds", {}).items()},
+        request.get("refused", {}),
+        _table(profiles) if profiles else None,
+        Path(places) if places else None,
+    )
+
+
+def _given(connection: duckdb.DuckDBPyConnection, beside: _Beside, wanted: dict[str, list[Any]] | None) -> Given:
+    """What the translator is given. ``wanted`` takes, by SHA1 and SHA256, hashes and how many there are."""
+
+    def want(column: str, sql: str, limit: int) -> None:
+        assert wanted is not None
+        hashes = {row[0] for row in connection.execute(f"{sql} ORDER BY h LIMIT {limit}").fetchall()}
+        row = connection.execute(f"SELECT count(*) FROM ({sql})").fetchone()
+        known = wanted.setdefault(column, [[], 0])
+        known[0] = sorted(hashes | set(known[0]))
+        known[1] = max(known[1], int(row[0]) if row else 0, len(known[0]))
+
+    return Given(
+        feeds={key: _source(_opened(connection, table)) for key, table in beside.feeds.items()},
+        refused=beside.refused,
+        profiles=_source(_opened(connection, beside.profiles)) if beside.profiles else None,
+        want=want if wanted is not None else None,
+        places=Places(beside.places, connection) if beside.places else None,
+    )
+
+
+def _source(relation: Relation) -> TableSource:
+    return TableSource(relation.columns, relation.sql, relation.stored)
 
 
 def _table(request: Mapping[str, Any]) -> Table:
@@ -237,6 +299,7 @@ def _error(error: KqlError) -> dict[str, Any]:
         "length": error.length,
         "hint": error.hint,
         "detail": error.detail[:4000],
+        "subject": error.subject,
     }
 
 

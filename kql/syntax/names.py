@@ -80,7 +80,7 @@ def _free(node: Name | Pattern, bound: frozenset[str]) -> Iterator[str]:
 
 def _spelled(query: Query) -> Iterator[str]:
     """The tables of ``table("Name")``, the name also bound by ``let`` or given to a function of the query's own."""
-    nodes = list(_nodes(query))
+    nodes = list(nodes_in(query))
     lets = [node for node in nodes if isinstance(node, Let)]
     texts = {let.name: let.value for let in lets}
     functions = {let.name: let.value for let in lets if isinstance(let.value, Function)}
@@ -99,7 +99,7 @@ def _spelled(query: Query) -> Iterator[str]:
 
 def _asked(function: Function) -> set[str]:
     """The parameters of a function that name tables in it."""
-    calls = [node for node in _nodes(function.body) if isinstance(node, Call) and node.name == "table"]
+    calls = [node for node in nodes_in(function.body) if isinstance(node, Call) and node.name == "table"]
     return {each.value.text for call in calls for each in call.arguments[:1] if isinstance(each.value, Name)}
 
 
@@ -113,12 +113,12 @@ def _given(call: Call, function: Function, asked: set[str]) -> Iterator[Node]:
             yield value
 
 
-def _nodes(node: object) -> Iterator[Node]:
+def nodes_in(node: object) -> Iterator[Node]:
     """A node and all beneath it."""
     if isinstance(node, tuple | list):
         for item in node:
-            yield from _nodes(item)
+            yield from nodes_in(item)
     elif isinstance(node, Node):
         yield node
         for field in fields(node):
-            yield from _nodes(getattr(node, field.name))
+            yield from nodes_in(getattr(node, field.name))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import duckdb
 
@@ -56,6 +56,14 @@ class UserFunction:
     scope: Scope
 
 
+class PlaceBook(Protocol):
+    """Where addresses are: one by one, or all that a SELECT gives, as the name of a table of ``ip`` and ``bag``."""
+
+    def of(self, address: str) -> dict[str, Any] | None: ...
+
+    def table(self, addresses: str) -> str: ...
+
+
 Binding: TypeAlias = Scalar | Tabular | UserFunction
 
 
@@ -73,10 +81,16 @@ class Translation:
     render: dict[str, Any] | None = None
     named: dict[str, Rows] = field(default_factory=dict)
     """What ``as`` has given a name."""
-    feeds: Mapping[tuple[str, ...], TableSource] = field(default_factory=dict)
-    """What ``externaldata`` may read: a table of texts for each list of addresses that was fetched."""
+    feeds: Mapping[str, TableSource] = field(default_factory=dict)
+    """What ``externaldata`` may read: a table for each that was fetched, by ``outside.feed_key``."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Addresses that ``externaldata`` does not read, and why."""
     profiles: TableSource | None = None
     """What is known of files by their hashes, for ``FileProfile``: its columns, SHA1 and SHA256 among them."""
+    want: Callable[[str, str, int], None] | None = None
+    """Told of the hashes that ``FileProfile`` asks about: SHA1 or SHA256, a SELECT of them, and the call's limit."""
+    places: PlaceBook | None = None
+    """For ``geo_info_from_ip_address``."""
     peek: Callable[[str], list[tuple[Any, ...]]] | None = None
     """Runs a SELECT over the tables while the query is translated; None where there is no data."""
     peeked: bool = False
@@ -100,12 +114,7 @@ class Translation:
 
     def look(self, sql: str, what: str, span: Span = NOWHERE) -> list[tuple[Any, ...]]:
         """What a SELECT gives now. Raises KqlShapeUnknown where there is no data to look at."""
-        if any(outer in sql for outer in self.correlated):
-            raise KqlUnsupported(
-                f"{what} cannot stand within mv-apply or partition.",
-                **place(span),
-                hint="Say its columns, as in : (Name: string).",
-            )
+        whole = self.standalone(sql, what, span, "Say its columns, as in : (Name: string).")
         if self.peek is None:
             raise KqlShapeUnknown(
                 f"The columns of {what} are only known when the query runs.",
@@ -113,8 +122,15 @@ class Translation:
                 hint="Say them, as in : (Name: string), to have what follows checked.",
             )
         self.peeked = True
+        return self.peek(whole)
+
+    def standalone(self, sql: str, what: str, span: Span = NOWHERE, hint: str = "Write it before that step.") -> str:
+        """A SELECT that can be run by itself now. Raises KqlUnsupported where it depends on the row of a lateral
+        join."""
+        if any(outer in sql for outer in self.correlated):
+            raise KqlUnsupported(f"{what} cannot stand within mv-apply or partition.", **place(span), hint=hint)
         shared = ", ".join(f"{name} AS MATERIALIZED ({each})" for name, each in self.shared)
-        return self.peek(f"{f'WITH {shared} ' if shared else ''}{sql}")
+        return f"{f'WITH {shared} ' if shared else ''}{sql}"
 
     def compute(self, value: Sql, span: Span = NOWHERE) -> Any:
         """What a constant comes to; a datetime is aware. Raises KqlError where it is none or cannot be computed."""

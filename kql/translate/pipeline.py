@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from kql.errors import KqlSchemaError, KqlUnsupported
+from kql.errors import KqlFeedRefused, KqlSchemaError, KqlUnsupported
 from kql.syntax.cursor import place
+from kql.syntax.outside import FEED_FORMATS, feed_key, feed_use
 from kql.syntax.tree import (
     Call,
     Constant,
@@ -216,25 +217,51 @@ def _elsewhere(node: Elsewhere, scope: Scope) -> Rows:
 
 def _external(node: ExternalData, scope: Scope) -> Rows:
     """https://learn.microsoft.com/en-us/kusto/query/externaldata-operator"""
-    feed = scope.translation.feeds.get(node.addresses)
+    _check_external(node)
+    feed = scope.translation.feeds.get(feed_key(node))
     if feed is None:
-        raise KqlUnsupported(
-            "externaldata is read only from feeds that an administrator has allowed.",
-            **place(node.span),
-            hint="Upload the file as evidence; its table can then be queried.",
-        )
-    if len(feed.columns) != len(node.columns):
-        raise KqlSchemaError(
-            f"This feed has {len(feed.columns)} columns, and {len(node.columns)} are named.",
-            **place(node.span),
-            hint="Name each column once, in the order of the file.",
-        )
+        raise _feed_refused(node, scope.translation.refused)
     fields = tuple(Field(each.name, each.type, scope.translation.fresh()) for each in node.columns)
     cells = []
     for field, column, stored_ in zip(fields, feed.columns, feed.stored, strict=True):
         value = conversions.convert(Field(column.name, column.type, stored_).value, field.type)
         cells.append(f"{value.text} AS {field.sql}")
     return Rows(f"SELECT {', '.join(cells)} FROM ({feed.sql})", fields)
+
+
+def _check_external(node: ExternalData) -> None:
+    use = feed_use(node)
+    if not use.addresses or not use.columns:
+        raise KqlSchemaError(
+            "externaldata needs columns and an address.",
+            **place(node.span),
+            hint='As in externaldata (Line: string) [h@"https://feeds.example/list.txt"].',
+        )
+    unknown = [name for name, _ in node.properties if name.lower() not in ("format", "ignorefirstrecord")]
+    if unknown:
+        raise KqlUnsupported(
+            f"externaldata is read without {unknown[0]} here.",
+            **place(node.span),
+            hint="format and ignoreFirstRecord are known.",
+        )
+    if use.format and use.format not in FEED_FORMATS:
+        raise KqlUnsupported(
+            f"externaldata does not read {use.format} here.",
+            **place(node.span),
+            hint=f"It reads {', '.join(FEED_FORMATS)}.",
+        )
+
+
+def _feed_refused(node: ExternalData, reasons: Mapping[str, str]) -> KqlFeedRefused:
+    """Names the first address that is not read, and who can change that."""
+    address = next((each for each in node.addresses if each in reasons), node.addresses[0])
+    why = reasons.get(address, "externaldata is read only from feeds that an administrator has allowed.")
+    return KqlFeedRefused(
+        f"{address[:200]}: {why}",
+        **place(node.span),
+        subject=address,
+        hint="An administrator can allow it under Administration, Supplies; or upload the file as evidence.",
+    )
 
 
 def _constant(node: Constant, scope: Scope) -> Rows:

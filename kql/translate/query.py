@@ -11,13 +11,24 @@ from kql.errors import KqlResourceError, KqlSchemaError
 from kql.syntax.parser import parse
 from kql.syntax.tree import Pipeline, Query
 from kql.translate import families
-from kql.translate.context import Scope, TableSource, Translation
+from kql.translate.context import PlaceBook, Scope, TableSource, Translation
 from kql.translate.expressions import Compiler
 from kql.translate.lets import with_lets
 from kql.translate.pipeline import run
 from kql.types import Column
 
 families.load()
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a query may read beside its tables; see Translation."""
+
+    feeds: Mapping[str, TableSource] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    profiles: TableSource | None = None
+    want: Callable[[str, str, int], None] | None = None
+    places: PlaceBook | None = None
 
 
 @dataclass(frozen=True)
@@ -41,17 +52,25 @@ def translate(
     now: datetime | None = None,
     *,
     peek: Callable[[str], list[tuple[Any, ...]]] | None = None,
-    feeds: Mapping[tuple[str, ...], TableSource] | None = None,
-    profiles: TableSource | None = None,
+    given: Given | None = None,
 ) -> Translated:
     """Translate a query over these tables. Raises KqlError with its place in the text.
 
     ``peek``: runs a SELECT over the tables, for columns that are made from the data (without it such a query raises
-    KqlShapeUnknown). ``feeds``, ``profiles``: see Translation.
+    KqlShapeUnknown). ``given``: what is at hand beside the tables.
     """
     tree = parse(query) if isinstance(query, str) else query
+    given = given or Given()
     translation = Translation(
-        tables, (now or datetime.now(UTC)).astimezone(UTC), run, feeds=feeds or {}, profiles=profiles, peek=peek
+        tables,
+        (now or datetime.now(UTC)).astimezone(UTC),
+        run,
+        feeds=given.feeds,
+        refused=given.refused,
+        profiles=given.profiles,
+        want=given.want,
+        places=given.places,
+        peek=peek,
     )
     try:
         return _translated(tree, translation)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kql import Column, KqlType, Limits, QueryResult, Table, encode_row, write_parquet
+from kql import Column, KqlType, Limits, QueryResult, Supplies, Table, encode_row, write_parquet
 from kql.engine import join_prelude, request_json
 from kql.worker import answer
 
@@ -50,10 +50,12 @@ class Written:
         self._lines = iter(())
 
 
-def result(text: str, *tables: Table, limits: Limits | None = None, prelude: str = "") -> QueryResult:
+def result(
+    text: str, *tables: Table, limits: Limits | None = None, prelude: str = "", supplies: Supplies | None = None
+) -> QueryResult:
     """A query's result; raises what ``kql.query`` raises, save for places within a prelude."""
     out = io.BytesIO()
-    answer(request_json(join_prelude(prelude, text), tables, limits or Limits(), NOW), out)
+    answer(request_json(join_prelude(prelude, text), tables, limits or Limits(), NOW, supplies or Supplies()), out)
     messages = Written(out.getvalue())
     return QueryResult(messages, messages.receive()["header"])
 

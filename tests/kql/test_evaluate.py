@@ -7,9 +7,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from kql import Column, KqlError, KqlSchemaError, KqlUnsupported, validate
+from kql import Column, KqlError, KqlSchemaError, KqlUnsupported, needs, validate
 from kql.translate.context import TableSource
-from kql.translate.query import translate
+from kql.translate.query import Given, translate
 from tests.kql.support import names, one, run, types
 
 BAGS = (
@@ -185,7 +185,7 @@ PROFILES = TableSource(
 def answered(text: str, **given: Any) -> list[tuple[Any, ...]]:
     """A query's rows, with what an engine may be given."""
     connection = duckdb.connect(":memory:")
-    return connection.execute(translate(text, {}, **given).sql).fetchall()
+    return connection.execute(translate(text, {}, given=Given(**given)).sql).fetchall()
 
 
 def test_file_profiles() -> None:
@@ -210,11 +210,14 @@ def test_feeds_that_were_fetched() -> None:
         (Column("a", "string"), Column("b", "string")), f"SELECT * FROM (VALUES {values}) AS t(x, y)", ("x", "y")
     )
     text = "externaldata (ip:string, n:long) [h'https://feeds.example/list.csv'] with (format='csv')"
-    assert answered(text, feeds={("https://feeds.example/list.csv",): feed}) == [("10.0.0.1", 3), ("10.0.0.2", None)]
+    key = needs(text).feeds[0].key
+    assert answered(text, feeds={key: feed}) == [("10.0.0.1", 3), ("10.0.0.2", None)]
     with pytest.raises(KqlUnsupported, match="an administrator has allowed"):
         run(text)
-    with pytest.raises(KqlSchemaError, match="has 2 columns, and 1 are named"):
-        answered(text.replace(", n:long", ""), feeds={("https://feeds.example/list.csv",): feed})
+    with pytest.raises(KqlUnsupported, match="does not read parquet"):
+        run(text.replace("'csv'", "'parquet'"))
+    with pytest.raises(KqlUnsupported, match="without ingestionMapping"):
+        run(text.replace("format='csv'", "ingestionMapping='[]'"))
 
 
 def test_a_translation_tells_that_it_looked() -> None:

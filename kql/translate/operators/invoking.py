@@ -19,13 +19,15 @@ from kql.translate.rows import Field, Rows
 from kql.translate.values import maybe_null
 
 _HASHES = ("SHA1", "SHA256", "InitiatingProcessSHA1", "InitiatingProcessSHA256")
+_DIGITS = {"SHA1": 40, "SHA256": 64}
 _MOST = 1000
 
 
 @operator(
     Invoke,
     "invoke",
-    note="FileProfile() answers from the file profiles that are at hand, for every row: the limit is only checked.",
+    note="FileProfile() answers from a table of file profiles and from what Defender says of the files, for every row:"
+    " the limit is how many different files are looked for. See docs/supplies.md.",
 )
 def invoke(node: Invoke, rows: Rows, scope: Scope) -> Rows:
     """What a function that takes a table makes of the rows."""
@@ -44,21 +46,32 @@ def invoke(node: Invoke, rows: Rows, scope: Scope) -> Rows:
 def _file_profile(call: Call, rows: Rows, scope: Scope) -> Rows:
     """The rows with what is known of their files: the profile's columns that the rows do not have themselves."""
     column = rows.field(_hash_name(call), call.span)
-    _check_limit(call, scope)
+    limit = _limit(call, scope)
     profiles = scope.translation.profiles
     if profiles is None:
         raise KqlUnsupported(
             "Nothing is known of files here, so FileProfile() has no answer.",
             **place(call.span),
-            hint="Connect Defender or upload a table of file profiles; or leave this step out.",
+            hint="Connect Defender or upload a table FileProfiles; or leave this step out.",
         )
     if column.type != "string":
         raise KqlSchemaError(f"{column.name} is no string.", **place(call.span), hint="A hash is a string.")
-    key = next(
-        i for i, each in enumerate(profiles.columns) if each.name == column.name.removeprefix("InitiatingProcess")
-    )
+    kind = column.name.removeprefix("InitiatingProcess")
+    _want(kind, column, rows, limit, call, scope)
+    key = next(i for i, each in enumerate(profiles.columns) if each.name == kind)
     added = [i for i, each in enumerate(profiles.columns) if rows.find(each.name) is None]
     return _joined(rows, column, profiles, key, added, scope)
+
+
+def _want(kind: str, column: Field, rows: Rows, limit: int, call: Call, scope: Scope) -> None:
+    """Say which files are asked about, where somebody wants to know."""
+    translation = scope.translation
+    if translation.want is None:
+        return
+    digits = f"[0-9a-f]{{{_DIGITS[kind]}}}"
+    hashes = f"SELECT DISTINCT lower({column.sql}) AS h FROM ({rows.sql})"
+    sql = f"SELECT h FROM ({hashes}) WHERE regexp_full_match(h, '{digits}')"
+    translation.want(kind, translation.standalone(sql, "FileProfile()", call.span), limit)
 
 
 def _joined(rows: Rows, column: Field, profiles: TableSource, key: int, added: Sequence[int], scope: Scope) -> Rows:
@@ -94,11 +107,12 @@ def _hash_name(call: Call) -> str:
     return name
 
 
-def _check_limit(call: Call, scope: Scope) -> None:
+def _limit(call: Call, scope: Scope) -> int:
     if len(call.arguments) < 2:
-        return
+        return _MOST
     number = scope.translation.compute(Compiler(scope).value(call.arguments[1].value), call.span)
-    if not isinstance(number, int) or not 1 <= number <= _MOST:
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= _MOST:
         raise KqlSchemaError(
             f"FileProfile() looks up 1 to {_MOST} files.", **place(call.span), hint=f"As in FileProfile(SHA1, {_MOST})."
         )
+    return number
