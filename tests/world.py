@@ -9,7 +9,7 @@ from typing import Any
 
 from hunting import catalogue
 from hunting.binding import attach_kql
-from hunting.models import HuntRun, HuntVersion, Source, Sweep
+from hunting.models import HuntImport, HuntRun, HuntVersion, PackRun, PackVersion, SavedPack, Source, Sweep
 from hunting.services import library, runs
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
 from ircase.services import approvals, cases, checklist, findings, people, reports, tables
@@ -61,6 +61,28 @@ def make_table(evidence: Evidence, rows: list[dict[str, Any]], name: str = "Devi
         return tables.keep(evidence=evidence, tables=[new])[0]
 
 
+def make_saved_pack(author: User) -> SavedPack:
+    """A pack of the team's own, the same for every case."""
+    saved, new = SavedPack.objects.get_or_create(slug="team-pack", defaults={"created_by": author})
+    if new:
+        content = {"title": "Team pack", "description": "", "entity": "device", "hunts": ["device-logons"]}
+        PackVersion.objects.create(saved=saved, number=1, content=content, author=author)
+    return saved
+
+
+def make_import(author: User) -> HuntImport:
+    """An import that was read, with one find."""
+    made, new = HuntImport.objects.get_or_create(
+        source="hunts.zip", defaults={"requested_by": author, "state": JobState.DONE, "kind": "zip"}
+    )
+    if new:
+        made.items.create(
+            number=1, kind="hunt", member="a.kql", format="KQL file", outcome="kept", slug="a-hunt", title="A hunt",
+            content={"kql": "DeviceEvents", "parameters": []}, origin={"slug": "a-hunt"}, becomes="new",
+        )  # fmt: skip
+    return made
+
+
 def make_saved_hunt(author: User) -> HuntVersion:
     """The hunt `team-hunt` that the author has written, once however many cases there are."""
     content = {"title": "Ours", "entity": "device", "sources": ["case"], "kql": "DeviceEvents | take 10"}
@@ -102,6 +124,9 @@ def make_world(case: Case, asker: User) -> World:
     run = make_run(case, lead, rows, table)
     sweep = Sweep.objects.create(
         case=case, hunt_id="device-logons", title="Swept", requested_by=lead, entities=["ws-07"]
+    )
+    pack_run = PackRun.objects.create(
+        case=case, pack_id="device-triage", pack_version=1, title="At work", source=Source.CASE, requested_by=lead
     )
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
@@ -154,6 +179,9 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:run.uuid": run.uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
+        "hunting:pack.pack_id": make_saved_pack(lead).slug,
+        "hunting:pack_run.uuid": pack_run.uuid,
+        **dict.fromkeys(("hunting:imported.uuid", "hunting:import.uuid"), make_import(lead).uuid),
         "liveresponse:collection.uuid": collection.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
@@ -161,7 +189,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, collection=collection)  # fmt: skip
+                          build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
@@ -172,9 +200,14 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
-    folders |= {"hunts/runs": "run", "hunts/sweeps": "sweep", "collections": "collection"}
+    folders |= {
+        "hunts/runs": "run",
+        "hunts/sweeps": "sweep",
+        "hunts/pack-runs": "pack_run",
+        "collections": "collection",
+    }
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
-             "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
+             "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
