@@ -306,7 +306,7 @@ def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str,
 @router.post(f"{_CASE}/packs/{{pack_id}}", response={202: PackQueued}, summary="Run a pack, in the background")
 def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew) -> Status[dict[str, Any]]:
     case = open_case_of(request, reference)
-    pack = shelf.pack(pack_id)
+    pack = shelf.packs().get(pack_id)
     if pack is None:
         raise Http404("No such pack.")
     queued = packs.queue_pack(case=case, actor=person(request), pack=pack, given=body.parameters, source=body.source)

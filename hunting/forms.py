@@ -1,7 +1,7 @@
 """What people fill in: a hunt's parameters, a pack's subject, their own KQL, a conclusion, a finding from a row."""
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -129,10 +129,9 @@ def _asked(pack: Pack, case: Case) -> list[Parameter]:
     """What a hunt of the pack needs that neither its subject nor the case nor a default gives."""
     subjects, found = _subjects(pack), {}
     for hunt in pack.hunts:
-        known: Container[str] = fill(hunt, case) if any(p.required and p.default is None for p in hunt.parameters) else ()
-        for p in hunt.parameters:
-            if p.required and p.default is None and p.name not in subjects and p.name not in known:
-                found[p.name] = p
+        needed = [p for p in hunt.parameters if p.required and p.default is None and p.name not in subjects]
+        known = fill(hunt, case) if needed else {}
+        found |= {p.name: p for p in needed if p.name not in known}
     return list(found.values())
 
 

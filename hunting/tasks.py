@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from hunting import runner, watcher
+from hunting import importer, runner, watcher
 from hunting.line import next_runs
-from hunting.models import HuntRun, WatchTurn
-from hunting.services import schemas, turns
+from hunting.models import HuntImport, HuntRun, WatchTurn
+from hunting.services import importing, packs, schemas, steps, turns
 from hunting.services.notebooks import batches
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
@@ -29,6 +29,19 @@ def read_schema(pk: int) -> None:
     schemas.read(pk)
 
 
+@shared_task(name="hunting.advance_pack")
+def advance_pack(pk: int) -> None:
+    """Steps of a pack whose condition is known by now are queued, or left with the reason."""
+    packs.advance(pk)
+
+
+@shared_task(name="hunting.bring_in")
+def bring_in(pk: int) -> None:
+    found = HuntImport.objects.claim(pk, new_owner())
+    if found is not None:
+        importer.bring_in(found)
+
+
 @shared_task(name="hunting.sweep")
 def sweep_runs() -> None:
     """Beat's tick: runs whose worker died, whose message was lost or whose wait is over go on."""
@@ -36,6 +49,8 @@ def sweep_runs() -> None:
     schemas.keep_fresh()
     turns.tick()
     batches.sweep()
+    steps.nudge_due()
+    importing.sweep()
     clear_abandoned()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hunting import catalogue
 from hunting.binding import attach_kql
-from hunting.models import HuntRun, HuntVersion, Source, Sweep
+from hunting.models import HuntImport, HuntRun, HuntVersion, PackRun, PackVersion, SavedPack, Source, Sweep
 from hunting.services import library, runs, watching
 from hunting.services.notebooks import editing
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, Notice, PreparationItem, User
@@ -62,6 +62,28 @@ def make_table(evidence: Evidence, rows: list[dict[str, Any]], name: str = "Devi
         return tables.keep(evidence=evidence, tables=[new])[0]
 
 
+def make_saved_pack(author: User) -> SavedPack:
+    """A pack of the team's own, the same for every case."""
+    saved, new = SavedPack.objects.get_or_create(slug="team-pack", defaults={"created_by": author})
+    if new:
+        content = {"title": "Team pack", "description": "", "entity": "device", "hunts": ["device-logons"]}
+        PackVersion.objects.create(saved=saved, number=1, content=content, author=author)
+    return saved
+
+
+def make_import(author: User) -> HuntImport:
+    """An import that was read, with one find."""
+    made, new = HuntImport.objects.get_or_create(
+        source="hunts.zip", defaults={"requested_by": author, "state": JobState.DONE, "kind": "zip"}
+    )
+    if new:
+        made.items.create(
+            number=1, kind="hunt", member="a.kql", format="KQL file", outcome="kept", slug="a-hunt", title="A hunt",
+            content={"kql": "DeviceEvents", "parameters": []}, origin={"slug": "a-hunt"}, becomes="new",
+        )  # fmt: skip
+    return made
+
+
 def make_saved_hunt(author: User) -> HuntVersion:
     """The hunt `team-hunt` that the author has written, once however many cases there are."""
     content = {"title": "Ours", "entity": "device", "sources": ["case"], "kql": "DeviceEvents | take 10"}
@@ -107,6 +129,9 @@ def make_world(case: Case, asker: User) -> World:
     )
     notebook = editing.create_notebook(case=case, actor=lead, title="A notebook")
     cell = editing.add_cell(notebook=notebook, actor=lead, kind="kql", draft=editing.Draft("DeviceEvents"))
+    pack_run = PackRun.objects.create(
+        case=case, pack_id="device-triage", pack_version=1, title="At work", source=Source.CASE, requested_by=lead
+    )
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
@@ -172,6 +197,9 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:notebook.uuid": notebook.uuid,
         "hunting:cell.uuid": notebook.uuid,
         "cell": cell.uuid,
+        "hunting:pack.pack_id": make_saved_pack(lead).slug,
+        "hunting:pack_run.uuid": pack_run.uuid,
+        **dict.fromkeys(("hunting:imported.uuid", "hunting:import.uuid"), make_import(lead).uuid),
         "liveresponse:collection.uuid": collection.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
@@ -179,7 +207,8 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, collection=collection, notebook=notebook)  # fmt: skip
+                          build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection,
+                          notebook=notebook)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
@@ -190,10 +219,10 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
-    folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "collections": "collection"}
-    folders |= {"notebooks": "notebook"}
+    folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
+    folders |= {"collections": "collection", "notebooks": "notebook"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
-             "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
+             "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
              "/cells/{cell}/results", "/run")  # fmt: skip
     return {

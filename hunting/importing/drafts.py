@@ -144,6 +144,7 @@ def _candidate(draft: Draft, piece: Examined, line: int, context: Context, numbe
         title=title,
         description=prose(about.description),
         kql=found.text.strip() + "\n",
+        original=piece.original.strip() if piece.original.strip() != found.text.strip() else "",
         entity=about.entity or _entity(parameters, found.facts),
         tables=found.facts.tables,
         sources=_sources(found.facts, about.sources),

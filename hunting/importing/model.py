@@ -109,8 +109,9 @@ class Candidate:
     """A hunt that may be kept.
 
     `kql` uses its parameters as plain identifiers. `twin` is the same hunt's text for Log Analytics where the member
-    gave both, "" otherwise. `sources` are values of hunting.models.Source. `content_hash` is `fingerprint` of the text.
-    `frequency` is how often a rule ran ("1h"); `details` is what a rule also said, by key.
+    gave both, "" otherwise. `original` is the text as the member had it, "" where `kql` is that. `sources` are values
+    of hunting.models.Source. `content_hash` is `fingerprint` of the text. `frequency` is how often a rule ran ("1h");
+    `details` is what a rule also said, by key.
     """
 
     slug: str
@@ -133,6 +134,7 @@ class Candidate:
     frequency: str = ""
     details: tuple[tuple[str, str], ...] = ()
     twin: str = ""
+    original: str = ""
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     origin: Origin = Origin("")

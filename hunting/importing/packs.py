@@ -11,7 +11,8 @@ from hunting.importing.text import plain, slug
 
 
 class ExportablePack(Protocol):
-    """What a pack SHALL have to be exported. Its hunts are PackSteps, or things with an `id`, or ids."""
+    """What a pack SHALL have to be exported. Its hunts are ids, things with an `id`, or steps with a `hunt` of these
+    and an `only_if`; a pack that has `steps` is written by them."""
 
     @property
     def id(self) -> str: ...
@@ -35,17 +36,19 @@ def export_pack(pack: ExportablePack) -> str:
         "title": pack.title,
         "description": pack.description,
         "entity": pack.entity,
-        "hunts": list(_written(pack.hunts)),
+        "hunts": list(_written(getattr(pack, "steps", pack.hunts))),
     }
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
 
 
 def _written(hunts: Iterable[Any]) -> Iterator[str | dict[str, str]]:
-    for hunt in hunts:
-        if isinstance(hunt, PackStep):
-            yield {"hunt": hunt.hunt, "only_if": hunt.only_if} if hunt.only_if else hunt.hunt
-        else:
-            yield hunt if isinstance(hunt, str) else str(hunt.id)
+    for step in hunts:
+        if isinstance(step, str):
+            yield step
+            continue
+        hunt = getattr(step, "hunt", step)
+        name, only_if = hunt if isinstance(hunt, str) else str(hunt.id), getattr(step, "only_if", "")
+        yield {"hunt": name, "only_if": only_if} if only_if else name
 
 
 def pack_of(name: str, candidates: Sequence[Candidate], context: Context) -> PackCandidate:

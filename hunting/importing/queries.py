@@ -20,11 +20,12 @@ _Mending = Callable[[str], tuple[str, list[str]]]
 
 @dataclass
 class Examined:
-    """One query: what it reads as, what was changed for that, and its first line in the text it came from."""
+    """One query: what it reads as, what was changed for that, its first line in its source, and its words."""
 
     found: Parameterised
     line: int
     changes: list[str] = field(default_factory=list)
+    original: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ def _refusal(error: KqlError, line: int) -> ImportRefused:
 def _whole(text: str, line: int, changes: list[str], name: str = "") -> Examined:
     """The text as one query. Raises KqlError, of the text as it stands."""
     try:
-        return Examined(_as_it_stood(parameterise(text), text), line, list(changes))
+        return Examined(_as_it_stood(parameterise(text), text), line, list(changes), text)
     except KqlError as error:
         for mended, said in _mended(text, name):
             try:
-                return Examined(_as_it_stood(parameterise(mended), text), line, [*changes, *said])
+                return Examined(_as_it_stood(parameterise(mended), text), line, [*changes, *said], text)
             except KqlError:
                 continue
         raise error

@@ -210,7 +210,7 @@ class _Importer:
                 part, outcome=Outcome.DUPLICATE, reason="A hunt that asks the same is already there.", candidate=None
             )
         self.candidates += 1
-        self.characters += len(candidate.kql) + len(candidate.twin)
+        self.characters += len(candidate.kql) + len(candidate.twin) + len(candidate.original)
         if self.candidates > self.limits.candidates or self.characters > self.limits.kept_characters:
             reason = (
                 f"The import is full: {self.limits.candidates:,} hunts or {self.limits.kept_characters:,} characters."

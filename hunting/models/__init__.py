@@ -1,5 +1,7 @@
 """What hunting keeps: runs, sweeps, watches, notebooks, what sources hold, and the team's own library."""
+"""What hunting keeps: runs, sweeps and packs at work, the team's own library, and what was brought into it."""
 
+from hunting.models.importing import HuntImport, ImportItem
 from hunting.models.library import HuntVersion, PackVersion, SavedHunt, SavedPack
 from hunting.models.notebook import Cell, CellRevision, CellRun, Notebook, NotebookRun
 from hunting.models.pushes import TablePush
@@ -17,6 +19,17 @@ __all__ = [
     "HuntVersion",
     "Notebook",
     "NotebookRun",
+from hunting.models.packs import PackRun, PackStep
+from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep, Usage
+
+__all__ = [
+    "HuntImport",
+    "HuntRun",
+    "HuntRunQuerySet",
+    "HuntVersion",
+    "ImportItem",
+    "PackRun",
+    "PackStep",
     "PackVersion",
     "SavedHunt",
     "SavedPack",
@@ -26,4 +39,5 @@ __all__ = [
     "TablePush",
     "Watch",
     "WatchTurn",
+    "Usage",
 ]

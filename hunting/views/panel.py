@@ -84,7 +84,7 @@ def run_list(request: HttpRequest, reference: str) -> HttpResponse:
 @login_required
 def run_pack(request: HttpRequest, reference: str, pack_id: str) -> HttpResponse:
     user, case = case_to_change(request, reference)
-    pack = shelf.pack(pack_id)
+    pack = shelf.packs().get(pack_id)
     if pack is None:
         raise Http404("No such pack.")
     form = PackForm(request.POST, pack=pack, case=case, sources=runs.sources_of(case))
