@@ -154,21 +154,28 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, collection=collection)  # fmt: skip
+                          build=build, run=run, sweep=sweep, collection=collection, watch=watch,
+                          star=star)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
+    things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
-    return World(case, things, BODIES)
+    bodies = BODIES | {
+        "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
+        "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
+    }
+    return World(case, things, bodies)
 
 
 def _of_the_api(**rows: Any) -> dict[str, Any]:
     """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
+    folders |= {"hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/runs": "run", "hunts/sweeps": "sweep", "collections": "collection"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
-             "/rows/{number}/indicators")  # fmt: skip
+             "/rows/{number}/indicators", "/act", "/turns")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()
