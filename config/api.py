@@ -4,6 +4,7 @@ from ninja import NinjaAPI
 
 from hunting import api as hunting
 from hunting import notebook_api as notebooks
+from hunting import watchapi
 from ircase.api import (
     approvals,
     cases,
@@ -16,6 +17,7 @@ from ircase.api import (
     people,
     problems,
     reports,
+    stars,
 )
 from ircase.api.auth import PerToken, TokenAuth
 from liveresponse import api as liveresponse
@@ -30,7 +32,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_AREAS = (people, cases, checklist, findings, notes, evidence, reports, approvals, intake, connections)
-for _area in (*_AREAS, hunting, notebooks, liveresponse):
+_AREAS = (people, cases, checklist, findings, notes, evidence, stars, reports, approvals, intake, connections)
+for _area in (*_AREAS, hunting, notebooks, watchapi, liveresponse):
     api.add_router("", _area.router)
 problems.install(api)

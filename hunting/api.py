@@ -22,8 +22,9 @@ from ircase.api.evidence import Rows, RowWindow
 from ircase.api.findings import AssetOut, EventOut, IndicatorOut
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import ActivityVerdict, AssetKind, IndicatorKind, IndicatorVerdict
-from ircase.grid import Filter, GridError
-from ircase.models import Asset, Case, Event, Indicator
+from ircase.grid import Condition, Filter, GridError
+from ircase.models import Asset, Case, ChecklistItem, Event, Indicator
+from ircase.services import rowsets
 
 router = Router(tags=["Hunts"])
 router.add_router("", library_router)
@@ -243,8 +244,11 @@ class Frame(Schema):
 
 
 class Conclusion(Schema):
+    """`proves` is the key of a step of the checklist; the run is linked to it as a proof."""
+
     verdict: ActivityVerdict
     sentence: str = Field("", max_length=2000)
+    proves: str = Field("", max_length=64)
 
 
 class RowEvent(Schema):
@@ -374,7 +378,7 @@ def list_batch_rows(request: HttpRequest, reference: str, uuid: UUID, window: Qu
     if together is None:
         raise Http404("There are no rows to show.")
     batches.look(together, person(request))
-    page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=_filters(window))
+    page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=_named(window))
     names = [column.name for column in page.columns]
     return {
         "columns": [[column.name, column.type] for column in page.columns],
@@ -398,7 +402,7 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
     if not results.has_rows(run):
         raise Http404("This run has no rows to show.")
     results.look(run, person(request))
-    page = results.page(run, offset=window.offset, limit=window.limit, sort=window.sort, filters=_filters(window))
+    page = results.page(run, offset=window.offset, limit=window.limit, sort=window.sort, filters=_filters(window, run))
     names = [column.name for column in page.columns]
     return {
         "columns": [[column.name, column.type] for column in page.columns],
@@ -437,7 +441,10 @@ def retry_run(request: HttpRequest, reference: str, uuid: UUID) -> Status[HuntRu
 @router.post(f"{_RUN}/conclusion", response=RunOut, summary="What the result means")
 def conclude_run(request: HttpRequest, reference: str, uuid: UUID, body: Conclusion) -> HuntRun:
     case = open_case_of(request, reference)
-    runs.conclude(run=run_of(case, uuid), actor=person(request), verdict=body.verdict, sentence=body.sentence)
+    step = get_object_or_404(ChecklistItem, case=case, key=body.proves) if body.proves else None
+    runs.conclude(
+        run=run_of(case, uuid), actor=person(request), verdict=body.verdict, sentence=body.sentence, proves=step
+    )
     return run_of(case, uuid)
 
 
@@ -485,7 +492,12 @@ def _frozen(body: RunNew, case: Case) -> Frozen:
     return attach(hunt=hunt, given=given | {k: v for k, v in named.items() if v and k in taken})
 
 
-def _filters(window: RowWindow) -> list[Filter]:
+def _filters(window: RowWindow, run: HuntRun) -> list[Condition]:
+    part = rowsets.conditions(run.table, window.only) if run.table else []
+    return [*part, *_named(window)]
+
+
+def _named(window: RowWindow) -> list[Filter]:
     if not len(window.column) == len(window.operator) == len(window.value):
         raise GridError("A condition needs a column, an operator and a value.")
     return [

@@ -42,7 +42,7 @@ class ImportPathForm(forms.Form):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="path_%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "path_%s", **kwargs})
 
 
 @dataclass(frozen=True)

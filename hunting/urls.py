@@ -8,16 +8,18 @@ from hunting.views import (
     cells,
     comparing,
     editor,
+    importing,
     library,
     notebooks,
+    packs,
     panel,
     rows,
     runs,
+    saving,
     source_tables,
     sweeps,
     watches,
 )
-from hunting.views import attach, comparing, editor, importing, library, packs, panel, rows, runs, saving, sweeps
 
 app_name = "hunting"
 _HUNT = "hunts/<slug:hunt_id>/"

@@ -31,7 +31,7 @@ SHOWN_LETTERS: Final = 80
 def compare(turn: WatchTurn) -> None:
     """Compare one claimed turn. However it goes, the row ends; a database that is away leaves it to the next worker."""
     watch = Watch.objects.with_people().get(pk=turn.watch_id)
-    run = HuntRun.objects.with_people().get(pk=turn.run_id)
+    run = HuntRun.objects.with_people().get(watch_turn=turn)
     run.case = watch.case
     try:
         with hold(WatchTurn.objects.all(), turn) as held:
@@ -68,14 +68,13 @@ def _look(watch: Watch, turn: WatchTurn, run: HuntRun) -> tuple[Fresh, Path]:
     seen = seen if seen is not None and seen.is_file() else None
     out = folder / f"watch-{watch.uuid}-{turn.number}-{turn.attempt}.parquet"
     now, earlier = _rows(run), [] if seen else _earlier(watch, turn)
-    if now is None and seen is None and not earlier:
-        return Fresh(0, 0, (), 0), out
-    rows = rowsets.new_rows_path(run.table) if run.table is not None else out.with_suffix(".rows")
+    if now is None or run.table is None:
+        return Fresh(0, 0, (), 0), seen or out
+    rows = rowsets.new_rows_path(run.table)
     part = rows.with_name(f"{rows.name}.{turn.attempt}")
     try:
         found = grid.fresh(now, key=watch.key, seen=seen, earlier=earlier, out_seen=out, out_rows=part)
-        if run.table is not None:
-            part.replace(rows)
+        part.replace(rows)
     finally:
         part.unlink(missing_ok=True)
     return found, out

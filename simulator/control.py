@@ -1,4 +1,4 @@
-"""The control endpoints below `/_sim`: faults, recorded requests, state, clock. They need no token."""
+"""The control endpoints below `/_sim`: faults, recorded requests, state, clock, telemetry. They need no token."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from simulator.http import ApiFault, Call, Route, json_response
 from simulator.tenant import Service
 
 MAXIMUM_ADVANCE = 366 * 86_400
+MAXIMUM_ROWS = 10_000
 
 
 def add_fault(call: Call) -> Response:
@@ -81,6 +82,20 @@ def move_clock(call: Call) -> Response:
     return json_response({"advanced": call.simulator.advance(float(seconds))})
 
 
+def grow_telemetry(call: Call) -> Response:
+    """`{"table": name, "rows": [{...}, ...]}`: more rows of a table, as if a device had just sent them."""
+    body = call.json()
+    table, rows = body.get("table"), body.get("rows")
+    if not isinstance(table, str) or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ApiFault(400, "BadTelemetry", "'table' must be a name and 'rows' a list of objects.")
+    try:
+        return json_response({"rows": call.simulator.grow(table, rows[:MAXIMUM_ROWS])}, 201)
+    except KeyError:
+        raise ApiFault(400, "BadTelemetry", f"There is no table {table[:80]}.") from None
+    except ValueError as error:
+        raise ApiFault(400, "BadTelemetry", f"Nothing was added: {error}.") from error
+
+
 ROUTES = (
     Route("POST", "/_sim/faults", add_fault, Service.CONTROL),
     Route("GET", "/_sim/faults", list_faults, Service.CONTROL),
@@ -89,4 +104,5 @@ ROUTES = (
     Route("DELETE", "/_sim/requests", clear_requests, Service.CONTROL),
     Route("GET", "/_sim/state", show_state, Service.CONTROL),
     Route("POST", "/_sim/clock", move_clock, Service.CONTROL),
+    Route("POST", "/_sim/telemetry", grow_telemetry, Service.CONTROL),
 )

@@ -21,7 +21,7 @@ from simulator.state import State
 from simulator.story.telling import Story, tell
 from simulator.story.timeline import Week, moment_of
 from simulator.story.world import Device, build_world
-from simulator.telemetry import Telemetry, load_telemetry
+from simulator.telemetry import Telemetry, grown, load_telemetry
 from simulator.tenant import Tenant, load_tenant
 
 ANCHOR_LIFE = timedelta(hours=12)
@@ -47,6 +47,8 @@ class Simulator:
 
     def __post_init__(self) -> None:
         self.quotas = Quotas(self.clock, on=self.options.quotas)
+        self.grown = self.options.state / "grown"
+        shutil.rmtree(self.grown, ignore_errors=True)
 
     def base_url(self, request: Request) -> str:
         """The URL under which the client reached the simulator (its own name for the host, always https)."""
@@ -65,6 +67,12 @@ class Simulator:
         total = self.clock.advance(seconds)
         self.state.put("clock", "clock", {"advanced": total})
         return total
+
+    def grow(self, table: str, rows: list[dict[str, Any]]) -> int:
+        """More rows of a table, from now on until the next start; how many there are. Raises KeyError, ValueError."""
+        with self.lock:
+            self.telemetry = grown(self.telemetry, self.grown, table, rows)
+        return len(rows)
 
 
 def _anchor(state: State, options: Options) -> datetime:

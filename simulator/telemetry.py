@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from artifacts import load
 from kql.catalogue import INFO, TABLES
+from kql.parquet import write_parquet
 from kql.sql import quote_name, quote_text
 from kql.tables import read_columns
 from kql.types import Column
@@ -71,6 +73,33 @@ def load_telemetry(
         hunting={name: _hunting(source) for name, source in sources.items() if _family(name) != "sentinel"},
         workspace={name: source for name, source in sources.items() if _family(name) != "defender"},
     )
+
+
+def grown(telemetry: Telemetry, folder: Path, table: str, rows: list[dict[str, Any]]) -> Telemetry:
+    """The telemetry with more rows of one of its tables, kept below `folder` until the simulator starts anew. Raises
+    KeyError for a table that is not there, ValueError for a row that does not fit."""
+    known = telemetry.workspace.get(table) or telemetry.hunting[table]
+    folder.mkdir(parents=True, exist_ok=True)
+    number = len(list(folder.glob("*.parquet")))
+    text, out = folder / "rows.ndjson", folder / f"{number:06d}.parquet"
+    text.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    info = write_parquet(text, known.columns, out)
+    if info.misfits or info.skipped or info.rows != len(rows):
+        out.unlink()
+        raise ValueError("a row does not fit the table's columns")
+    with duckdb.connect(":memory:") as connection:
+        first, last = _span(connection, [out])
+
+    def more(sources: dict[str, Source]) -> dict[str, Source]:
+        return {key: _more(source, out, first, last) if key == table else source for key, source in sources.items()}
+
+    return Telemetry(more(telemetry.hunting), more(telemetry.workspace))
+
+
+def _more(source: Source, path: Path, first: datetime | None, last: datetime | None) -> Source:
+    moments = [moment for moment in (source.first, source.last, first, last) if moment is not None]
+    ends = (min(moments), max(moments)) if moments else (None, None)
+    return Source(source.name, (*source.paths, path), source.columns, *ends)
 
 
 def _family(name: str) -> str:

@@ -24,7 +24,7 @@ NO_DJANGO = ("msapi", "kql", "artifacts", "simulator")
 # Inside an app, top to bottom: a file may import its own row and the rows below it.
 ROWS = (
     {"urls", "checks", "apps"},
-    {"views", "api", "libraryapi", "notebook_api", "admin", "management", "tasks"},
+    {"views", "api", "libraryapi", "notebook_api", "watchapi", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "huntform", "runner", "watcher", "report", "dashboard", "casehead", "caselist", "finder", "sentences",
      "spool", "manifest", "gathering", "line", "importer", "libraryforms",

@@ -208,11 +208,16 @@ def make_world(case: Case, asker: User) -> World:
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection,
-                          notebook=notebook)  # fmt: skip
+                          notebook=notebook, watch=watch, star=star)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
+    things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
-    return World(case, things, BODIES)
+    bodies = BODIES | {
+        "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
+        "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
+    }
+    return World(case, things, bodies)
 
 
 def _of_the_api(**rows: Any) -> dict[str, Any]:
@@ -220,11 +225,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
-    folders |= {"collections": "collection", "notebooks": "notebook"}
+    folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
-             "/cells/{cell}/results", "/run")  # fmt: skip
+             "/cells/{cell}/results", "/run", "/act", "/turns")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

@@ -1,11 +1,11 @@
-"""What hunting keeps: runs, sweeps, watches, notebooks, what sources hold, and the team's own library."""
-"""What hunting keeps: runs, sweeps and packs at work, the team's own library, and what was brought into it."""
+"""What hunting keeps: runs, sweeps, packs, watches, notebooks, what sources hold, and the team's own library."""
 
 from hunting.models.importing import HuntImport, ImportItem
 from hunting.models.library import HuntVersion, PackVersion, SavedHunt, SavedPack
 from hunting.models.notebook import Cell, CellRevision, CellRun, Notebook, NotebookRun
+from hunting.models.packs import PackRun, PackStep
 from hunting.models.pushes import TablePush
-from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep
+from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep, Usage
 from hunting.models.schemas import SourceSchema
 from hunting.models.watching import MOST_HOURS, Watch, WatchTurn
 
@@ -14,20 +14,13 @@ __all__ = [
     "Cell",
     "CellRevision",
     "CellRun",
-    "HuntRun",
-    "HuntRunQuerySet",
-    "HuntVersion",
-    "Notebook",
-    "NotebookRun",
-from hunting.models.packs import PackRun, PackStep
-from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep, Usage
-
-__all__ = [
     "HuntImport",
     "HuntRun",
     "HuntRunQuerySet",
     "HuntVersion",
     "ImportItem",
+    "Notebook",
+    "NotebookRun",
     "PackRun",
     "PackStep",
     "PackVersion",
@@ -37,7 +30,7 @@ __all__ = [
     "SourceSchema",
     "Sweep",
     "TablePush",
+    "Usage",
     "Watch",
     "WatchTurn",
-    "Usage",
 ]

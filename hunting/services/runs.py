@@ -1,6 +1,5 @@
 """Queueing, stopping, repeating and judging hunt runs."""
 
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final

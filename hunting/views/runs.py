@@ -69,7 +69,7 @@ def _about(found: HuntRun) -> dict[str, Any]:
         "portal": _portal(found),
         "chart": chart_of(found),
         "proves": list(Proof.objects.filter(activity=found.activity_id).select_related("item")),
-        "watches": list(found.watches.exclude(state=Watch.State.STOPPED)),
+        "watches": list(Watch.objects.filter(run=found).exclude(state=Watch.State.STOPPED)),
         "turn": WatchTurn.objects.filter(run=found).select_related("watch").first(),
         "retries": list(found.retries.only("uuid", "state", "queued_at")),
         "how": packs.of_run(found),

@@ -14,7 +14,7 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import CustodyOut, EvidenceDetail, EvidenceOut, ImportOut, TableOut
 from ircase.models import CaseRole, CaseTable, CustodyEntry, Evidence, ParseJob
-from ircase.services import delivery, evidence, previews, tables, uploads
+from ircase.services import delivery, evidence, previews, rowsets, tables, uploads
 
 router = Router(tags=["Evidence"])
 _ITEM = "/cases/{reference}/evidence/{uuid}"
@@ -56,6 +56,7 @@ class RowWindow(Window):
     column: list[str] = Field(default_factory=list, description="Conditions: column, operator and value in step.")
     operator: list[str] = Field(default_factory=list, description=", ".join(grid.OPERATORS))
     value: list[str] = Field(default_factory=list)
+    only: str = Field("", max_length=20, description="A part of the table: starred, or new (to the watch that asked).")
 
 
 class Rows(Schema):
@@ -155,7 +156,7 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
         offset=window.offset,
         limit=window.limit,
         sort=window.sort,
-        filters=_filters(window),
+        filters=[*rowsets.conditions(table, window.only), *_filters(window)],
     )
     names = [column.name for column in columns]
     return {

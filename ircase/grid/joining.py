@@ -71,7 +71,7 @@ def join(parts: Sequence[Part], joined: Joined, out: Path) -> None:
     names = stored_names(joined.columns)
     metadata = json.dumps([[c.name, c.type, name] for c, name in zip(joined.columns, names, strict=True)])
     try:
-        with connected([part.path for part in parts], SECONDS, out=draft) as connection, errors():
+        with connected([part.path for part in parts], SECONDS, out=[draft]) as connection, errors():
             selects = [_select(Opened(connection, part.path, part.columns), part, joined, names) for part in parts]
             connection.execute(
                 f"COPY ({' UNION ALL '.join(selects)}) TO {quote_text(str(draft))} (FORMAT parquet, COMPRESSION zstd,"

@@ -32,7 +32,7 @@ class Fresh:
 
 
 def fresh(
-    now: Rows | None,
+    now: Rows,
     *,
     key: Sequence[str],
     seen: Path | None,
@@ -42,27 +42,24 @@ def fresh(
     most: int = 5,
     seconds: float = SECONDS,
 ) -> Fresh:
-    """Compare the table `now` (None: it has no rows) with what is in the file `seen` and in the tables `earlier`.
+    """Compare the table `now` with what is in the file `seen` and in the tables `earlier`.
 
     Rows are told apart by the columns `key`, or by all that they hold where there are none: order and columns without a
     value do not count. Writes the numbers of the new rows (from 0, column `hit`) to `out_rows` and all that is seen by
     then to `out_seen`. Raises GridError.
     """
-    tables = [*earlier, *([now] if now else [])]
+    tables = [*earlier, now]
     read = [*(path for path, _ in tables), *([seen] if seen else [])]
     with (
         TemporaryDirectory(prefix="ircase-") as spill,
         connected(read, seconds, out=[out_seen, out_rows], spill=Path(spill)) as connection,
     ):
-        # Any table lends its doors to the connection; without one, nothing can have been seen either.
         doors = [Opened(connection, path, columns) for path, columns in tables]
-        if not doors:
-            raise GridError("There is no table to compare with.")
         known = [f"SELECT k, NULL::BIGINT AS n FROM read_parquet({quote_text(str(seen))})"] if seen else []
         known += [_digests(one, key) for one in doors[: len(earlier)]]
-        door = doors[0]
+        door = doors[-1]
         door.run(f"CREATE TEMP TABLE known AS SELECT DISTINCT k FROM ({' UNION ALL '.join(known) or _NOTHING})")
-        door.run(f"CREATE TEMP TABLE present AS {_digests(doors[-1], key) if now else _NOTHING}")
+        door.run(f"CREATE TEMP TABLE present AS {_digests(door, key)}")
         door.run("CREATE TEMP TABLE hits AS SELECT n AS hit FROM present ANTI JOIN known USING (k) ORDER BY hit")
         door.run(f"COPY hits TO {quote_text(str(out_rows))} ({_FORMAT})")
         door.run(f"COPY (SELECT k FROM known UNION SELECT k FROM present) TO {quote_text(str(out_seen))} ({_FORMAT})")

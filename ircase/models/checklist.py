@@ -60,7 +60,9 @@ class Proof(models.Model):
 
     item = models.ForeignKey(ChecklistItem, on_delete=models.CASCADE, related_name="proofs")
     evidence = models.ForeignKey("ircase.Evidence", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    activity = models.ForeignKey("ircase.Activity", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    activity = models.ForeignKey(
+        "ircase.Activity", null=True, blank=True, on_delete=models.PROTECT, related_name="proofs"
+    )
     event = models.ForeignKey("ircase.Event", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     decision = models.TextField(blank=True)
     added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from ircase import attack, casehead, catalogue
+from ircase.grid import cell_text
 from ircase.models import (
     Activity,
     Approval,
@@ -23,11 +24,13 @@ from ircase.models import (
     Phase,
     PhaseEntry,
     Proof,
+    Star,
 )
 from ircase.report import register, shape
 from ircase.report.prose import prose
 from ircase.report.words import LONGEST_QUERY, clip, label, moment, pairs, took, when
 from ircase.sentences import sentence_of
+from ircase.services.stars import sameness
 from ircase.wording import source_words
 
 # Of each list, at most this many go into a report.
@@ -40,9 +43,11 @@ MOST = {
     "exhibits": 5_000,
     "approvals": 2_000,
     "notes": 500,
+    "starred rows": 500,
     "log entries": 10_000,
 }
 _CHUNK = 1_000
+MOST_CELLS = 40
 _HUNT_KEYS = ("query", "query_sha256", "parameters", "source", "tenant", "window")
 _DEVICE_KEYS = ("device", "reason", "script", "script_sha256")
 Row = TypeVar("Row")
@@ -84,6 +89,7 @@ def collect(case: Case, *, now: datetime, prepared_by: str = "IRCase") -> shape.
         events=reader.take("events", _events(case), _event),
         assets=reader.take("assets", Asset.objects.filter(case=case).defer("details"), _asset),
         indicators=reader.take("indicators", Indicator.objects.filter(case=case), _indicator),
+        stars=_stars(case, reader),
         hunts=tuple(_hunt(row) for row in activities if row.kind == Activity.Kind.HUNT),
         devices=_devices(activities, approvals),
         imports=tuple(work_of(row) for row in activities if row.kind == Activity.Kind.IMPORT),
@@ -196,7 +202,8 @@ def _indicator(row: Indicator) -> shape.IndicatorRow:
 
 def _activities(case: Case) -> QuerySet[Activity]:
     found = Activity.objects.filter(case=case).exclude(kind=Activity.Kind.REPORT).order_by("requested_at", "pk")
-    return found.select_related("requested_by", "judged_by").prefetch_related("evidence")
+    proofs = Prefetch("proofs", Proof.objects.select_related("item"))
+    return found.select_related("requested_by", "judged_by").prefetch_related("evidence", proofs)
 
 
 def work_of(row: Activity) -> shape.Work:
@@ -217,6 +224,7 @@ def work_of(row: Activity) -> shape.Work:
         sentence=clip(row.sentence),
         judged_by=row.judged_by.name if row.judged_by else "",
         exhibits=tuple(item.exhibit for item in row.evidence.all()),
+        proves=tuple(proof.item.title for proof in row.proofs.all()),
     )
 
 
@@ -306,6 +314,35 @@ def _item(row: ChecklistItem, proofs: list[str], now: datetime) -> shape.Checkli
         proofs=tuple(proofs),
         r2_step=row.r2_step,
         csf_outcome=row.csf_outcome,
+    )
+
+
+def _stars(case: Case, reader: _Reader) -> tuple[shape.StarRow, ...]:
+    """With the run that gave each, and whether each is still the row that was starred."""
+    rows = Star.objects.filter(case=case).select_related("evidence", "starred_by", "noted_by")
+    found = reader.take("starred rows", rows, lambda row: row)
+    same = sameness(case, found)
+    wanted = [UUID(run) for row in found if (run := row.provenance.get("run"))]
+    titles = {
+        str(one): title for one, title in Activity.objects.filter(subject__in=wanted).values_list("subject", "title")
+    }
+    return tuple(_star(row, same[row.pk], titles.get(row.provenance.get("run", ""), "")) for row in found)
+
+
+def _star(row: Star, same: bool | None, run: str) -> shape.StarRow:
+    cells = ((name, cell) for name, cell in row.row.items() if cell not in (None, "", [], {}))
+    return shape.StarRow(
+        exhibit=row.evidence.exhibit,
+        where=row.table_name,
+        run=run,
+        number=row.number,
+        note=clip(row.note),
+        noted_by=row.noted_by.name if row.noted_by and row.note else "",
+        starred_by=row.starred_by.name,
+        starred_at=when(row.starred_at),
+        row_sha256=row.row_sha256,
+        same={True: "same", False: "differs", None: "gone"}[same],
+        cells=tuple(shape.Pair(name, clip(cell_text(cell) or "", 500)) for name, cell in list(cells)[:MOST_CELLS]),
     )
 
 

@@ -59,6 +59,7 @@ def _report(d: shape.ReportData) -> Iterator[str]:
     yield from _cover(d)
     yield from _key_figures(d)
     yield from _findings(d)
+    yield from _stars(d)
     yield from ("## Hunts", "", *(() if d.hunts else ("_No hunt was run._", "")))
     for hunt in d.hunts:
         yield from _hunt(hunt)
@@ -162,6 +163,29 @@ def _findings(d: shape.ReportData) -> Iterator[str]:
     yield from table(header, indicators, "No indicator is kept.")
 
 
+_SAME = {
+    "same": "the exhibit's table holds this very row",
+    "differs": "NOT the row that was starred: the table has changed",
+    "gone": "not checked: the table is not there",
+}
+
+
+def _stars(d: shape.ReportData) -> Iterator[str]:
+    if not d.stars:
+        return
+    yield from ("## Starred rows", "")
+    for star in d.stars:
+        rows = [
+            ("Note", f"{star.note} ({star.noted_by})" if star.note else ""),
+            ("From", star.run),
+            ("Starred", f"{star.starred_at} by {star.starred_by}"),
+            ("Row SHA-256", star.row_sha256),
+            ("Checked", _SAME[star.same]),
+            *((pair.name, pair.value) for pair in star.cells),
+        ]
+        yield from _facts(f"{star.exhibit} {star.where}, row {star.number}", rows)
+
+
 def _work(w: shape.Work) -> list[tuple[str, str]]:
     return [
         ("State", f"{w.state}, TRUNCATED or incomplete" if w.partial else w.state),
@@ -172,6 +196,7 @@ def _work(w: shape.Work) -> list[tuple[str, str]]:
         ("Exhibits", ", ".join(w.exhibits)),
         ("Verdict", f"{w.verdict_words}{f' by {w.judged_by}' if w.judged_by else ''}"),
         ("What it means", w.sentence),
+        ("Proves", "; ".join(w.proves)),
     ]
 
 

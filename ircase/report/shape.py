@@ -193,6 +193,7 @@ class Work:
     sentence: str
     judged_by: str
     exhibits: tuple[str, ...]
+    proves: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -271,6 +272,24 @@ class ExhibitRow:
 
 
 @dataclass(frozen=True)
+class StarRow:
+    """A starred row: `where` it stands and in which run, and its `cells`. `same`: "same" where the table holds that
+    very row still, "differs" where it does not, "gone" where there is no table to look into."""
+
+    exhibit: str
+    where: str
+    run: str
+    number: int
+    note: str
+    noted_by: str
+    starred_by: str
+    starred_at: str
+    row_sha256: str
+    same: str
+    cells: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
 class NoteRow:
     title: str
     updated_at: str
@@ -313,6 +332,7 @@ class ReportData:
     events: tuple[EventRow, ...]
     assets: tuple[AssetRow, ...]
     indicators: tuple[IndicatorRow, ...]
+    stars: tuple[StarRow, ...]
     hunts: tuple[HuntEntry, ...]
     devices: tuple[DeviceEntry, ...]
     imports: tuple[Work, ...]

@@ -138,6 +138,8 @@ def _origin(table: CaseTable) -> Callable[[int], dict[str, Any]]:
 
 def sameness(case: Case, found: Sequence[Star]) -> dict[int, bool | None]:
     """By the star's key: whether the table still holds that very row; None where there is no table to look into."""
+    if not found:
+        return {}
     tables = {(one.evidence_id, one.name): one for one in CaseTable.objects.filter(case=case)}
     by_table: dict[tuple[int, str], list[Star]] = defaultdict(list)
     for star in found:
