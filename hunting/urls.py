@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from hunting.views import attach, comparing, editor, library, panel, rows, runs, sweeps
+from hunting.views import attach, comparing, editor, library, panel, rows, runs, supplies, sweeps
 
 app_name = "hunting"
 _CASE = "cases/<str:reference>/hunts/"
+_SUPPLIES = "administration/supplies/"
 _RUN = f"{_CASE}<uuid:uuid>/"
 
 urlpatterns = [
@@ -31,4 +32,12 @@ urlpatterns = [
     path(f"{_RUN}indicators/", rows.run_bulk, name="run_bulk"),
     path(f"{_RUN}compare/", comparing.compare, name="compare"),
     path(f"{_CASE}for/", comparing.for_value, name="for_value"),
+    path(_SUPPLIES, supplies.supplies, name="supplies"),
+    path(f"{_SUPPLIES}feeds/new/", supplies.feed_new, name="feed_new"),
+    path(f"{_SUPPLIES}feeds/<int:pk>/", supplies.feed, name="feed"),
+    path(f"{_SUPPLIES}feeds/<int:pk>/fetch/", supplies.feed_fetch, name="feed_fetch"),
+    path(f"{_SUPPLIES}places/", supplies.places, name="places"),
+    path(f"{_SUPPLIES}places/<int:pk>/withdraw/", supplies.places_withdraw, name="places_withdraw"),
+    path(f"{_SUPPLIES}profiles/", supplies.profiles, name="profiles"),
+    path(f"{_SUPPLIES}profiles/<int:pk>/withdraw/", supplies.profiles_withdraw, name="profiles_withdraw"),
 ]

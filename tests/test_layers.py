@@ -27,12 +27,13 @@ ROWS = (
     {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest",
-     "gathering", "line"},
-    {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work"},
+     "gathering", "line", "supplying"},
+    {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
+     "knownfiles"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
      "sweeping"},
     {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "secrets", "logs", "wording",
-     "importing"},
+     "importing", "fetching", "feedfiles"},
     {"models"},
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hunting import catalogue
 from hunting.binding import attach_kql
-from hunting.models import HuntRun, Source, Sweep
+from hunting.models import Feed, HuntRun, PlacesFile, ProfilesFile, Source, Sweep
 from hunting.services import runs
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
 from ircase.services import approvals, cases, checklist, findings, people, reports, tables
@@ -107,6 +107,12 @@ def make_world(case: Case, asker: User) -> World:
         reason="read by us", days=30,
     )  # fmt: skip
     build = reports.request_report(case=case, actor=lead)
+    feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
+    file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
+    places = PlacesFile.objects.create(
+        kind="GeoLite2-City", built_at=case.opened_at, withdrawn_at=case.opened_at, **file
+    )
+    profiles = ProfilesFile.objects.create(withdrawn_at=case.opened_at, **file)
     things = {
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
@@ -140,6 +146,9 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:run.uuid": run.uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
+        "hunting:feed.pk": feed.pk,
+        "hunting:places.pk": places.pk,
+        "hunting:profiles.pk": profiles.pk,
         "liveresponse:collection.uuid": collection.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,

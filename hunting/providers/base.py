@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from kql import Column, Limits, Table
+from kql import Column, Limits, Supplies, Table
 from msapi.endpoint import Endpoint
 
 Record = dict[str, Any]
@@ -19,9 +19,9 @@ class Question:
     """What to run, complete: a provider reads no database, so that it can work in a thread and be abandoned.
 
     It looks at `start` to `end`; `times_itself`: the text says so too, and the window of the call is only a help.
-    `endpoint` and `workspace` are for a tenant, `tables` for the case's own. `cancel` is set when the work should end.
-    `time_columns`: by which columns its source may be asked in slices, the best first; none where it may not. `until`:
-    where the source is given rows from beyond `end`, the moment up to which.
+    `endpoint` and `workspace` are for a tenant, `tables` and `supplies` for the case's own tables. `cancel` is set when
+    the work should end. `time_columns`: by which columns its source may be asked in slices, the best first; none where
+    it may not. `until`: where the source is given rows from beyond `end`, the moment up to which.
     """
 
     kql: str
@@ -35,6 +35,7 @@ class Question:
     endpoint: Endpoint | None = None
     workspace: str = ""
     tables: tuple[Table, ...] = ()
+    supplies: Supplies = field(default_factory=Supplies)
     time_columns: tuple[str, ...] = ()
     until: datetime | None = None
 

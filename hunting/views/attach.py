@@ -16,7 +16,7 @@ from hunting.catalogue import Hunt
 from hunting.forms import HuntForm, KqlForm
 from hunting.forms import as_of as moment_text
 from hunting.models import Source
-from hunting.services import runs, sources
+from hunting.services import runs, sources, supplies
 from hunting.values import MAX_TEXT
 from hunting.views.doors import run_of
 from ircase.access import parse_uuid
@@ -156,7 +156,7 @@ def _problems(case: Case, form: KqlForm, frozen: Frozen | None) -> tuple[kql.Dia
     if frozen is None or form.wanted_source != Source.CASE:
         return ()
     given, _ = sources.tables_for(case, None)
-    return kql.validate(frozen.kql, given)
+    return kql.validate(frozen.kql, given, supplies=supplies.offered(case, frozen.kql))
 
 
 def _show_kql(

@@ -14,7 +14,7 @@ from hunting.catalogue import Hunt, Parameter
 from hunting.forms import label_of
 from hunting.importing import ParameterGuess, suggest_parameters
 from hunting.models import Source
-from hunting.services import sources
+from hunting.services import sources, supplies
 from hunting.values import NOW, Kind, ParameterError, parse, typed
 from ircase.models import Case
 from kql.catalogue import INFO
@@ -122,7 +122,8 @@ def findings(case: Case, source: Source, text: str) -> list[dict[str, Any]]:
         return []
     given, _ = sources.tables_for(case, None)
     lines = text.split("\n")
-    return [_finding(each, lines) for each in kql.validate(text, given)]
+    checked = kql.validate(text, given, supplies=supplies.offered(case, text))
+    return [_finding(each, lines) for each in checked]
 
 
 def _finding(found: kql.Diagnostic, lines: list[str]) -> dict[str, Any]:

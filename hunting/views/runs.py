@@ -53,7 +53,8 @@ def run_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 
 
 def _about(found: HuntRun) -> dict[str, Any]:
-    slicing = (found.evidence.manifest.get("slicing") if found.evidence else None) or {}
+    manifest = found.evidence.manifest if found.evidence else {}
+    slicing = manifest.get("slicing") or {}
     return {
         "run": found,
         "hunt": hunts().get(found.hunt_id),
@@ -61,7 +62,9 @@ def _about(found: HuntRun) -> dict[str, Any]:
         "cut": cut_words(found.truncated_by),
         "slicing": slicing,
         "slicing_rows": (slicing.get("slices") or [])[:SLICES_SHOWN],
-        "manifest": nodes(found.evidence.manifest) if found.evidence else None,
+        "supplies": manifest.get("supplies") or {},
+        "notes": manifest.get("notes") or [],
+        "manifest": nodes(manifest) if manifest else None,
         "portal": _portal(found),
         "chart": chart_of(found),
         "retries": list(found.retries.only("uuid", "state", "queued_at")),

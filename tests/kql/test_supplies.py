@@ -91,7 +91,8 @@ def test_a_column_of_addresses_is_looked_up(places: Path, hits: Table) -> None:
             "Hits | summarize n = count() by c = tostring(geo_info_from_ip_address(IP).country) | sort by c asc",
             [("", 3), ("Australia", 2), ("United States", 1)],
         ),
-        ("Hits | summarize s = make_set(tostring(geo_info_from_ip_address(IP).city)) | project array_length(s)", [(2,)]),
+        ("Hits | summarize s = make_set(tostring(geo_info_from_ip_address(IP).city)) | project array_length(s)",
+         [(2,)]),
         (
             "let f = (T:(IP:string)) { T | extend g = geo_info_from_ip_address(IP) };"
             " Hits | where n == 1 | invoke f() | project g.longitude",
