@@ -186,6 +186,11 @@ HUNTING_SLICE_CALLS = env_int("IRCASE_HUNTING_SLICE_CALLS", 200)
 HUNTING_SLICE_ROWS = env_int("IRCASE_HUNTING_SLICE_ROWS", 5_000_000)
 HUNTING_SLICE_BYTES = env_int("IRCASE_HUNTING_SLICE_BYTES", 2 * 2**30)
 HUNTING_SLICE_SECONDS = env_int("IRCASE_HUNTING_SLICE_SECONDS", 3600)
+# What queries on a case's own tables are given beside them (docs/supplies.md).
+PLACES_FILE = env_str("IRCASE_MMDB", "")  # a GeoLite2 database; empty: the one that an administrator uploaded
+FILE_PROFILE_HOURS = env_int("IRCASE_FILE_PROFILE_HOURS", 168)  # how long Defender's answer about a file is kept
+FILE_PROFILE_CALLS = env_int("IRCASE_FILE_PROFILE_CALLS", 200)  # files that one run asks Defender about
+FEEDS_MAY_USE_LOOPBACK = False  # the tests' feeds are on this machine; no environment can set it
 
 # --- Logs: one JSON object a line, to standard error -----------------------------------------------------------------
 LOGGING = {

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,12 +13,18 @@ from django.utils import timezone
 from hunting import shelf
 from hunting.binding import AS_OF, MAX_KQL, SPAN, fill
 from hunting.catalogue import Hunt, Pack, Parameter, Review
-from hunting.models import MOST_HOURS, Source
+from hunting.models import MOST_HOURS, Feed, Source
 from hunting.services.runs import SourceChoice
 from hunting.values import NOW
 from ircase.forms.fields import LongTextField, MomentField
 from ircase.models import Activity, Asset, Case, ChecklistItem
 
+if TYPE_CHECKING:
+    _FeedForm = forms.ModelForm[Feed]
+else:
+    _FeedForm = forms.ModelForm
+
+_MEGABYTE: Final = 2**20
 _SPANS: Final = (
     ("", "As each hunt has it"), ("24h", "24 hours"), ("48h", "48 hours"), ("7d", "7 days"), ("14d", "14 days"),
     ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"),
@@ -275,3 +281,48 @@ class ConclusionForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         items = ChecklistItem.objects.filter(case=case).exclude(state=ChecklistItem.State.SKIPPED)
         field.queryset = items.order_by("position", "pk")
+
+
+class FeedForm(_FeedForm):
+    """An address that `externaldata` may read."""
+
+    megabytes = forms.IntegerField(
+        min_value=1,
+        max_value=200,
+        initial=20,
+        label="Size limit in MB",
+        help_text="Of the file as it comes, and as it unpacks.",
+    )
+
+    class Meta:
+        model = Feed
+        fields = ("address", "is_prefix", "format", "megabytes", "refresh_hours", "enabled", "why")
+        labels = {
+            "is_prefix": "Everything below this address",
+            "refresh_hours": "Fetched again after (hours)",
+            "enabled": "Queries may read it",
+            "why": "What it is for",
+        }
+        help_texts = {
+            "address": "As queries name it, beginning with https://. A host on a private network is never asked.",
+            "is_prefix": "The address then ends with a slash.",
+            "format": "For queries that name none. Empty: as the file's name says, else CSV.",
+        }
+        widgets = {"address": forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["megabytes"] = max(self.instance.max_bytes // _MEGABYTE, 1)
+
+    def clean_refresh_hours(self) -> int:
+        hours: int = self.cleaned_data["refresh_hours"]
+        if not 1 <= hours <= 24 * 365:
+            raise ValidationError("Between 1 hour and a year.")
+        return hours
+
+    def row(self) -> Feed:
+        """The feed as it was filled in, not saved."""
+        feed: Feed = self.save(commit=False)
+        feed.max_bytes = self.cleaned_data["megabytes"] * _MEGABYTE
+        return feed

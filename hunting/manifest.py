@@ -12,8 +12,8 @@ from ircase.models import CaseTable
 from ircase.services.findings import clean_json
 
 
-def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> dict[str, Any]:
-    """JSON; every time in UTC, every size in bytes."""
+def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...], beside: dict[str, Any]) -> dict[str, Any]:
+    """JSON; every time in UTC, every size in bytes. `beside`: what the query was given beside the case's tables."""
     manifest = {
         "kind": "hunt",
         "format": "application/x-ndjson; one JSON object per row, kql.encode_row's form",
@@ -34,6 +34,7 @@ def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> d
         "truncated_by": gathered.truncated_by,
         "slicing": gathered.slicing,
         "tables_missing": list(missing),
+        "supplies": beside,
         "notes": list(gathered.notes),
         "limits": run.limits,
         "queued_at": run.queued_at.isoformat(),

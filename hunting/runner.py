@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import DatabaseError, transaction
 from django.db.models import F
@@ -25,6 +25,7 @@ from hunting.services import schemas, steps
 from hunting.services.notebooks import naming
 from hunting.services.sources import tables_for
 from hunting.spool import folder_of
+from hunting.supplying import Help, Supplied, supply
 from ircase import access
 from ircase.models import Activity, CaseTable, Connection, Evidence, JobState
 from ircase.services import activity, connections, evidence, tables
@@ -34,6 +35,8 @@ from kql import KqlCancelled, KqlError, Limits
 from msapi.errors import ApiError, BadQuery, Cancelled, Throttled
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 WATCH: Final = 0.5
 """Seconds between two looks at whether a person has cancelled."""
@@ -56,8 +59,8 @@ def run_hunt(run: HuntRun) -> None:
     """Answer one claimed run. However it goes, the row ends or goes back to the queue with a reason."""
     try:
         with hold(HuntRun.objects.all(), run) as held, folder_of(run) as folder:
-            missing, gathered = _answer(run, held, folder)
-            _seal(run, gathered, missing)
+            missing, gathered, beside = _answer(run, held, folder)
+            _seal(run, gathered, missing, beside)
     except (Stopped, KqlCancelled, Cancelled):
         _give_up(run)
     except Later as wait:
@@ -79,11 +82,13 @@ def run_hunt(run: HuntRun) -> None:
         _fail(run, "A fault in IRCase stopped this run; nothing was sealed. Its log has the details. Run it again.")
 
 
-def _answer(run: HuntRun, held: Hold, folder: Path) -> tuple[tuple[str, ...], Gathered]:
+def _answer(run: HuntRun, held: Hold, folder: Path) -> tuple[tuple[str, ...], Gathered, dict[str, Any]]:
     _check_right(run)
     activity.progress(run.activity, JobState.RUNNING)
     question, missing = _question(run, held.stop)
     watch = _watcher(run, held)
+    supplied = _supplied(run, question, folder, watch)
+    question = supplied.question
     with _turn(run, question, held, watch) as turn:
         # The lease is renewed with every look, which is far oftener than it lapses.
         def tick() -> None:
@@ -92,7 +97,36 @@ def _answer(run: HuntRun, held: Hold, folder: Path) -> tuple[tuple[str, ...], Ga
                 turn.renew()
 
         again = turn.again if turn is not None else held.check
-        return missing, _gathered(run, question, folder, held, tick, again)
+        gathered = _gathered(run, question, folder, held, tick, again)
+    return missing, replace(gathered, notes=(*gathered.notes, *supplied.notes)), supplied.manifest
+
+
+def _supplied(run: HuntRun, question: Question, folder: Path, watch: Callable[[], None]) -> Supplied:
+    """A tenant has its own feeds, profiles and places; the case's tables are given ours."""
+    if question.endpoint is not None:
+        return Supplied(question)
+
+    def aside(work: Callable[[], Any]) -> Any:
+        return _aside(f"wanted-{run.pk}", work, watch)
+
+    return supply(run.case, question, folder, Help(aside, watch, f"files:{run.uuid}"))
+
+
+def _aside(name: str, work: Callable[[], T], tick: Callable[[], None]) -> T:
+    """The work's result, made in a thread that is abandoned when `tick` raises. The work touches no database."""
+    done: Future[T] = Future()
+
+    def go() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=go, name=name, daemon=True).start()
+    while not done.done():
+        _await(done)
+        tick()
+    return done.result()
 
 
 def _check_right(run: HuntRun) -> None:
@@ -183,39 +217,28 @@ def _gathered(
     again: Callable[[], None],
 ) -> Gathered:
     """The answer, made in a thread that is abandoned when a person cancels: a service may hold a call for minutes."""
-    done: Future[Gathered] = Future()
     provider = PROVIDERS[run.source]
 
     def told(phase: str, rows: int, slices: int = 0) -> None:
         held.progress(phase=phase, rows=rows, slices=slices, place=None, eta=None)
 
-    def work() -> None:
-        try:
-            done.set_result(gather(provider, question, folder, told, again))
-        except BaseException as error:
-            done.set_exception(error)
-
-    threading.Thread(target=work, name=f"hunt-{run.pk}", daemon=True).start()
-    while not done.done():
-        _await(done)
-        tick()
-    return done.result()
+    return _aside(f"hunt-{run.pk}", lambda: gather(provider, question, folder, told, again), tick)
 
 
-def _await(done: Future[Gathered]) -> None:
+def _await(done: Future[Any]) -> None:
     finished = threading.Event()
     done.add_done_callback(lambda _: finished.set())
     finished.wait(WATCH)
 
 
-def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> None:
+def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...], beside: dict[str, Any]) -> None:
     """Evidence, custody, table, activity and the end of the row: all of it, or nothing."""
     run.request_ids = list(dict.fromkeys([*run.request_ids, *gathered.request_ids]))
     cut = bool(gathered.truncated_by)
     with transaction.atomic():
         if not HuntRun.objects.select_for_update().filter(pk=run.pk, owner=run.owner, state=JobState.RUNNING).exists():
             return
-        item = _seal_record(run, gathered, missing)
+        item = _seal_record(run, gathered, missing, beside)
         HuntRun.objects.end(
             run.pk,
             run.owner,
@@ -229,7 +252,7 @@ def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> None:
             request_ids=run.request_ids,
             progress={},
         )
-        outcome = _outcome(gathered, missing)
+        outcome = _outcome(gathered, missing, beside)
         activity.end(
             run.activity,
             state=JobState.DONE,
@@ -242,13 +265,13 @@ def _seal(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> None:
     logger.info("hunt.done", extra={"run": str(run.uuid), "rows": gathered.row_count, "truncated": cut})
 
 
-def _seal_record(run: HuntRun, gathered: Gathered, missing: tuple[str, ...]) -> Evidence:
+def _seal_record(run: HuntRun, gathered: Gathered, missing: tuple[str, ...], beside: dict[str, Any]) -> Evidence:
     return evidence.seal(
         case=run.case,
         stored=gathered.stored,
         kind=Evidence.Kind.HUNT,
         name=f"{run.hunt_id or 'kql'}-{str(run.uuid)[:8]}.ndjson",
-        manifest=manifest_of(run, gathered, missing),
+        manifest=manifest_of(run, gathered, missing, beside),
         actor=run.requested_by,
         media_type="application/x-ndjson",
         description=run.title,
@@ -273,7 +296,7 @@ def _keep_table(run: HuntRun, item: Evidence, gathered: Gathered) -> CaseTable |
     return tables.keep(evidence=item, tables=[new])[0]
 
 
-def _outcome(gathered: Gathered, missing: tuple[str, ...]) -> str:
+def _outcome(gathered: Gathered, missing: tuple[str, ...], beside: dict[str, Any]) -> str:
     rows = "1 row" if gathered.row_count == 1 else f"{gathered.row_count:,} rows"
     said = [rows if not gathered.slices else f"{rows} in {gathered.slices:,} time slices"]
     if gathered.truncated_by and not gathered.slices and gathered.slicing and gathered.slicing.get("why_not"):
@@ -282,6 +305,9 @@ def _outcome(gathered: Gathered, missing: tuple[str, ...]) -> str:
         said.insert(1, f"TRUNCATED ({cut_words(gathered.truncated_by)}): there may be more than was kept")
     if missing:
         said.append(f"the case has no {', '.join(missing)}")
+    files = beside.get("file_profiles")
+    if files and files["known"] < files["files"]:
+        said.append(f"{files['known']:,} of {files['files']:,} files known to FileProfile()")
     return "; ".join(said)
 
 

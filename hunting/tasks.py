@@ -5,7 +5,7 @@ from celery import shared_task
 from hunting import importer, runner, watcher
 from hunting.line import next_runs
 from hunting.models import HuntImport, HuntRun, WatchTurn
-from hunting.services import importing, packs, schemas, steps, turns
+from hunting.services import feeds, importing, packs, schemas, steps, turns
 from hunting.services.notebooks import batches
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
@@ -52,6 +52,7 @@ def sweep_runs() -> None:
     steps.nudge_due()
     importing.sweep()
     clear_abandoned()
+    feeds.remind()
 
 
 @shared_task(name="hunting.compare_turn")
@@ -59,3 +60,9 @@ def compare_turn(pk: int) -> None:
     turn = WatchTurn.objects.ready().filter(pk=pk).exists() and WatchTurn.objects.claim(pk, new_owner())
     if turn:
         watcher.compare(turn)
+
+
+@shared_task(name="hunting.fetch_feeds")
+def fetch_feeds() -> None:
+    """Feeds that people asked to have fetched now; the tick above sends it again where this message is lost."""
+    feeds.fetch_asked()

@@ -17,6 +17,7 @@ from hunting.views import (
     runs,
     saving,
     source_tables,
+    supplies,
     sweeps,
     watches,
 )
@@ -25,6 +26,7 @@ app_name = "hunting"
 _HUNT = "hunts/<slug:hunt_id>/"
 _IMPORT = "hunt-imports/<uuid:uuid>/"
 _CASE = "cases/<str:reference>/hunts/"
+_SUPPLIES = "administration/supplies/"
 _RUN = f"{_CASE}<uuid:uuid>/"
 _NOTEBOOKS = "cases/<str:reference>/notebooks/"
 _NOTEBOOK = f"{_NOTEBOOKS}<uuid:uuid>/"
@@ -108,4 +110,12 @@ urlpatterns = [
     path(f"{_CELL}move/", cells.cell_move, name="cell_move"),
     path(f"{_CELL}remove/", cells.cell_remove, name="cell_remove"),
     path(f"{_CELL}restore/", cells.cell_restore, name="cell_restore"),
+    path(_SUPPLIES, supplies.supplies, name="supplies"),
+    path(f"{_SUPPLIES}feeds/new/", supplies.feed_new, name="feed_new"),
+    path(f"{_SUPPLIES}feeds/<int:pk>/", supplies.feed, name="feed"),
+    path(f"{_SUPPLIES}feeds/<int:pk>/fetch/", supplies.feed_fetch, name="feed_fetch"),
+    path(f"{_SUPPLIES}places/", supplies.places, name="places"),
+    path(f"{_SUPPLIES}places/<int:pk>/withdraw/", supplies.places_withdraw, name="places_withdraw"),
+    path(f"{_SUPPLIES}profiles/", supplies.profiles, name="profiles"),
+    path(f"{_SUPPLIES}profiles/<int:pk>/withdraw/", supplies.profiles_withdraw, name="profiles_withdraw"),
 ]

@@ -54,6 +54,7 @@ FEATURES: Final = (
         (("Alert.Read.All", "Alert.ReadWrite.All"),),
     ),
     Feature("machines.tag", "Tag devices", Audience.DEFENDER, (("Machine.ReadWrite.All",),)),
+    Feature("files", "Look files up for FileProfile()", Audience.DEFENDER, (("File.Read.All",),)),
     Feature("library", "List and upload Live Response scripts", Audience.DEFENDER, (("Library.Manage",),)),
     Feature(
         "live_response",

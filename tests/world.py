@@ -9,7 +9,19 @@ from typing import Any
 
 from hunting import catalogue
 from hunting.binding import attach_kql
-from hunting.models import HuntImport, HuntRun, HuntVersion, PackRun, PackVersion, SavedPack, Source, Sweep
+from hunting.models import (
+    Feed,
+    HuntImport,
+    HuntRun,
+    HuntVersion,
+    PackRun,
+    PackVersion,
+    PlacesFile,
+    ProfilesFile,
+    SavedPack,
+    Source,
+    Sweep,
+)
 from hunting.services import library, runs, watching
 from hunting.services.notebooks import editing
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, Notice, PreparationItem, User
@@ -147,6 +159,12 @@ def make_world(case: Case, asker: User) -> World:
     notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
     build = reports.request_report(case=case, actor=lead)
     upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
+    feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
+    file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
+    places = PlacesFile.objects.create(
+        kind="GeoLite2-City", built_at=case.opened_at, withdrawn_at=case.opened_at, **file
+    )
+    profiles = ProfilesFile.objects.create(withdrawn_at=case.opened_at, **file)
     things = {
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
@@ -200,6 +218,9 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:pack.pack_id": make_saved_pack(lead).slug,
         "hunting:pack_run.uuid": pack_run.uuid,
         **dict.fromkeys(("hunting:imported.uuid", "hunting:import.uuid"), make_import(lead).uuid),
+        "hunting:feed.pk": feed.pk,
+        "hunting:places.pk": places.pk,
+        "hunting:profiles.pk": profiles.pk,
         "liveresponse:collection.uuid": collection.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from kql import Column, Limits, Table
+from kql import Column, Limits, Supplies, Table
 from msapi.endpoint import Endpoint
 from msapi.kusto import ClusterEndpoint
 
@@ -21,9 +21,10 @@ class Question:
 
     It looks at `start` to `end`; `times_itself`: the text says so too, and the window of the call is only a help.
     `endpoint` is a tenant's; `workspace` is asked with further `workspaces` beside it, or `database` on `cluster`;
-    `tables` are the case's own. `known`: the datetime columns of each table that the source says it has. `cancel` is
-    set when the work should end. `time_columns`: by which columns its source may be asked in slices, the best first;
-    none where it may not. `until`: where the source is given rows from beyond `end`, the moment up to which.
+    `tables` and `supplies` are of the case's own. `known`: the datetime columns of each table that the source says it
+    has. `cancel` is set when the work should end. `time_columns`: by which columns its source may be asked in slices,
+    the best first; none where it may not. `until`: where the source is given rows from beyond `end`, the moment up to
+    which.
     """
 
     kql: str
@@ -41,6 +42,7 @@ class Question:
     database: str = ""
     known: Mapping[str, Collection[str]] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+    supplies: Supplies = field(default_factory=Supplies)
     time_columns: tuple[str, ...] = ()
     until: datetime | None = None
 

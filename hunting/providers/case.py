@@ -24,6 +24,7 @@ class CaseTables:
             now=question.end,
             cancel=question.cancel,
             prelude=question.prelude,
+            supplies=question.supplies,
         ) as result:
             answer = Answer(columns=result.columns, records=iter(()), engine=_versions())
             answer.records = _records(result, answer)

@@ -17,7 +17,7 @@ from hunting.catalogue import Hunt
 from hunting.forms import HuntForm, KqlForm
 from hunting.forms import as_of as moment_text
 from hunting.models import HuntRun, Source
-from hunting.services import runs, sources
+from hunting.services import runs, sources, supplies
 from hunting.values import MAX_TEXT
 from hunting.views.doors import run_of
 from ircase.access import current_user, parse_uuid
@@ -186,7 +186,7 @@ def _problems(case: Case, form: KqlForm, frozen: Frozen | None) -> tuple[kql.Dia
     if frozen is None or Source.CASE not in form.wanted_sources:
         return ()
     given, _ = sources.tables_for(case, None)
-    return kql.validate(frozen.kql, given)
+    return kql.validate(frozen.kql, given, supplies=supplies.offered(case, frozen.kql))
 
 
 def _show_kql(

@@ -14,7 +14,7 @@ from hunting.constants import constants_of
 from hunting.forms import label_of
 from hunting.importing import ParameterGuess
 from hunting.models import Source
-from hunting.services import schemas, sources
+from hunting.services import schemas, sources, supplies
 from hunting.values import NOW, Kind, ParameterError, parse, typed
 from ircase.models import Case
 from kql.catalogue import INFO
@@ -133,7 +133,8 @@ def findings(case: Case, source: Source, text: str, named: Sequence[kql.Table] =
         return []
     given, _ = sources.tables_for(case, None)
     lines = text.split("\n")
-    return [_finding(each, lines) for each in kql.validate(text, (*given, *named))]
+    checked = kql.validate(text, (*given, *named), supplies=supplies.offered(case, text))
+    return [_finding(each, lines) for each in checked]
 
 
 def unreadable(text: str) -> list[dict[str, Any]]:

@@ -56,7 +56,8 @@ def run_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 
 
 def _about(found: HuntRun) -> dict[str, Any]:
-    slicing = (found.evidence.manifest.get("slicing") if found.evidence else None) or {}
+    manifest = found.evidence.manifest if found.evidence else {}
+    slicing = manifest.get("slicing") or {}
     return {
         "run": found,
         "hunt": shelf.hunt_of_run(found.hunt_id, found.hunt_version),
@@ -65,7 +66,9 @@ def _about(found: HuntRun) -> dict[str, Any]:
         "cut": cut_words(found.truncated_by),
         "slicing": slicing,
         "slicing_rows": (slicing.get("slices") or [])[:SLICES_SHOWN],
-        "manifest": nodes(found.evidence.manifest) if found.evidence else None,
+        "supplies": manifest.get("supplies") or {},
+        "notes": manifest.get("notes") or [],
+        "manifest": nodes(manifest) if manifest else None,
         "portal": _portal(found),
         "chart": chart_of(found),
         "proves": list(Proof.objects.filter(activity=found.activity_id).select_related("item")),

@@ -4,7 +4,7 @@ https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list
 
 from __future__ import annotations
 
-from simulator.defender import actions, library, machines, responses, results
+from simulator.defender import actions, files, library, machines, responses, results
 from simulator.defender.liveresponse import run_live_response
 from simulator.http import Handler, Route
 from simulator.tenant import Service
@@ -18,8 +18,8 @@ _ALERTS = ("Alert.Read.All", "Alert.ReadWrite.All")
 CANONICAL: dict[str, str] = {
     name.lower(): name
     for name in (
-        "api", "machines", "machineactions", "libraryfiles", "alerts", "runliveresponse", "logonusers", "tags",
-        "cancel", "getPackageUri", "GetLiveResponseResultDownloadLink", "isolate", "unisolate", "restrictCodeExecution",
+        "api", "machines", "machineactions", "libraryfiles", "files", "stats", "alerts", "runliveresponse", "logonusers",
+        "tags", "cancel", "getPackageUri", "GetLiveResponseResultDownloadLink", "isolate", "unisolate", "restrictCodeExecution",
         "unrestrictCodeExecution", "runAntiVirusScan", "collectInvestigationPackage", "StopAndQuarantineFile",
         "offboard",
     )
@@ -42,6 +42,8 @@ ROUTES = (
     _route("POST", "/machines/<machine>/tags", machines.tag_machine, _WRITE),
     _route("GET", "/alerts", machines.list_alerts, _ALERTS),
     _route("GET", "/alerts/<key>", machines.get_alert, _ALERTS),
+    _route("GET", "/files/<file>", files.get_file, ("File.Read.All",)),
+    _route("GET", "/files/<file>/stats", files.file_stats, ("File.Read.All",)),
     _route("GET", "/libraryfiles", library.list_files, _LIBRARY),
     _route("POST", "/libraryfiles", library.upload, _LIBRARY),
     _route("DELETE", "/libraryfiles/<name>", library.delete, _LIBRARY),

@@ -1,0 +1,85 @@
+"""Files of the story by their hashes: https://learn.microsoft.com/defender-endpoint/api/get-file-information"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from simulator.clock import iso
+from simulator.core import Simulator
+from simulator.defender.machines import META
+from simulator.http import ApiFault, Call, json_response
+from simulator.story import images
+from simulator.story.images import Image
+from simulator.story.timeline import DAY, as_datetime
+
+_HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
+_MOST_HOURS = 720
+
+
+@cache
+def _known() -> dict[str, Image]:
+    known = (*images.ORDINARY, *images.HOSTILE)
+    return {digest: image for image in known for digest in (image.sha1, image.sha256)}
+
+
+def file_resource(simulator: Simulator, image: Image) -> dict[str, Any]:
+    """A file as the API shows it. What the intruder brought is rare and unsigned; the implant is known."""
+    now = as_datetime(simulator.story.world.week.now)
+    hostile = image in images.HOSTILE
+    own = not hostile and image.company != "Microsoft Corporation"
+    first = now - timedelta(days=3 if hostile else 400)
+    return {
+        "sha1": image.sha1, "sha256": image.sha256, "md5": image.md5, "globalPrevalence": _prevalence(image),
+        "globalFirstObserved": iso(first), "globalLastObserved": iso(now), "size": image.size, "fileType": "APP",
+        "isPeFile": True, "filePublisher": image.company or None, "fileProductName": image.product or None,
+        "signer": image.signer or None,
+        "issuer": None if hostile else "Harbour CA" if own else "Microsoft Windows Production PCA 2011",
+        "signerHash": None if hostile else image.sha1[::-1], "isValidCertificate": None if hostile else True,
+        "determinationType": "Malware" if image is images.IMPLANT else "Unknown" if hostile else "Clean",
+        "determinationValue": "Backdoor:Win64/Edgehelp.A" if image is images.IMPLANT else None,
+    }  # fmt: skip
+
+
+def _prevalence(image: Image) -> int:
+    """The same at each call: a handful for what the intruder brought, thousands for the rest."""
+    seed = int(image.sha1[:6], 16)
+    return 1 + seed % 6 if image in images.HOSTILE else 10_000 + seed
+
+
+def get_file(call: Call) -> Response:
+    """GET /files/{sha1 or sha256}"""
+    resource = file_resource(call.simulator, _find(call))
+    return json_response({"@odata.context": f"{META}#Files/$entity", **resource})
+
+
+def file_stats(call: Call) -> Response:
+    """GET /files/{sha1 or sha256}/stats"""
+    hours = call.integer("lookBackHours", _MOST_HOURS)
+    if not 1 <= hours <= _MOST_HOURS:
+        raise ApiFault(400, "InvalidInput", f"lookBackHours must be between 1 and {_MOST_HOURS}.")
+    image = _find(call)
+    resource = file_resource(call.simulator, image)
+    now = call.simulator.story.world.week.now
+    devices = 3 if image in images.HOSTILE else len(call.simulator.story.world.devices)
+    return json_response({
+        "@odata.context": f"{META}#microsoft.windowsDefenderATP.api.InOrgFileStats",
+        "sha1": image.sha1, "organizationPrevalence": devices, "orgFirstSeen": iso(as_datetime(now - 3 * DAY)),
+        "orgLastSeen": iso(as_datetime(now)), "globallyPrevalence": resource["globalPrevalence"],
+        "globalFirstObserved": resource["globalFirstObserved"],
+        "globalLastObserved": resource["globalLastObserved"], "topFileNames": [image.name],
+    })  # fmt: skip
+
+
+def _find(call: Call) -> Image:
+    wanted = call.params["file"]
+    if not _HASH.fullmatch(wanted):
+        raise ApiFault(400, "InvalidInput", "The file's identifier must be a SHA1 or a SHA256.")
+    image = _known().get(wanted.lower())
+    if image is None:
+        raise ApiFault(404, "ResourceNotFound", f"File {wanted[:64]} was not found")
+    return image
