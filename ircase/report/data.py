@@ -62,8 +62,17 @@ class _Reader:
         return taken[:most]
 
 
-def collect(case: Case, *, now: datetime, prepared_by: str = "IRCase") -> shape.ReportData:
-    """Everything the report says of `case` at `now`. Hashes every exhibit again, and keeps what was found."""
+def collect(
+    case: Case,
+    *,
+    now: datetime,
+    prepared_by: str = "IRCase",
+    notebooks: tuple[shape.NotebookEntry, ...] = (),
+) -> shape.ReportData:
+    """Everything the report says of `case` at `now`. Hashes every exhibit again, and keeps what was found.
+
+    `notebooks` were chosen and read before (ircase.report.chapters), so that custody's entries of it are in here.
+    """
     check = register.examine(case, now)
     reader = _Reader()
     head = casehead.head_of(case, now)
@@ -85,6 +94,7 @@ def collect(case: Case, *, now: datetime, prepared_by: str = "IRCase") -> shape.
         assets=reader.take("assets", Asset.objects.filter(case=case).defer("details"), _asset),
         indicators=reader.take("indicators", Indicator.objects.filter(case=case), _indicator),
         hunts=tuple(_hunt(row) for row in activities if row.kind == Activity.Kind.HUNT),
+        notebooks=notebooks,
         devices=_devices(activities, approvals),
         imports=tuple(work_of(row) for row in activities if row.kind == Activity.Kind.IMPORT),
         checklist=_checklist(case, reader, now),
