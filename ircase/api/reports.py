@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
+from pydantic import Field
 
 from ircase.api.auth import case_of, person
 from ircase.api.paging import Page, Window, page_of
@@ -18,7 +19,10 @@ _BUILD = "/cases/{reference}/reports/{uuid}"
 
 
 class ReportNew(Schema):
+    """`notebooks` are those that the report prints; what is none of the case's is left out."""
+
     seal: bool = False
+    notebooks: list[UUID] = Field(default_factory=list, max_length=20)
 
 
 class ReportFile(Schema):
@@ -62,7 +66,8 @@ def list_reports(request: HttpRequest, reference: str, window: Query[Window]) ->
 @router.post("/cases/{reference}/reports", response={202: ReportOut}, summary="Build a report, in the background")
 def request_report(request: HttpRequest, reference: str, body: ReportNew) -> Status[ReportBuild]:
     case = case_of(request, reference, CaseRole.ANALYST)
-    build = reports.request_report(case=case, actor=person(request), seal=body.seal)
+    books = [str(uuid) for uuid in body.notebooks]
+    build = reports.request_report(case=case, actor=person(request), seal=body.seal, notebooks=books)
     return Status(202, _find(case, build.uuid))
 
 

@@ -142,6 +142,7 @@ class ReportBuild(Job):
     seal = models.BooleanField(default=False, help_text="Keep the PDF as evidence.")
     evidence = models.ForeignKey(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    notebooks = models.JSONField(default=list, blank=True, help_text="The uuids of those that it prints.")
     files = models.JSONField(default=list, blank=True, help_text='[{"format": "pdf", "size": 1, "sha256": "…"}, …]')
 
     objects = JobQuerySet["ReportBuild"].as_manager()

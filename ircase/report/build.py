@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from ircase import access
 from ircase.models import Activity, Evidence, JobState, ReportBuild
-from ircase.report import markdown
+from ircase.report import chapters, markdown
 from ircase.report.data import collect
 from ircase.report.shape import FORMAT, ReportData
 from ircase.report.typeset import TypesetError, TypesetStopped, to_json, write_pdf
@@ -56,7 +56,8 @@ def _write(job: ReportBuild, folder: Path, held: Hold) -> ReportData:
         raise BuildRefused(f"{job.requested_by.name} may no longer build reports of this case.")
     activity.progress(job.activity, JobState.RUNNING)
     held.progress(step="Reading the case and hashing its evidence")
-    data = collect(job.case, now=timezone.now(), prepared_by=job.requested_by.name)
+    books = chapters.read(job.case, job.notebooks, job.requested_by)
+    data = collect(job.case, now=timezone.now(), prepared_by=job.requested_by.name, notebooks=books)
     held.check()
     held.progress(step="Writing the files")
     with (folder / "report.md").open("w", encoding="utf-8", errors="backslashreplace") as out:

@@ -67,8 +67,17 @@ class _Reader:
         return taken[:most]
 
 
-def collect(case: Case, *, now: datetime, prepared_by: str = "IRCase") -> shape.ReportData:
-    """Everything the report says of `case` at `now`. Hashes every exhibit again, and keeps what was found."""
+def collect(
+    case: Case,
+    *,
+    now: datetime,
+    prepared_by: str = "IRCase",
+    notebooks: tuple[shape.NotebookEntry, ...] = (),
+) -> shape.ReportData:
+    """Everything the report says of `case` at `now`. Hashes every exhibit again, and keeps what was found.
+
+    `notebooks` were chosen and read before (ircase.report.chapters), so that custody's entries of it are in here.
+    """
     check = register.examine(case, now)
     reader = _Reader()
     head = casehead.head_of(case, now)
@@ -91,6 +100,7 @@ def collect(case: Case, *, now: datetime, prepared_by: str = "IRCase") -> shape.
         indicators=reader.take("indicators", Indicator.objects.filter(case=case), _indicator),
         stars=_stars(case, reader),
         hunts=tuple(_hunt(row) for row in activities if row.kind == Activity.Kind.HUNT),
+        notebooks=notebooks,
         devices=_devices(activities, approvals),
         imports=tuple(work_of(row) for row in activities if row.kind == Activity.Kind.IMPORT),
         checklist=_checklist(case, reader, now),

@@ -63,6 +63,11 @@ def _report(d: shape.ReportData) -> Iterator[str]:
     yield from ("## Hunts", "", *(() if d.hunts else ("_No hunt was run._", "")))
     for hunt in d.hunts:
         yield from _hunt(hunt)
+    yield from ("## Notebooks", "") if d.notebooks else ()
+    for book in d.notebooks:
+        yield from (f"### {inline(book.title)}", "")
+        for cell in book.cells:
+            yield from _prose(cell.prose) if cell.kind == "markdown" else _cell(cell)
     yield from ("## Collections and response actions", "")
     for device in d.devices:
         yield from _device(device)
@@ -218,6 +223,32 @@ def _hunt(h: shape.HuntEntry) -> Iterator[str]:
     ]
     yield from _facts(h.work.title, rows)
     yield from fenced(h.query) if h.query else ()
+
+
+def _cell(c: shape.NotebookCell) -> Iterator[str]:
+    yield from fenced(c.query)
+    rows = [
+        ("Cell", f"{c.number} {c.name}".strip()),
+        ("Source", c.source),
+        ("Window (UTC)", f"{c.window_start} to {c.window_end}" if c.window_start else ""),
+        ("Outcome", f"{c.outcome}{', TRUNCATED' if c.truncated else ''}"),
+        ("Note", "The query, or a result that it reads, has changed since this result." if c.stale else ""),
+        ("Read", c.read),
+        ("Run", c.run),
+        ("Exhibit", f"{c.exhibit}, SHA-256 {c.sha256}" if c.exhibit else ""),
+    ]
+    yield from (f"- **{inline(name)}:** {inline(value)}" for name, value in rows if value)
+    yield ""
+    if c.rows:
+        yield from table(tuple(inline(name) for name in c.columns), c.rows, "")
+        yield from _rest(c)
+
+
+def _rest(c: shape.NotebookCell) -> Iterator[str]:
+    rows, columns = c.total - len(c.rows), c.columns_left_out
+    said = [f"{rows:,} more rows" if rows > 0 else "", f"{columns} more columns" if columns else ""]
+    if more := " and ".join(part for part in said if part):
+        yield from (f"_{more} are in the exhibit._", "")
 
 
 def _device(c: shape.DeviceEntry) -> Iterator[str]:

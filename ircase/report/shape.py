@@ -210,6 +210,39 @@ class HuntEntry:
 
 
 @dataclass(frozen=True)
+class NotebookCell:
+    """A cell: `prose` for text; for a query (`kind` "kql") the rest. `rows` are the first of `total`, in the first of
+    the result's columns: `columns_left_out` stand beyond them. `read` names the results that it used as tables."""
+
+    number: int
+    kind: str
+    prose: Prose
+    name: str = ""
+    query: str = ""
+    source: str = ""
+    window_start: str = ""
+    window_end: str = ""
+    state: str = ""
+    outcome: str = ""
+    stale: bool = False
+    truncated: bool = False
+    run: str = ""
+    exhibit: str = ""
+    sha256: str = ""
+    read: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    total: int = 0
+    columns_left_out: int = 0
+
+
+@dataclass(frozen=True)
+class NotebookEntry:
+    title: str
+    cells: tuple[NotebookCell, ...]
+
+
+@dataclass(frozen=True)
 class DeviceEntry:
     """A collection or a response action on one device."""
 
@@ -334,6 +367,7 @@ class ReportData:
     indicators: tuple[IndicatorRow, ...]
     stars: tuple[StarRow, ...]
     hunts: tuple[HuntEntry, ...]
+    notebooks: tuple[NotebookEntry, ...]
     devices: tuple[DeviceEntry, ...]
     imports: tuple[Work, ...]
     checklist: tuple[ChecklistRow, ...]

@@ -1,6 +1,6 @@
 """Reports: asked for, looked at before they are built, handed out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +41,9 @@ def folder_of(build: ReportBuild) -> Path:
 
 
 @transaction.atomic
-def request_report(*, case: Case, actor: User, seal: bool = False) -> ReportBuild:
-    """Build a report in the background; with `seal` the PDF becomes an exhibit of the case.
+def request_report(*, case: Case, actor: User, seal: bool = False, notebooks: Sequence[str] = ()) -> ReportBuild:
+    """Build a report in the background; with `seal` the PDF becomes an exhibit of the case. `notebooks`: the uuids of
+    those that it prints.
 
     Raises ValidationError while one is under way, or where a closed case would take a new exhibit.
     """
@@ -51,7 +52,7 @@ def request_report(*, case: Case, actor: User, seal: bool = False) -> ReportBuil
     Case.objects.select_for_update().get(pk=case.pk)
     if ReportBuild.objects.filter(case=case).unfinished().exists():
         raise ValidationError("A report of this case is being built. Wait for it, or cancel it.")
-    build = ReportBuild(case=case, requested_by=actor, seal=seal)
+    build = ReportBuild(case=case, requested_by=actor, seal=seal, notebooks=list(notebooks))
     build.activity = activity.begin(
         case=case,
         kind=Activity.Kind.REPORT,

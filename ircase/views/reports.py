@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access
 from ircase.models import Case, CaseRole, ReportBuild
 from ircase.pages import render_tab
+from ircase.report import chapters
 from ircase.services import delivery, reports
 from ircase.views.doors import attempt
 
@@ -26,13 +27,19 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
     if request.method == "POST":
         case = access.get_case(user, reference, access.ANALYST)
         seal = "seal" in request.POST
-        success = "The report is being built."
-        attempt(request, success, lambda: reports.request_report(case=case, actor=user, seal=seal))
+        wanted, success = set(request.POST.getlist("notebook")), "The report is being built."
+        books = [one.uuid for one in chapters.choices(case) if one.uuid in wanted]
+        attempt(
+            request,
+            success,
+            lambda: reports.request_report(case=case, actor=user, seal=seal, notebooks=books),
+        )
         return redirect("ircase:report", reference)
     case = access.get_case(user, reference)
     builds = ReportBuild.objects.filter(case=case).select_related("requested_by", "evidence", "activity")
     context = {
         "gaps": reports.gaps(case),
+        "notebooks": chapters.choices(case),
         "page": Paginator(builds, PER_PAGE).get_page(request.GET.get("page")),
         "may_build": access.may(case, access.ANALYST),
     }

@@ -1,5 +1,7 @@
 """The notebook: order, texts that nobody loses, stale results, results by name, and all of it run over a crash."""
 
+import json
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -7,14 +9,17 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from hunting.models import Cell, CellRun, HuntRun, Notebook, NotebookRun, Source
-from hunting.services import runs
+from hunting.services import runs, sources
 from hunting.services.notebooks import batches, editing, exchange
 from hunting.services.notebooks.editing import CellConflict, Draft
 from hunting.services.notebooks.running import Unchanged, is_behind, run_cell
 from hunting.starters import fitting, starters
 from hunting.tasks import step_notebook, sweep_runs
 from ircase.models import CustodyEntry, LogEntry
-from ircase.services import cases
+from ircase.services import cases, reports
+from ircase.tasks import build_report
+from kql import Table
+from kql.catalogue import TABLES
 from tests.cast import CastTestCase
 from tests.hunting.stage import FakeProvider, answering, columns_for, make_table, quiet_heart, record_of, work
 
@@ -472,16 +477,11 @@ class ExchangeTests(NotebookTestCase):
 
 class StarterTests(NotebookTestCase):
     def test_only_what_the_tables_can_answer_is_offered(self) -> None:
-        from hunting.services import sources  # noqa: PLC0415
-
         offered = {one.id for one in fitting(sources.tables_for(self.case, None)[0])}
         assert "logons-by-kind" in offered and "rare-processes" not in offered
         assert fitting(()) == []
 
     def test_every_starter_runs_on_microsofts_tables(self) -> None:
-        from kql import Table  # noqa: PLC0415
-        from kql.catalogue import TABLES  # noqa: PLC0415
-
         tables = [Table(name, (), columns=columns) for name, columns in TABLES.items()]
         assert {one.id for one in fitting(tables)} == {one.id for one in starters()}
 
@@ -490,3 +490,40 @@ class StarterTests(NotebookTestCase):
         with quiet_heart():
             run = self.run_now(self.kql(starter.kql))
         assert run.state == "done" and run.row_count == 3
+
+
+class ReportTests(NotebookTestCase):
+    def build(self, *books: Notebook) -> tuple[str, bytes, dict[str, Any]]:
+        chosen = [str(book.uuid) for book in books]
+        build = reports.request_report(case=self.case, actor=self.bob, notebooks=chosen)
+        with quiet_heart():
+            build_report(build.pk)
+        build.refresh_from_db()
+        assert build.state == "done", build.reason
+        folder = reports.folder_of(build)
+        data = json.loads((folder / "report.json").read_text())
+        return (folder / "report.md").read_text(), (folder / "report.pdf").read_bytes(), data
+
+    def test_a_chosen_notebook_is_printed_with_its_rows_and_where_they_are_sealed(self) -> None:
+        self.note("Who **failed**? <script>alert(1)</script> #panic()")
+        first = self.kql(name="Failed")
+        run = self.run_now(first)
+        self.run_now(self.kql("Failed | summarize Tries = count() by AccountName"))
+        self.save(first, f"{FAILED} | take 1 // #set text(red) ```")
+        text, pdf, data = self.build(self.book)
+        assert pdf.startswith(b"%PDF")
+        (book,) = data["notebooks"]
+        assert [cell["kind"] for cell in book["cells"]] == ["markdown", "kql", "kql"]
+        named, reader = book["cells"][1:]
+        assert run.evidence is not None
+        assert (named["exhibit"], named["sha256"]) == (run.evidence.exhibit, run.evidence.sha256)
+        assert (named["stale"], named["total"], named["columns"][0]) == (True, 2, "Timestamp")
+        assert reader["rows"] == [["bob", "1"], ["eve", "1"]] and reader["read"] == f"Failed ({run.evidence.exhibit})"
+        assert "## Notebooks" in text and "| bob | 1 |" in text
+        assert CustodyEntry.objects.filter(evidence=run.evidence, actor=self.bob, action="viewed").exists()
+
+    def test_one_that_was_not_chosen_or_is_another_cases_is_not(self) -> None:
+        self.kql(name="Failed")
+        other = editing.create_notebook(case=self.secret_case, actor=self.alice, title="Secret")
+        text, _, data = self.build(other)
+        assert data["notebooks"] == [] and "Notebooks" not in text
