@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hunting.views import attach, batches, comparing, editor, library, panel, rows, runs, source_tables, sweeps
+from hunting.views import attach, batches, comparing, editor, library, panel, pushes, rows, runs, source_tables, sweeps
 
 app_name = "hunting"
 _CASE = "cases/<str:reference>/hunts/"
@@ -25,6 +25,11 @@ urlpatterns = [
     path(f"{_CASE}together/<uuid:uuid>/", batches.batch, name="batch"),
     path(f"{_CASE}together/<uuid:uuid>/state/", batches.batch_state, name="batch_state"),
     path(f"{_CASE}together/<uuid:uuid>/export/", batches.batch_export, name="batch_export"),
+    path(f"{_CASE}cluster/", pushes.cluster, name="cluster"),
+    path(f"{_CASE}cluster/copy/", pushes.push_new, name="push_new"),
+    path(f"{_CASE}cluster/remove/", pushes.push_remove, name="push_remove"),
+    path(f"{_CASE}cluster/<uuid:uuid>/", pushes.push, name="push"),
+    path(f"{_CASE}cluster/<uuid:uuid>/cancel/", pushes.push_cancel, name="push_cancel"),
     path(_RUN, runs.run, name="run"),
     path(f"{_RUN}state/", runs.run_state, name="run_state"),
     path(f"{_RUN}cancel/", runs.run_cancel, name="run_cancel"),

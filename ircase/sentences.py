@@ -31,6 +31,7 @@ _ICONS = {
     "action": "zap",
     "import": "database",
     "report": "file-text",
+    "push": "upload",
     "approval": "stamp",
     "note": "message-square",
     "asset": "laptop",
@@ -51,6 +52,7 @@ _WORK = {
     "action": "the action",
     "import": "",
     "report": "",
+    "push": "",
     "evidence": "",
 }
 _WORK_VERBS = {
@@ -67,6 +69,7 @@ _WORK_VERBS = {
 }
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
+    "hunt.schema_asked": lambda d: f"had the tables of {d.get('source')} read again",
     "case.opened": lambda d: "opened the case" + (f" with the playbook “{_playbook(d)}”" if d.get("playbook") else ""),
     "case.edited": lambda d: f"changed the case's {_names(d.get('changes'))}",
     "case.connected": lambda d: "connected the case to the tenant",

@@ -27,7 +27,7 @@ ROWS = (
     {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest",
-     "gathering", "line"},
+     "gathering", "line", "pushing"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
      "sweeping"},

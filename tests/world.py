@@ -9,10 +9,20 @@ from typing import Any
 
 from hunting import catalogue
 from hunting.binding import attach_kql
-from hunting.models import HuntRun, Source, Sweep
+from hunting.models import HuntRun, Source, Sweep, TablePush
 from hunting.services import runs
-from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
-from ircase.services import approvals, cases, checklist, findings, people, reports, tables
+from ircase.models import (
+    Activity,
+    Case,
+    CaseRole,
+    CaseTable,
+    Evidence,
+    IncomingIncident,
+    JobState,
+    PreparationItem,
+    User,
+)
+from ircase.services import activity, approvals, cases, checklist, findings, people, reports, tables
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import LibraryScript
@@ -97,6 +107,12 @@ def make_world(case: Case, asker: User) -> World:
     sweep = Sweep.objects.create(
         case=case, hunt_id="device-logons", title="Swept", requested_by=lead, entities=["ws-07"]
     )
+    push = TablePush(case=case, connection=case.connection, requested_by=lead, name=table.name,
+                     cluster="https://c.kusto.windows.net", database="Cases", target="Case_x")  # fmt: skip
+    push.activity = activity.begin(
+        case=case, kind=Activity.Kind.PUSH, title="A copy", subject=push.uuid, url_name="hunting:push", actor=lead
+    )
+    push.save()
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
@@ -140,6 +156,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:report.uuid": build.uuid,
         "ircase:report_file.kind": "json",
         "hunting:run.uuid": run.uuid,
+        "hunting:push.uuid": push.uuid,
         "hunting:batch.uuid": run.uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
@@ -150,7 +167,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, collection=collection)  # fmt: skip
+                          build=build, run=run, sweep=sweep, collection=collection, push=push)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
@@ -161,7 +178,13 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
-    folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "collections": "collection"}
+    folders |= {
+        "hunts/runs": "run",
+        "hunts/batches": "run",
+        "hunts/copies": "push",
+        "hunts/sweeps": "sweep",
+        "collections": "collection",
+    }
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators")  # fmt: skip

@@ -46,7 +46,7 @@ def render_panel(
         "sweep_form": sweep or SweepForm(sources=sources, auto_id="sweep_%s"),
         "sweeps": Sweep.objects.filter(case=case).defer("entities")[:5],
         "kql_form": KqlForm(sources=sources, initial={"source": [runs.best_source(case).value]}),
-        "unusable": [choice for choice in sources if choice.why_not],
+        "unusable": [choice for choice in sources if choice.why_not and choice.is_set_up],
     }
     return render_tab(request, case, "hunts", "hunting/panel.html", context, status=status)
 
