@@ -59,7 +59,7 @@ class SourceForm(forms.Form):
         field = self.fields["source"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(c.source.value, f"{c.source.label} ({c.where})") for c in usable]
-        why = (f"{c.source.label}: {c.why_not}" for c in choices if c.why_not)
+        why = (f"{c.source.label}: {c.why_not}" for c in choices if c.why_not and c.is_set_up)
         field.help_text = " ".join(filter(None, (str(field.help_text), *why)))
 
     @property

@@ -21,7 +21,7 @@ from hunting.manifest import manifest_of
 from hunting.models import HuntRun, Source
 from hunting.providers import PROVIDERS, TIME_COLUMNS, Question
 from hunting.quota import Later, Turn
-from hunting.services import schemas, steps
+from hunting.services import pushes, schemas, steps
 from hunting.services.notebooks import naming
 from hunting.services.sources import tables_for
 from hunting.spool import folder_of
@@ -170,7 +170,7 @@ def _of_tenant(run: HuntRun, connection: Connection, question: Question) -> Ques
         workspaces=tuple(connection.workspaces),
         cluster=cluster,
         database=schemas.place_of(connection, source) if source.on_cluster else "",
-        known=schemas.datetimes(connection, source),
+        known=pushes.datetimes(run.case) if source == Source.KUSTO_CASE else schemas.datetimes(connection, source),
         time_columns=_time_columns(run, source),
         until=timezone.now() if question.times_itself and source == Source.LOG_ANALYTICS else None,
     )

@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from hunting import importer, runner, watcher
+from hunting import importer, pushing, runner, watcher
 from hunting.line import next_runs
-from hunting.models import HuntImport, HuntRun, WatchTurn
+from hunting.models import HuntImport, HuntRun, TablePush, WatchTurn
 from hunting.services import feeds, importing, packs, schemas, steps, turns
 from hunting.services.notebooks import batches
 from hunting.spool import clear_abandoned
@@ -22,6 +22,13 @@ def run_hunt(pk: int) -> None:
 @shared_task(name="hunting.step_notebook")
 def step_notebook(pk: int) -> None:
     batches.step(pk)
+
+
+@shared_task(name="hunting.push_table")
+def push_table(pk: int) -> None:
+    push = TablePush.objects.claim(pk, new_owner())
+    if push is not None:
+        pushing.push_table(push)
 
 
 @shared_task(name="hunting.read_schema")
@@ -46,6 +53,7 @@ def bring_in(pk: int) -> None:
 def sweep_runs() -> None:
     """Beat's tick: runs whose worker died, whose message was lost or whose wait is over go on."""
     sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")
+    sweep.sweep(TablePush.objects.all(), "hunting.push_table")
     schemas.keep_fresh()
     turns.tick()
     batches.sweep()

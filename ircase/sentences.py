@@ -35,6 +35,7 @@ _ICONS = {
     "row": "star",
     "watch": "eye",
     "upload": "upload",
+    "push": "upload",
     "approval": "stamp",
     "note": "message-square",
     "notebook": "book-open",
@@ -57,6 +58,7 @@ _WORK = {
     "action": "the action",
     "import": "",
     "report": "",
+    "push": "",
     "evidence": "",
 }
 _WORK_VERBS = {
@@ -73,6 +75,7 @@ _WORK_VERBS = {
 }
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
+    "hunt.schema_asked": lambda d: f"had the tables of {d.get('source')} read again",
     "case.opened": lambda d: "opened the case" + (f" with the playbook “{_playbook(d)}”" if d.get("playbook") else ""),
     "case.edited": lambda d: f"changed the case's {_names(d.get('changes'))}",
     "case.connected": lambda d: "connected the case to the tenant",

@@ -27,7 +27,7 @@ ROWS = (
     {"views", "api", "libraryapi", "notebook_api", "watchapi", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "huntform", "runner", "watcher", "report", "dashboard", "casehead", "caselist", "finder", "sentences",
-     "spool", "manifest", "gathering", "line", "importer", "libraryforms", "notebookforms", "supplying"},
+     "spool", "manifest", "gathering", "line", "importer", "libraryforms", "notebookforms", "supplying", "pushing"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing", "shelf",

@@ -21,11 +21,35 @@ from hunting.models import (
     SavedPack,
     Source,
     Sweep,
+    TablePush,
 )
 from hunting.services import library, runs, watching
 from hunting.services.notebooks import editing
-from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, Notice, PreparationItem, User
-from ircase.services import approvals, cases, checklist, findings, notices, people, reports, resumable, stars, tables
+from ircase.models import (
+    Activity,
+    Case,
+    CaseRole,
+    CaseTable,
+    Evidence,
+    IncomingIncident,
+    JobState,
+    Notice,
+    PreparationItem,
+    User,
+)
+from ircase.services import (
+    activity,
+    approvals,
+    cases,
+    checklist,
+    findings,
+    notices,
+    people,
+    reports,
+    resumable,
+    stars,
+    tables,
+)
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import LibraryScript
@@ -144,6 +168,12 @@ def make_world(case: Case, asker: User) -> World:
     pack_run = PackRun.objects.create(
         case=case, pack_id="device-triage", pack_version=1, title="At work", source=Source.CASE, requested_by=lead
     )
+    push = TablePush(case=case, connection=case.connection, requested_by=lead, name=table.name,
+                     cluster="https://c.kusto.windows.net", database="Cases", target="Case_x")  # fmt: skip
+    push.activity = activity.begin(
+        case=case, kind=Activity.Kind.PUSH, title="A copy", subject=push.uuid, url_name="hunting:push", actor=lead
+    )
+    push.save()
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
@@ -205,6 +235,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:report.uuid": build.uuid,
         "ircase:report_file.kind": "json",
         "hunting:run.uuid": run.uuid,
+        "hunting:push.uuid": push.uuid,
         "hunting:batch.uuid": run.uuid,
         "hunting:watch.uuid": watch.uuid,
         "hunting:watch_new.uuid": run.uuid,
@@ -229,7 +260,7 @@ def make_world(case: Case, asker: User) -> World:
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection,
-                          notebook=notebook, watch=watch, star=star)  # fmt: skip
+                          notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
@@ -247,6 +278,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
+    folders |= {"hunts/copies": "push"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",

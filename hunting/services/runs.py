@@ -1,7 +1,7 @@
 """Queueing, stopping, repeating and judging hunt runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -12,7 +12,7 @@ from hunting import shelf
 from hunting.binding import Frozen, Window
 from hunting.models import HuntRun, Source, Sweep
 from hunting.retention import too_old
-from hunting.services import schemas, steps
+from hunting.services import pushes, schemas, steps
 from ircase import jobs
 from ircase.models import Activity, Case, ChecklistItem, Connection, JobState, Severity, User
 from ircase.services import activity, checklist, connections, log
@@ -26,11 +26,13 @@ UNATTENDED: Final = len(Severity.values)
 
 @dataclass(frozen=True)
 class SourceChoice:
-    """A place to run KQL, as a case can or cannot use it. `why_not` is empty where it can."""
+    """A place to run KQL, as a case can or cannot use it. `why_not` is empty where it can; `is_set_up`: whether the
+    case's connection knows the place at all, so that it is worth a word."""
 
     source: Source
     where: str
     why_not: str = ""
+    is_set_up: bool = True
 
 
 def sources_of(case: Case) -> list[SourceChoice]:
@@ -47,10 +49,28 @@ def sources_of(case: Case) -> list[SourceChoice]:
         SourceChoice(Source.DEFENDER, name, why_not),
         SourceChoice(Source.LOG_ANALYTICS, f"{name}, {many} workspaces" if many > 1 else name, why_not or no_workspace),
         SourceChoice(
-            Source.KUSTO, f"{name}, {database}", why_not or ("" if database else "The connection names no database.")
+            Source.KUSTO,
+            f"{name}, {database}",
+            why_not or ("" if database else "The connection names no database."),
+            bool(database),
         ),
         SourceChoice(Source.CASE, case.reference),
+        _copies(case, name, why_not),
     ]
+
+
+def _copies(case: Case, name: str, why_not: str) -> SourceChoice:
+    place = pushes.place(case)
+    none = "" if place and pushes.pushed(case) else "No table of the case was copied to a cluster."
+    return SourceChoice(Source.KUSTO_CASE, f"{name}, {place}", why_not or none, bool(place))
+
+
+def as_asked(case: Case, frozen: Frozen, source: Source) -> Frozen:
+    """The question as this source is asked it: the copies of the case's tables go by other names."""
+    if source != Source.KUSTO_CASE:
+        return frozen
+    tables = frozen.hunt.tables if frozen.hunt else ()
+    return replace(frozen, prelude=pushes.prelude(case, frozen.final_kql, tables) + frozen.prelude)
 
 
 def best_source(case: Case) -> Source:
@@ -75,8 +95,10 @@ def queue_run(
     """Write the run and wake a worker. The question is frozen from here on. `watch` is whose it is where nobody waits
     for it. Raises ValidationError."""
     _check_source(case, frozen, source)
-    if frozen.hunt and frozen.hunt.retired and retry_of is None:
-        raise ValidationError("This hunt is retired. Bring it back in the library before it runs again.")
+    if retry_of is None:
+        if frozen.hunt and frozen.hunt.retired:
+            raise ValidationError("This hunt is retired. Bring it back in the library before it runs again.")
+        frozen = as_asked(case, frozen, source)
     hunt, tenant = frozen.hunt, source.is_tenant
     run = HuntRun(
         case=case,

@@ -22,7 +22,6 @@ from msapi.loganalytics import tables_of
 
 logger = logging.getLogger(__name__)
 
-TASK: Final = "hunting.read_schema"
 MAX_TABLES: Final = 3000
 MAX_COLUMNS: Final = 1000
 MAX_TEXT: Final = 260
@@ -106,7 +105,7 @@ def ask(connection: Connection, source: Source) -> None:
         row, _ = SourceSchema.objects.update_or_create(
             connection=connection, source=source, place=place, defaults={"asked_at": timezone.now()}
         )
-        jobs.enqueue(TASK, row.pk)
+        jobs.enqueue("hunting.read_schema", row.pk)
 
 
 def read(pk: int) -> None:

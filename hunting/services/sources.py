@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hunting.catalogue import Hunt
 from hunting.models import Source
-from hunting.services import schemas
+from hunting.services import pushes, schemas
 from ircase.models import Case, CaseTable
 from ircase.services import tables
 from kql import Column, Table
@@ -17,6 +17,8 @@ def missing_tables(case: Case, hunt: Hunt, source: Source = Source.CASE) -> tupl
     and a workspace's by their schema, Defender XDR's by our catalogue. Nothing where nobody knows."""
     if source == Source.DEFENDER:
         return tuple(name for name in hunt.tables if name not in INFO or INFO[name].family == "sentinel")
+    if source == Source.KUSTO_CASE:
+        return pushes.missing(case, hunt.tables)
     if source != Source.CASE:
         return schemas.missing(case.connection, source, hunt.tables)
     there = set(CaseTable.objects.filter(case=case, queryable=True).values_list("name", flat=True))

@@ -106,7 +106,7 @@ def _show_hunt(
     context: dict[str, Any] = {
         "hunt": form.hunt,
         "form": form,
-        "frozen": frozen,
+        "frozen": runs.as_asked(case, frozen, wanted[0]) if frozen and wanted else frozen,
         "known": [(p.name, _known(case, p.fill)) for p in form.hunt.parameters if p.fill and not p.kind.many],
         "lacking": [found for source in wanted if (found := _missing(case, form.hunt, source))],
     }
@@ -167,7 +167,9 @@ def _kql_of(query: QueryDict, case: Case) -> dict[str, Any]:
         wanted = [one for one in query.getlist("source") if one in Source.values]
         return ({"source": wanted} if wanted else {}) | ({"kql": query["kql"][:MAX_KQL]} if "kql" in query else {})
     run = run_of(case, parse_uuid(earlier))
-    return {"kql": run.final_kql, "title": run.title, "source": [run.source]}
+    # What stands before a text for the copies on a cluster is put there anew.
+    own = run.source == Source.KUSTO_CASE and run.is_own_kql
+    return {"kql": run.kql if own else run.final_kql, "title": run.title, "source": [run.source]}
 
 
 def _frozen_kql(form: KqlForm) -> Frozen | None:

@@ -14,7 +14,7 @@ from hunting.constants import constants_of
 from hunting.forms import label_of
 from hunting.importing import ParameterGuess
 from hunting.models import Source
-from hunting.services import schemas, sources, supplies
+from hunting.services import pushes, schemas, sources, supplies
 from hunting.values import NOW, Kind, ParameterError, parse, typed
 from ircase.models import Case
 from kql.catalogue import INFO
@@ -62,6 +62,10 @@ _Rows = Iterator[tuple[str, str, list[tuple[str, str]]]]
 
 
 def _read_tables(case: Case, source: Source) -> _Rows:
+    if source == Source.KUSTO_CASE:
+        for table in pushes.as_schema(case):
+            yield table["name"], table["about"], [(column, kind) for column, kind in table["columns"]]
+        return
     for name, table in sorted(schemas.tables(case.connection, source).items()):
         about = table["about"] or (INFO[name].meaning if name in INFO else "")
         yield name, about, [(column, kind) for column, kind in table["columns"]]

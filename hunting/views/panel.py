@@ -52,7 +52,7 @@ def render_panel(
         "sweeps": Sweep.objects.filter(case=case).defer("entities")[:5],
         "may_save": may_save(access.current_user(request)),
         "kql_form": KqlForm(sources=sources, initial={"source": [runs.best_source(case).value]}),
-        "unusable": [choice for choice in sources if choice.why_not],
+        "unusable": [choice for choice in sources if choice.why_not and choice.is_set_up],
     }
     return render_tab(request, case, "hunts", "hunting/panel.html", context, status=status)
 
