@@ -15,7 +15,7 @@ from hunting.binding import MAX_KQL
 from hunting.catalogue import Hunt, Parameter
 from hunting.constants import Constant, adopt, constants_of
 from hunting.models import Source
-from hunting.values import KINDS, Kind, ParameterError, parse, parse_type, typed
+from hunting.values import KINDS, NOW, Kind, ParameterError, parse, parse_type, typed
 from ircase.forms.fields import LongTextField
 from ircase.models import Asset, Indicator
 from kql.catalogue import TABLES
@@ -74,6 +74,8 @@ class ParameterForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        if self.empty_permitted:  # the row for one more: naming it is enough
+            data["keep"] = bool(data.get("name")) or "name" in self.errors
         if not data.get("keep"):
             for name in ("name", "type", "default", "fill"):
                 self.errors.pop(name, None)
@@ -344,10 +346,16 @@ def unreadable(text: str) -> KqlError | None:
     return None
 
 
+def _default_of(parameter: Parameter) -> Any:
+    """As `typed` takes it; a moment that is pinned when it runs is any moment here."""
+    value = parse(parameter.kind, "" if parameter.default is None else parameter.default)
+    return "" if value == NOW and parameter.kind.kql == "datetime" else value
+
+
 def not_on_a_case(hunt: Hunt) -> Sequence[kql.Diagnostic]:
     """What keeps the local engine from running it over the tables that IRCase knows; nothing is said of others."""
     if Source.CASE not in hunt.sources or any(table not in TABLES for table in hunt.tables):
         return ()
-    values = {p.name: typed(p.kind, parse(p.kind, "" if p.default is None else p.default)) for p in hunt.parameters}
+    values = {p.name: typed(p.kind, _default_of(p)) for p in hunt.parameters}
     found = kql.validate(hunt.kql, {name: TABLES[name] for name in hunt.tables}, prelude=prelude(values))
     return [one for one in found if one.severity == "error"]
