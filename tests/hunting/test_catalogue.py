@@ -94,13 +94,13 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, old: str, new: str, said: 
     assert said in str(error.value)
 
 
-def test_playbooks_name_only_what_exists() -> None:
+def test_the_shipped_playbooks_name_only_what_is_shipped() -> None:
     assert checks.playbooks_name_what_exists() == []
     item = SimpleNamespace(hunts=("registry-run-keys", "no-such-hunt"))
     plan = SimpleNamespace(id="plan", packs=("no-such-pack",), items=(item,))
     with mock.patch("hunting.checks.playbooks.playbooks", return_value={"plan": plan}):
         found = checks.playbooks_name_what_exists()
-    assert [problem.id for problem in found] == ["hunting.E003", "hunting.E003"]
+    assert [problem.id for problem in found] == ["hunting.W003", "hunting.W003"]
     assert "no-such-pack" in found[0].msg and "no-such-hunt" in found[1].msg
 
 
