@@ -106,7 +106,8 @@ def _subjects(pack: Pack) -> set[str]:
 
 def _asked(pack: Pack, case: Case) -> list[Parameter]:
     """What a hunt of the pack needs that neither its subject nor the case nor a default gives."""
-    subjects, found = _subjects(pack), {}
+    subjects = _subjects(pack)
+    found: dict[str, Parameter] = {}
     for hunt in pack.hunts:
         needed = [p for p in hunt.parameters if p.required and p.default is None and p.name not in subjects]
         known = fill(hunt, case) if needed else {}

@@ -106,7 +106,7 @@ def _imported(
 ) -> dict[_Key, _Known]:
     """What came of imports, by where it came from."""
     newest: dict[int, tuple[int, Mapping[str, Any]]] = {}
-    rows = versions.objects.exclude(saved__origin={}).order_by("number")  # type: ignore[attr-defined]
+    rows = versions.objects.exclude(saved__origin={}).order_by("number")
     for saved, number, content in rows.values_list("saved_id", "number", "content").iterator():
         newest[saved] = number, content
     found: dict[_Key, _Known] = {}
@@ -212,7 +212,7 @@ def _number(versions: type[HuntVersion] | type[PackVersion], item: ImportItem) -
     """The newest version's number of what the item becomes a version of; 0 where it is new."""
     if item.becomes != ImportItem.Becomes.VERSION:
         return 0
-    found = versions.objects.filter(saved__slug=item.target).order_by("-number")  # type: ignore[attr-defined]
+    found = versions.objects.filter(saved__slug=item.target).order_by("-number")
     return int(found.values_list("number", flat=True).first() or 0)
 
 
