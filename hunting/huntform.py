@@ -14,6 +14,7 @@ import kql
 from hunting.binding import MAX_KQL
 from hunting.catalogue import Hunt, Parameter
 from hunting.constants import Constant, adopt, constants_of
+from hunting.importing.facts import Facts
 from hunting.models import Source
 from hunting.values import KINDS, NOW, Kind, ParameterError, parse, parse_type, typed
 from ircase.forms.fields import LongTextField
@@ -67,6 +68,11 @@ class ParameterForm(forms.Form):
     required = forms.BooleanField(required=False, label="Needed")
     fill = forms.ChoiceField(required=False, label="Filled from", choices=_fill_choices)
     help = forms.CharField(required=False, max_length=300)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self["found"].value():
+            self.fields["keep"].label = "Make it a parameter"
 
     @property
     def is_kept(self) -> bool:
@@ -154,6 +160,7 @@ class HuntEditForm(forms.Form):
     change = forms.CharField(
         label="What is different", required=False, max_length=500, help_text="In a sentence, for the list of versions."
     )
+    require_any = forms.CharField(required=False, max_length=4000, widget=forms.HiddenInput)
     edited_from = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     accept = forms.BooleanField(
         label="Save it although it cannot be read here",
@@ -241,7 +248,7 @@ class Editing:
         if _plain(str(self.base.get("kql", ""))) == _plain(content["kql"]):
             content["kql"] = self.base["kql"]
         kept = {p["name"] for p in content["parameters"]}
-        asked = [name for name in self.base.get("require_any", ()) if name in kept]
+        asked = [name for name in data["require_any"].split() if name in kept]
         return content | ({"require_any": asked} if len(asked) > 1 else {})
 
     def _kept_empty(self, parameter: dict[str, Any]) -> dict[str, Any]:
@@ -285,6 +292,7 @@ def _initial(content: Mapping[str, Any]) -> dict[str, Any]:
         "techniques": ", ".join(content.get("techniques", ())),
         "false_positives": "\n".join(content.get("false_positives", ())),
         "references": "\n".join(content.get("references", ())),
+        "require_any": " ".join(content.get("require_any", ())),
     }
 
 
@@ -335,6 +343,14 @@ def _declared(parameter: Parameter) -> dict[str, Any]:
     if parameter.default is not None:
         found["default"] = parameter.default
     return found | {key: value for key in ("fill", "help") if (value := getattr(parameter, key))}
+
+
+def guessed(text: str) -> dict[str, Any]:
+    """What a form for this query may begin with: the column that says when."""
+    try:
+        return {"time_column": Facts(parser.parse(text)).time_column}
+    except KqlError:
+        return {}
 
 
 def unreadable(text: str) -> KqlError | None:

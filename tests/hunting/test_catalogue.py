@@ -8,7 +8,7 @@ import pytest
 
 import kql
 from hunting import checks
-from hunting.catalogue import hunts, packs, read_hunt, search
+from hunting.catalogue import hunts, matching, packs, read_hunt
 from ircase.catalogue import CatalogueError
 from kql.catalogue import TABLES
 from tests.hunting.stage import frozen_hunt
@@ -40,10 +40,10 @@ def test_a_hunt_runs_over_empty_tables_and_has_its_time_column(hunt_id: str) -> 
 
 
 def test_search() -> None:
-    assert [h.id for h in search("lsass")] == ["lsass-access"]
-    assert "registry-run-keys" in [h.id for h in search(technique="T1547")]
-    assert {h.entity for h in search(entity="account")} == {"account"}
-    assert search("no such words at all") == []
+    assert [h.id for h in matching(hunts().values(), text="lsass")] == ["lsass-access"]
+    assert "registry-run-keys" in [h.id for h in matching(hunts().values(), technique="T1547")]
+    assert {h.entity for h in matching(hunts().values(), entity="account")} == {"account"}
+    assert matching(hunts().values(), text="no such words at all") == []
 
 
 SOUND = """

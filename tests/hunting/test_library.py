@@ -6,6 +6,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import yaml
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -296,3 +297,4 @@ class AnyTextTests(PropertyTestCase):
         assert found is not None
         assert kept.content["kql"] == found.kql == text
         assert library.fingerprint_of(kept.content) == kept.content_hash
+        assert yaml.safe_load(as_yaml(found))["kql"] == text

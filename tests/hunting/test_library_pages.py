@@ -61,6 +61,7 @@ class SaveAsHuntTests(PageTestCase):
         page = self.send("hunt_new", data=carried)
         form = page.context["form"]
         assert (form["kql"].value(), form["title"].value(), form["source"].value()) == (LET, "T", "case")
+        assert form["time_column"].value() == "Timestamp"
         self.assertContains(page, "let Host = ")
         assert not SavedHunt.objects.exists()
 

@@ -71,7 +71,7 @@ def save_from_own_kql(bob: Film, reference: str) -> None:
     expect(page.get_by_label("KQL", exact=True)).to_have_value(TEXT)
     bob.scene("form")
     row = page.locator("fieldset.parameter").filter(has_text="let Host").first
-    row.get_by_label("Keep").check()
+    row.get_by_label("Make it a parameter").check()
     row.get_by_label("Name").fill("TargetDevice")
     row.get_by_label("Filled from").select_option("asset.device.name")
     page.get_by_label("What a hit means").fill("The device started these programs. Look for what does not belong.")
