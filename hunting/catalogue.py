@@ -368,11 +368,6 @@ def matching(
     ]
 
 
-def search(text: str = "", entity: str = "", technique: str = "") -> list[Hunt]:
-    """The shipped hunts that match."""
-    return matching(hunts().values(), text=text, entity=entity, technique=technique)
-
-
 def _haystack(hunt: Hunt) -> str:
     parts = (hunt.id, hunt.title, hunt.description, hunt.meaning, *hunt.techniques, *hunt.tables)
     return "\n".join(parts).casefold()

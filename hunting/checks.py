@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from hunting import catalogue
 from ircase import catalogue as playbooks
@@ -30,6 +30,7 @@ def _tables_are_named(hunt: catalogue.Hunt) -> list[CheckMessage]:
 
 @register(Tags.compatibility)
 def playbooks_name_what_exists(**_: Any) -> list[CheckMessage]:
+    """A warning only: a playbook may name what a team saved, and a check of the system asks no database."""
     try:
         plans, library, packs = playbooks.playbooks(), catalogue.hunts(), catalogue.packs()
     except playbooks.CatalogueError:
@@ -38,6 +39,12 @@ def playbooks_name_what_exists(**_: Any) -> list[CheckMessage]:
     for plan in plans.values():
         unknown = [name for name in plan.packs if name not in packs]
         unknown += [name for item in plan.items for name in item.hunts if name not in library and name not in packs]
-        found += [Error(f"{plan.id}.yaml names the hunt or pack {name}, which does not exist.", id="hunting.E003")
-                  for name in dict.fromkeys(unknown)]  # fmt: skip
+        found += [
+            Warning(
+                f"{plan.id}.yaml names the hunt or pack {name}, which IRCase does not ship.",
+                hint="Right where your library has it under that id; else correct the name.",
+                id="hunting.W003",
+            )
+            for name in dict.fromkeys(unknown)
+        ]
     return found

@@ -14,8 +14,9 @@ import kql
 from hunting.binding import MAX_KQL
 from hunting.catalogue import Hunt, Parameter
 from hunting.constants import Constant, adopt, constants_of
+from hunting.importing.facts import Facts
 from hunting.models import Source
-from hunting.values import KINDS, Kind, ParameterError, parse, parse_type, typed
+from hunting.values import KINDS, NOW, Kind, ParameterError, parse, parse_type, typed
 from ircase.forms.fields import LongTextField
 from ircase.models import Asset, Indicator
 from kql.catalogue import TABLES
@@ -68,12 +69,19 @@ class ParameterForm(forms.Form):
     fill = forms.ChoiceField(required=False, label="Filled from", choices=_fill_choices)
     help = forms.CharField(required=False, max_length=300)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self["found"].value():
+            self.fields["keep"].label = "Make it a parameter"
+
     @property
     def is_kept(self) -> bool:
         return bool(self.cleaned_data.get("keep") and self.cleaned_data.get("name"))
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
+        if self.empty_permitted:  # the row for one more: naming it is enough
+            data["keep"] = bool(data.get("name")) or "name" in self.errors
         if not data.get("keep"):
             for name in ("name", "type", "default", "fill"):
                 self.errors.pop(name, None)
@@ -152,6 +160,7 @@ class HuntEditForm(forms.Form):
     change = forms.CharField(
         label="What is different", required=False, max_length=500, help_text="In a sentence, for the list of versions."
     )
+    require_any = forms.CharField(required=False, max_length=4000, widget=forms.HiddenInput)
     edited_from = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     accept = forms.BooleanField(
         label="Save it although it cannot be read here",
@@ -239,7 +248,7 @@ class Editing:
         if _plain(str(self.base.get("kql", ""))) == _plain(content["kql"]):
             content["kql"] = self.base["kql"]
         kept = {p["name"] for p in content["parameters"]}
-        asked = [name for name in self.base.get("require_any", ()) if name in kept]
+        asked = [name for name in data["require_any"].split() if name in kept]
         return content | ({"require_any": asked} if len(asked) > 1 else {})
 
     def _kept_empty(self, parameter: dict[str, Any]) -> dict[str, Any]:
@@ -283,6 +292,7 @@ def _initial(content: Mapping[str, Any]) -> dict[str, Any]:
         "techniques": ", ".join(content.get("techniques", ())),
         "false_positives": "\n".join(content.get("false_positives", ())),
         "references": "\n".join(content.get("references", ())),
+        "require_any": " ".join(content.get("require_any", ())),
     }
 
 
@@ -335,6 +345,14 @@ def _declared(parameter: Parameter) -> dict[str, Any]:
     return found | {key: value for key in ("fill", "help") if (value := getattr(parameter, key))}
 
 
+def guessed(text: str) -> dict[str, Any]:
+    """What a form for this query may begin with: the column that says when."""
+    try:
+        return {"time_column": Facts(parser.parse(text)).time_column}
+    except KqlError:
+        return {}
+
+
 def unreadable(text: str) -> KqlError | None:
     """What keeps the text from being read as KQL at all, with its line and column."""
     try:
@@ -344,10 +362,16 @@ def unreadable(text: str) -> KqlError | None:
     return None
 
 
+def _default_of(parameter: Parameter) -> Any:
+    """As `typed` takes it; a moment that is pinned when it runs is any moment here."""
+    value = parse(parameter.kind, "" if parameter.default is None else parameter.default)
+    return "" if value == NOW and parameter.kind.kql == "datetime" else value
+
+
 def not_on_a_case(hunt: Hunt) -> Sequence[kql.Diagnostic]:
     """What keeps the local engine from running it over the tables that IRCase knows; nothing is said of others."""
     if Source.CASE not in hunt.sources or any(table not in TABLES for table in hunt.tables):
         return ()
-    values = {p.name: typed(p.kind, parse(p.kind, "" if p.default is None else p.default)) for p in hunt.parameters}
+    values = {p.name: typed(p.kind, _default_of(p)) for p in hunt.parameters}
     found = kql.validate(hunt.kql, {name: TABLES[name] for name in hunt.tables}, prelude=prelude(values))
     return [one for one in found if one.severity == "error"]

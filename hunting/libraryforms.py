@@ -41,8 +41,8 @@ class ImportPathForm(forms.Form):
         label="Its licence", max_length=100, required=False, help_text=_LICENCE_HELP, widget=forms.TextInput()
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"auto_id": "path_%s", **kwargs})
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, auto_id="path_%s")
 
 
 @dataclass(frozen=True)

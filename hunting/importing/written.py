@@ -1,10 +1,19 @@
 """A preview as JSON, a line for each thing, and a candidate as the library would keep it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from hunting.importing.model import Candidate, Licence, Member, Origin, PackCandidate, ParameterGuess, Part, Preview
+from hunting.values import NOW, ParameterError, parse, typed
+from kql import KqlError, TypedValue, prelude, validate
+from kql.catalogue import TABLES
+
+CASE: Final = "case"
+"""The source that no other team's hunt names: the case's own tables."""
+TRYING_SECONDS: Final = 120
+"""Spent on finding out which hunts the local engine can run; the others keep the sources that they came with."""
 
 
 def lines(preview: Preview) -> Iterator[dict[str, Any]]:
@@ -19,14 +28,15 @@ def lines(preview: Preview) -> Iterator[dict[str, Any]]:
         "notes": list(preview.notes),
         "counts": preview.counts,
     }
+    until = time.monotonic() + TRYING_SECONDS
     for member in preview.members:
-        yield from _member(member)
+        yield from _member(member, until)
 
 
-def _member(member: Member) -> Iterator[dict[str, Any]]:
+def _member(member: Member, until: float) -> Iterator[dict[str, Any]]:
     about = {"member": member.path, "format": member.format.value, "sha256": member.sha256}
     for part in member.parts:
-        yield about | _part(part)
+        yield about | _part(part, until)
     for pack in member.packs:
         yield about | _pack(pack)
     if not member.parts and not member.packs:
@@ -35,18 +45,24 @@ def _member(member: Member) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: Part, until: float) -> dict[str, Any]:
     found = {"place": part.place, "line": part.line, "outcome": part.outcome.value, "reason": part.reason}
     if part.candidate is None:
         return found | {"kind": "none"}
     one = part.candidate
+    content, facts = content_of(one), _facts(one)
+    if CASE not in one.sources and time.monotonic() < until:
+        if why_not := not_on_a_case(one):
+            facts["notes"].append(f"It does not run on a case's own tables: {why_not}")
+        else:
+            content["sources"].append(CASE)
     return found | {
         "kind": "hunt",
         "slug": one.slug,
         "title": one.title,
-        "content": content_of(one),
+        "content": content,
         "content_hash": one.content_hash,
-        "facts": _facts(one),
+        "facts": facts,
         "origin": _origin(one.origin, one.slug),
         "licence": _licence(one.licence),
     }
@@ -55,7 +71,8 @@ def _part(part: Part) -> dict[str, Any]:
 def content_of(candidate: Candidate) -> dict[str, Any]:
     """The candidate as a file of the library holds it, without `id` and `version`."""
     content = {
-        "title": candidate.title,
+        # The library wants a title of two letters at least; a hunt is not lost for that.
+        "title": candidate.title if len(candidate.title) > 1 else f"Hunt {candidate.title}".strip(),
         "description": candidate.description,
         "entity": candidate.entity,
         "sources": list(candidate.sources),
@@ -69,6 +86,25 @@ def content_of(candidate: Candidate) -> dict[str, Any]:
         "references": list(candidate.references),
     }
     return content | ({"require_any": list(candidate.require_any)} if candidate.require_any else {})
+
+
+def not_on_a_case(candidate: Candidate) -> str:
+    """What keeps the local engine from running it over the tables that IRCase knows, "" where nothing does."""
+    if strange := [table for table in candidate.tables if table not in TABLES]:
+        return f"it reads {', '.join(strange[:5])}, which IRCase does not know."
+    try:
+        lets = prelude({p.name: _any_value(p) for p in candidate.parameters})
+        found = validate(candidate.kql, {name: TABLES[name] for name in candidate.tables}, prelude=lets)
+    except (KqlError, ParameterError) as error:
+        return str(error)
+    return next((f"line {one.line}: {one.message}" for one in found if one.severity == "error"), "")
+
+
+def _any_value(guess: ParameterGuess) -> TypedValue:
+    default = list(guess.default) if isinstance(guess.default, tuple) else guess.default
+    value = parse(guess.kind, "" if default is None else default)
+    # A moment that is pinned when it runs is any moment here.
+    return typed(guess.kind, "" if value == NOW and guess.kind.kql == "datetime" else value)
 
 
 def _parameter(guess: ParameterGuess) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from hunting import access as rights
@@ -217,8 +216,3 @@ def as_yaml(found: Hunt) -> str:
     ordered = {key: content.pop(key) for key in keys if key in content}
     document = {"id": found.id, "version": found.version, **ordered, **content}
     return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
-
-
-def address(version: HuntVersion) -> str:
-    """The page of the hunt that a version is of."""
-    return reverse("hunting:hunt", args=[version.saved.slug])

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hunting import access as rights
@@ -127,6 +128,7 @@ def _form(
 ) -> HttpResponse:  # fmt: skip
     context = {
         "form": form, "rows": conditions(steps), "pack_id": pack_id, "edited_from": edited_from, "said": said,
+        "here": reverse("hunting:pack_edit", args=[pack_id]) if pack_id else reverse("hunting:pack_new"),
     }  # fmt: skip
     partial = request.headers.get("HX-Target") == "pack-form"
     return render(request, "hunting/_pack_form.html" if partial else "hunting/pack_edit.html", context, status=status)

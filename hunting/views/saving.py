@@ -16,7 +16,7 @@ import kql
 from hunting import access as rights
 from hunting import shelf
 from hunting.catalogue import Hunt, HuntError, Review, hunt_from
-from hunting.huntform import Editing, content_of, not_on_a_case, unreadable
+from hunting.huntform import Editing, content_of, guessed, not_on_a_case, unreadable
 from hunting.models import HuntVersion, SavedHunt, Source
 from hunting.services import library as saving
 from hunting.views.doors import run_of
@@ -56,9 +56,9 @@ def _begin(request: HttpRequest, user: User) -> Editing:
 
 def _carried(data: Mapping[str, str]) -> dict[str, Any]:
     """What the form for own KQL holds."""
-    source = data.get("source", "")
-    return {
-        "kql": data.get("kql", "").replace("\r\n", "\n"),
+    source, text = data.get("source", ""), data.get("kql", "").replace("\r\n", "\n")
+    return guessed(text) | {
+        "kql": text,
         "title": data.get("title", "")[:120],
         "source": source if source in Source.values else "",
     }
@@ -68,7 +68,8 @@ def _of_run(request: HttpRequest, user: User) -> dict[str, Any]:
     """The text of a run, as the person wrote it; only of a case that they may see."""
     case = access.get_case(user, request.GET.get("case", ""))
     run = run_of(case, parse_uuid(request.GET["run"]))
-    return {"kql": run.kql.replace("\r\n", "\n"), "title": run.title[:120], "source": run.source}
+    text = run.kql.replace("\r\n", "\n")
+    return guessed(text) | {"kql": text, "title": run.title[:120], "source": run.source}
 
 
 @require_http_methods(["GET", "POST"])

@@ -8,7 +8,7 @@ import pytest
 
 import kql
 from hunting import checks
-from hunting.catalogue import hunts, packs, read_hunt, search
+from hunting.catalogue import hunts, matching, packs, read_hunt
 from ircase.catalogue import CatalogueError
 from kql.catalogue import TABLES
 from tests.hunting.stage import frozen_hunt
@@ -40,10 +40,10 @@ def test_a_hunt_runs_over_empty_tables_and_has_its_time_column(hunt_id: str) -> 
 
 
 def test_search() -> None:
-    assert [h.id for h in search("lsass")] == ["lsass-access"]
-    assert "registry-run-keys" in [h.id for h in search(technique="T1547")]
-    assert {h.entity for h in search(entity="account")} == {"account"}
-    assert search("no such words at all") == []
+    assert [h.id for h in matching(hunts().values(), text="lsass")] == ["lsass-access"]
+    assert "registry-run-keys" in [h.id for h in matching(hunts().values(), technique="T1547")]
+    assert {h.entity for h in matching(hunts().values(), entity="account")} == {"account"}
+    assert matching(hunts().values(), text="no such words at all") == []
 
 
 SOUND = """
@@ -94,13 +94,13 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, old: str, new: str, said: 
     assert said in str(error.value)
 
 
-def test_playbooks_name_only_what_exists() -> None:
+def test_the_shipped_playbooks_name_only_what_is_shipped() -> None:
     assert checks.playbooks_name_what_exists() == []
     item = SimpleNamespace(hunts=("registry-run-keys", "no-such-hunt"))
     plan = SimpleNamespace(id="plan", packs=("no-such-pack",), items=(item,))
     with mock.patch("hunting.checks.playbooks.playbooks", return_value={"plan": plan}):
         found = checks.playbooks_name_what_exists()
-    assert [problem.id for problem in found] == ["hunting.E003", "hunting.E003"]
+    assert [problem.id for problem in found] == ["hunting.W003", "hunting.W003"]
     assert "no-such-pack" in found[0].msg and "no-such-hunt" in found[1].msg
 
 

@@ -71,7 +71,8 @@ def test_a_table_is_copied_over_a_kill_hunted_there_and_removed(
     assert copied["attempt"] > 1
     assert 0 < copied["sent"] < ROWS, "nothing was there when the second worker began"
 
-    counted = there(analyst, case, f"{TABLE} | summarize Rows = count(), Files = dcount(FileName), Last = max(Timestamp)")
+    question = f"{TABLE} | summarize Rows = count(), Files = dcount(FileName), Last = max(Timestamp)"
+    counted = there(analyst, case, question)
     assert [counted["rows"][0][name] for name in ("Rows", "Files")] == [ROWS, ROWS]
     assert f"let {TABLE} = {copied['target']}" in counted["final_kql"]
 
