@@ -26,7 +26,7 @@ ROWS = (
     {"urls", "checks", "apps"},
     {"views", "api", "watchapi", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
-    {"forms", "runner", "watcher", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest",
+    {"forms", "runner", "taker", "watcher", "report", "dashboard", "casehead", "caselist", "finder", "sentences", "spool", "manifest",
      "gathering", "line"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",

@@ -12,7 +12,7 @@ from hunting.binding import attach_kql
 from hunting.models import HuntRun, Source, Sweep
 from hunting.services import runs, watching
 from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, Notice, PreparationItem, User
-from ircase.services import approvals, cases, checklist, findings, notices, people, reports, stars, tables
+from ircase.services import approvals, cases, checklist, findings, mapping, notices, people, reports, stars, tables
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import LibraryScript
@@ -106,6 +106,7 @@ def make_world(case: Case, asker: User) -> World:
         case=case, actor=lead, connection=case.connection, script_name=script.name, script_sha256=script.sha256,
         reason="read by us", days=30,
     )  # fmt: skip
+    row_take = mapping.request(table=table, actor=lead, numbers=[1], plan=mapping.Plan({"DeviceName": "asset:device"}))
     (star,) = stars.star_rows(table=table, actor=lead, numbers=[1])
     watch = watching.watch_run(run=run, actor=lead)
     notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
@@ -144,6 +145,7 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:watch.uuid": watch.uuid,
         "hunting:watch_new.uuid": run.uuid,
         "ircase:star.uuid": star.uuid,
+        "ircase:row_take.uuid": row_take.uuid,
         "ircase:notice.uuid": Notice.objects.get(person=lead, case=case).uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,

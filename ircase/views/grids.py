@@ -86,7 +86,9 @@ def _parts(query: QueryDict, table: CaseTable) -> list[dict[str, Any]]:
             rest["only"] = name
         count = found[name].count if name in found else 0
         address = f"?{rest.urlencode()}"
-        parts.append({"label": rowsets.LABELS[name], "count": count, "chosen": name == chosen, "url": address})
+        parts.append(
+            {"name": name, "label": rowsets.LABELS[name], "count": count, "chosen": name == chosen, "url": address}
+        )
     return parts
 
 
