@@ -31,6 +31,7 @@ SHOWN_LETTERS: Final = 80
 def compare(turn: WatchTurn) -> None:
     """Compare one claimed turn. However it goes, the row ends; a database that is away leaves it to the next worker."""
     watch = Watch.objects.with_people().get(pk=turn.watch_id)
+    assert turn.run_id is not None  # without a run a turn has failed already
     run = HuntRun.objects.with_people().get(pk=turn.run_id)
     run.case = watch.case
     try:

@@ -177,7 +177,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"hunts/runs": "run", "hunts/sweeps": "sweep", "collections": "collection"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
-             "/rows/{number}/indicators", "/act", "/turns")  # fmt: skip
+             "/rows/{number}/indicators", "/act", "/turns", "/export")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

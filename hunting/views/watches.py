@@ -1,5 +1,6 @@
 """Watches: begun from a run, listed by case and by person, changed and ended."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -148,5 +149,5 @@ def watches_resume(request: HttpRequest, reference: str) -> HttpResponse:
     user, case = case_to_change(request, reference)
     for found in Watch.objects.with_people().filter(case=case, stop=Watch.Stop.CLOSED):
         found.case = case
-        attempt(request, f"Watching again: {found.title}", lambda one=found: watching.resume(watch=one, actor=user))
+        attempt(request, f"Watching again: {found.title}", partial(watching.resume, watch=found, actor=user))
     return redirect("hunting:watches", reference)
