@@ -76,6 +76,9 @@ def _look(watch: Watch, turn: WatchTurn, run: HuntRun) -> tuple[Fresh, Path]:
     try:
         found = grid.fresh(now, key=watch.key, seen=seen, earlier=earlier, out_seen=out, out_rows=part)
         part.replace(rows)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
     finally:
         part.unlink(missing_ok=True)
     return found, out

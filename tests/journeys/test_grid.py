@@ -56,7 +56,7 @@ def run(api: Api, case: str) -> str:
 
 def test_grid_star_pivot_and_diff(stack: Stack, analyst: Api, tenant: Tenant, studio: Studio) -> None:
     grow(tenant, 1, 2, 3, 4)
-    case = analyst.post("/cases", {"title": "Rows", "connection": "Simulated tenant"})["reference"]
+    case = analyst.post("/cases", {"title": "Walked by keys", "connection": "Simulated tenant"})["reference"]
     first = run(analyst, case)
     grow(tenant, 9)
     second = run(analyst, case)
