@@ -11,6 +11,7 @@ from ircase.api import (
     checklist,
     connections,
     evidence,
+    exports,
     findings,
     intake,
     notes,
@@ -32,7 +33,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_AREAS = (people, cases, checklist, findings, notes, evidence, stars, reports, approvals, intake, connections)
+_AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
 for _area in (*_AREAS, hunting, notebooks, watchapi, liveresponse):
     api.add_router("", _area.router)
 problems.install(api)

@@ -19,11 +19,11 @@ from hunting.services import batches, packs, pushes, rows, runs, sources, sweeps
 from hunting.views.doors import run_of
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.evidence import Rows, RowWindow
+from ircase.api.evidence import Rows, RowWindow, filters_of
 from ircase.api.findings import AssetOut, EventOut, IndicatorOut
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import ActivityVerdict, AssetKind, IndicatorKind, IndicatorVerdict
-from ircase.grid import Condition, Filter, GridError
+from ircase.grid import Condition
 from ircase.models import Asset, Case, ChecklistItem, Event, Indicator
 from ircase.services import rowsets
 
@@ -87,6 +87,7 @@ class RunOut(Schema):
     truncated_by: str
     slices: int = Field(description="Of how many time slices the result is made; 0 where it came at once.")
     evidence: UUID | None
+    table: UUID | None = Field(description="The table of its rows, for exports and stars.")
     request_ids: list[str]
     identity: str
     retry_of: UUID | None
@@ -102,6 +103,10 @@ class RunOut(Schema):
     @staticmethod
     def resolve_evidence(run: HuntRun) -> UUID | None:
         return run.evidence.uuid if run.evidence else None
+
+    @staticmethod
+    def resolve_table(run: HuntRun) -> UUID | None:
+        return run.table.uuid if run.table else None
 
     @staticmethod
     def resolve_retry_of(run: HuntRun) -> UUID | None:
@@ -417,7 +422,7 @@ def list_batch_rows(request: HttpRequest, reference: str, uuid: UUID, window: Qu
     if together is None:
         raise Http404("There are no rows to show.")
     batches.look(together, person(request))
-    page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=_named(window))
+    page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=filters_of(window.column, window.operator, window.value))
     names = [column.name for column in page.columns]
     return {
         "columns": [[column.name, column.type] for column in page.columns],
@@ -554,13 +559,4 @@ def _frozen(body: RunNew, case: Case) -> Frozen:
 
 def _filters(window: RowWindow, run: HuntRun) -> list[Condition]:
     part = rowsets.conditions(run.table, window.only) if run.table else []
-    return [*part, *_named(window)]
-
-
-def _named(window: RowWindow) -> list[Filter]:
-    if not len(window.column) == len(window.operator) == len(window.value):
-        raise GridError("A condition needs a column, an operator and a value.")
-    return [
-        Filter(name, value, operator)  # type: ignore[arg-type]  # the grid refuses what it does not know
-        for name, operator, value in zip(window.column, window.operator, window.value, strict=True)
-    ]
+    return [*part, *filters_of(window.column, window.operator, window.value)]

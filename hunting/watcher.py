@@ -31,7 +31,8 @@ SHOWN_LETTERS: Final = 80
 def compare(turn: WatchTurn) -> None:
     """Compare one claimed turn. However it goes, the row ends; a database that is away leaves it to the next worker."""
     watch = Watch.objects.with_people().get(pk=turn.watch_id)
-    run = HuntRun.objects.with_people().get(watch_turn=turn)
+    assert turn.run_id is not None  # without a run a turn has failed already
+    run = HuntRun.objects.with_people().get(pk=turn.run_id)
     run.case = watch.case
     try:
         with hold(WatchTurn.objects.all(), turn) as held:
@@ -75,6 +76,9 @@ def _look(watch: Watch, turn: WatchTurn, run: HuntRun) -> tuple[Fresh, Path]:
     try:
         found = grid.fresh(now, key=watch.key, seen=seen, earlier=earlier, out_seen=out, out_rows=part)
         part.replace(rows)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
     finally:
         part.unlink(missing_ok=True)
     return found, out

@@ -6,8 +6,8 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, intake, runner
-from ircase.models import Connection, Evidence, ParseJob, ReportBuild, Upload, User
+from ircase import access, intake, runner, taker
+from ircase.models import Connection, Evidence, ParseJob, ReportBuild, RowTake, Upload, User
 from ircase.report import build
 from ircase.services import approvals, evidence, health, preflights, resumable, sweep
 from ircase.work import new_owner
@@ -47,6 +47,13 @@ def build_report(pk: int) -> None:
         build.build(job)
 
 
+@shared_task(name="ircase.take_rows")
+def take_rows(pk: int) -> None:
+    job = RowTake.objects.select_related("case", "evidence", "requested_by", "activity").claim(pk, new_owner())
+    if job is not None:
+        taker.take_rows(job)
+
+
 @shared_task(name="ircase.verify_evidence")
 def verify_evidence(pk: int, user_id: int) -> None:
     """Hash one exhibit again, for a person who may still write on its case."""
@@ -69,6 +76,7 @@ def sweep_all() -> None:
     sweep.sweep(ParseJob.objects.all(), "ircase.parse_evidence")
     sweep.sweep(ReportBuild.objects.all(), "ircase.build_report")
     resumable.tidy()
+    sweep.sweep(RowTake.objects.all(), "ircase.take_rows")
     approvals.expire_old()
     intake.nudge()
     health.note_sweep()

@@ -26,7 +26,7 @@ ROWS = (
     {"urls", "checks", "apps"},
     {"views", "api", "libraryapi", "notebook_api", "watchapi", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
-    {"forms", "huntform", "runner", "watcher", "report", "dashboard", "casehead", "caselist", "finder", "sentences",
+    {"forms", "huntform", "runner", "watcher", "taker", "report", "dashboard", "casehead", "caselist", "finder", "sentences",
      "spool", "manifest", "gathering", "line", "importer", "libraryforms", "notebookforms", "supplying", "pushing"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles"},

@@ -43,6 +43,7 @@ from ircase.services import (
     cases,
     checklist,
     findings,
+    mapping,
     notices,
     people,
     reports,
@@ -184,6 +185,7 @@ def make_world(case: Case, asker: User) -> World:
         case=case, actor=lead, connection=case.connection, script_name=script.name, script_sha256=script.sha256,
         reason="read by us", days=30,
     )  # fmt: skip
+    row_take = mapping.request(table=table, actor=lead, numbers=[1], plan=mapping.Plan({"DeviceName": "asset:device"}))
     (star,) = stars.star_rows(table=table, actor=lead, numbers=[1])
     watch = watching.watch_run(run=run, actor=lead)
     notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
@@ -240,6 +242,7 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:watch.uuid": watch.uuid,
         "hunting:watch_new.uuid": run.uuid,
         "ircase:star.uuid": star.uuid,
+        "ircase:row_take.uuid": row_take.uuid,
         "ircase:notice.uuid": Notice.objects.get(person=lead, case=case).uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
@@ -282,7 +285,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
-             "/cells/{cell}/results", "/run", "/act", "/turns")  # fmt: skip
+             "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

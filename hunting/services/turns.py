@@ -5,7 +5,7 @@ import logging
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -23,7 +23,13 @@ def tick() -> None:
     """One beat: stop what must end, queue what is due, send what is ready to be compared to a worker."""
     _stop_of_closed_cases()
     for pk in list(Watch.objects.due().values_list("pk", flat=True)):
-        ask_again(pk)
+        try:
+            ask_again(pk)
+        except DatabaseError:
+            raise
+        except Exception:
+            # One watch that cannot be asked must not keep the clock from the others.
+            logger.exception("watch.fault", extra={"watch": pk})
     _revive()
     for pk in list(WatchTurn.objects.ready().values_list("pk", flat=True)):
         jobs.send("hunting.compare_turn", pk)

@@ -1,12 +1,15 @@
 """Two runs of the same hunt side by side, and the hunts that take a value."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
@@ -18,12 +21,14 @@ from hunting.views.doors import run_of, run_to_read
 from ircase import access, grid, recognition
 from ircase.models import Asset, Indicator, JobState, User
 from ircase.pages import render_tab
+from ircase.services import delivery, exports, log
 from ircase.views.doors import case_to_change
 from ircase.views.grids import as_page, page_number
 from kql import Column
 
 PER_PAGE: Final = 50
 MOST_RUNS: Final = 50
+MOST_EXPORTED: Final = 100_000
 KINDS: Final = {"": "All", "new": "New", "gone": "Gone", "changed": "Changed"}
 
 
@@ -36,14 +41,16 @@ def others(run: HuntRun) -> QuerySet[HuntRun]:
 
 @require_GET
 @login_required
-def compare(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+def compare(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponseBase:
     """New, gone and changed rows against another run: `with` which one, `key` the columns that tell rows apart,
-    `times` to look at moments too, `kind` one kind alone."""
+    `times` to look at moments too, `kind` one kind alone, `format=csv` all of them as a file."""
     user, found = run_to_read(request, reference, uuid)
     if not results.has_rows(found):
         raise Http404("This run has no rows to compare.")
     candidates = list(others(found)[:MOST_RUNS])
     context: dict[str, Any] = {"run": found, "candidates": candidates, "kinds": KINDS.items()}
+    if candidates and request.GET.get("format") == "csv":
+        return _export(request, user, found, _chosen(request, found, candidates))
     if candidates:
         context |= _compared(request, user, found, _chosen(request, found, candidates))
     status = 422 if "problem" in context else 200
@@ -62,37 +69,74 @@ def _chosen(request: HttpRequest, run: HuntRun, candidates: list[HuntRun]) -> Hu
     return earlier[0] if earlier else candidates[-1]
 
 
+def _export(request: HttpRequest, user: User, run: HuntRun, other: HuntRun) -> HttpResponseBase:
+    """Every change of the kind asked for as CSV, up to a bound that is said in the file. Custody hears of it first."""
+    other.case = run.case
+    before, after, key, rest, kind = _asked(request, run, other)
+    try:
+        found = _compare(before, after, key, rest, kind, 1, MOST_EXPORTED)
+    except grid.GridError as error:
+        messages.error(request, str(error))
+        return redirect("hunting:compare", run.case.reference, run.uuid)
+    for one in (before, after):
+        if one.evidence is not None:
+            log.record_custody(one.evidence, "exported", actor=user, format="csv", comparison=True)
+    name = f"{run.case.reference}_changes_{before.uuid.hex[:8]}_{after.uuid.hex[:8]}.csv"
+    return delivery.attachment(exports.csv_chunks(_lines(found, kind)), name=name)
+
+
+def _lines(found: grid.Comparison, kind: str) -> Iterator[list[str]]:
+    yield ["Change", *found.key, "Row before", "Row after", "Columns", "Before", "After"]
+    for one in found.changes:
+        numbers = ["" if number is None else str(number) for number in (one.before, one.after)]
+        cells = [[name for name, _, _ in one.cells], *([cell[at] or "" for cell in one.cells] for at in (1, 2))]
+        key = ["" if text is None else text for text in one.key]
+        yield [one.kind, *key, *numbers, *("\n".join(texts) for texts in cells)]
+    total = _counts(found)[kind]
+    if total > len(found.changes):
+        yield [f"Cut: {len(found.changes):,} of {total:,} changes. Choose one kind, or a narrower key."]
+
+
+def _counts(found: grid.Comparison) -> dict[str, int]:
+    every = found.new + found.gone + found.changed
+    return {"": every, "new": found.new, "gone": found.gone, "changed": found.changed}
+
+
+def _asked(request: HttpRequest, run: HuntRun, other: HuntRun) -> tuple[HuntRun, HuntRun, list[str], list[str], str]:
+    """The earlier and the later run, the key, the columns that are compared, and the kind of change."""
+    before, after = sorted((run, other), key=lambda one: (one.queued_at, one.pk))
+    common = _common(before, after)
+    key = [c.name for c in common if c.name in request.GET.getlist("key")] or default_key(common)
+    times, kind = bool(request.GET.get("times")), request.GET.get("kind", "")
+    return before, after, key, [c.name for c in common if c.name not in key and (times or c.type != "datetime")], kind
+
+
+def _common(before: HuntRun, after: HuntRun) -> list[Column]:
+    there = results.columns_of(after)
+    return [column for column in results.columns_of(before) if column in there]
+
+
 def _compared(request: HttpRequest, user: User, run: HuntRun, other: HuntRun) -> dict[str, Any]:
     other.case = run.case
-    before, after = sorted((run, other), key=lambda one: (one.queued_at, one.pk))
+    before, after, key, rest, kind = _asked(request, run, other)
     for one in (before, after):
         results.look(one, user)
-    common = [column for column in results.columns_of(before) if column in results.columns_of(after)]
-    names = [column.name for column in common]
-    key = [name for name in names if name in request.GET.getlist("key")] or default_key(common)
-    times, kind = bool(request.GET.get("times")), request.GET.get("kind", "")
-    rest = [c.name for c in common if c.name not in key and (times or c.type != "datetime")]
     number = page_number(request.GET.get("page", ""))
     context: dict[str, Any] = {
         "other": other,
         "before": before,
         "after": after,
         "key": key,
-        "times": times,
+        "times": bool(request.GET.get("times")),
         "kind": kind,
-        "choices": [{"name": c.name, "type": c.type, "chosen": c.name in key} for c in common],
+        "choices": [{"name": c.name, "type": c.type, "chosen": c.name in key} for c in _common(before, after)],
         "left_out": _only_one_has(before, after),
     }
     try:
         found = _compare(before, after, key, rest, kind, number)
     except grid.GridError as error:
         return context | {"problem": str(error)}
-    counts = {
-        "": found.new + found.gone + found.changed,
-        "new": found.new,
-        "gone": found.gone,
-        "changed": found.changed,
-    }
+    counts = _counts(found)
     shown = grid.GridPage((), (), 0, counts[kind], (number - 1) * PER_PAGE, PER_PAGE)
     return context | {
         "found": found,
@@ -103,7 +147,7 @@ def _compared(request: HttpRequest, user: User, run: HuntRun, other: HuntRun) ->
 
 
 def _compare(
-    before: HuntRun, after: HuntRun, key: list[str], rest: list[str], kind: str, number: int
+    before: HuntRun, after: HuntRun, key: list[str], rest: list[str], kind: str, number: int, limit: int = PER_PAGE
 ) -> grid.Comparison:
     assert before.table is not None and after.table is not None
     return grid.compare(
@@ -112,8 +156,9 @@ def _compare(
         key=key,
         compared=rest,
         kind=kind,  # type: ignore[arg-type]  # the grid refuses what it does not know
-        offset=(number - 1) * PER_PAGE,
-        limit=PER_PAGE,
+        offset=(number - 1) * limit,
+        limit=limit,
+        most=MOST_EXPORTED,
     )
 
 

@@ -156,7 +156,7 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
         offset=window.offset,
         limit=window.limit,
         sort=window.sort,
-        filters=[*rowsets.conditions(table, window.only), *_filters(window)],
+        filters=[*rowsets.conditions(table, window.only), *filters_of(window.column, window.operator, window.value)],
     )
     names = [column.name for column in columns]
     return {
@@ -170,10 +170,11 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
     }
 
 
-def _filters(window: RowWindow) -> list[grid.Filter]:
-    if not len(window.column) == len(window.operator) == len(window.value):
+def filters_of(columns: list[str], operators: list[str], values: list[str]) -> list[grid.Filter]:
+    """Conditions that came in step. Raises GridError where they did not."""
+    if not len(columns) == len(operators) == len(values):
         raise grid.GridError("A condition needs a column, an operator and a value.")
     return [
         grid.Filter(name, value, operator)  # type: ignore[arg-type]  # the grid refuses what it does not know
-        for name, operator, value in zip(window.column, window.operator, window.value, strict=True)
+        for name, operator, value in zip(columns, operators, values, strict=True)
     ]

@@ -1,5 +1,8 @@
 """What a row of a table becomes: an event, an asset, an indicator, or indicators of many rows at once."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
@@ -7,6 +10,8 @@ from django.http import QueryDict
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.grid import MAX_PAGE
 from ircase.models import Asset, Event, Indicator
+from ircase.services.mapping import TARGETS, Plan
+from kql import Column
 
 
 class RowEventForm(forms.Form):
@@ -59,3 +64,54 @@ def picked_rows(data: QueryDict) -> list[int]:
     if len(picked) > MAX_PAGE or not all(text.isascii() and text.isdigit() and len(text) < 16 for text in picked):
         raise ValidationError("These are no rows of a page.")
     return [int(text) for text in picked]
+
+
+class MapForm(forms.Form):
+    """What each column of many rows becomes. `guesses` are offered first: a person decides."""
+
+    time = forms.ChoiceField(required=False, label="Events at the time in")
+    title = forms.CharField(
+        required=False,
+        max_length=300,
+        label="Called",
+        help_text="{Column} stands for the row's value, as in {ActionType} on {DeviceName}.",
+    )
+    lane = forms.ChoiceField(choices=Event.Lane.choices, required=False, label="Whose act")
+    technique = forms.RegexField(
+        r"^T\d{4}(\.\d{3})?$", max_length=16, required=False, label="ATT&CK technique", help_text="As in T1547.001."
+    )
+    verdict = forms.ChoiceField(choices=Indicator.Verdict.choices, required=False, label="Indicators are")
+
+    def __init__(self, *args: Any, columns: Sequence[Column], guesses: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.columns = columns
+        moments = [(column.name, column.name) for column in columns if column.type == "datetime"]
+        time = self.fields["time"]
+        assert isinstance(time, forms.ChoiceField)
+        time.choices = with_blank(moments, "No events")
+        for place, column in enumerate(columns):
+            self.fields[f"column_{place}"] = forms.ChoiceField(
+                label=column.name,
+                choices=with_blank(list(TARGETS.items()), "Nothing"),
+                required=False,
+                initial=guesses.get(column.name, ""),
+            )
+
+    def column_fields(self) -> list[forms.BoundField]:
+        return [self[f"column_{place}"] for place in range(len(self.columns))]
+
+    def event_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("time", "title", "lane", "technique", "verdict")]
+
+    def plan(self) -> Plan:
+        """What a valid form asks for."""
+        given = self.cleaned_data
+        chosen = {c.name: given[f"column_{place}"] for place, c in enumerate(self.columns)}
+        return Plan(
+            columns={name: target for name, target in chosen.items() if target},
+            time=given["time"],
+            title=given["title"],
+            lane=given["lane"] or Event.Lane.ATTACKER,
+            technique=given["technique"],
+            verdict=given["verdict"] or Indicator.Verdict.UNKNOWN,
+        )

@@ -52,9 +52,11 @@ def compare(
     kind: Kind | Literal[""] = "",
     offset: int = 0,
     limit: int = 50,
+    most: int = MAX_PAGE,
 ) -> Comparison:
     """Compare by the columns `key`; the rest of a row is `compared`. Both are columns that both tables have. A key's
-    rows are a set without order: it is changed where they are not the same ones as often. Raises GridError."""
+    rows are a set without order: it is changed where they are not the same ones as often. `most` bounds
+    `limit`. Raises GridError."""
     if not key:
         raise GridError("Choose at least one column as the key.")
     if kind not in ("", "new", "gone", "changed"):
@@ -70,7 +72,7 @@ def compare(
         }
         repeated = sides[0].scalar("SELECT count(*) FROM paired WHERE greatest(before_rows, after_rows) > 1")
         names = (*key, *compared)
-        changes = _changes(sides, names, len(key), kind, offset, min(max(1, limit), MAX_PAGE))
+        changes = _changes(sides, names, len(key), kind, offset, min(max(1, limit), most))
     new, gone, changed, same = (counts.get(one, 0) for one in ("new", "gone", "changed", "same"))
     return Comparison(tuple(key), tuple(compared), new, gone, changed, same, repeated, changes)
 

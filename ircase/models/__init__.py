@@ -24,6 +24,7 @@ from ircase.models.findings import Asset, Event, Indicator
 from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
+from ircase.models.mapping import RowTake
 from ircase.models.notices import Notice
 from ircase.models.people import ApiToken, User
 from ircase.models.stars import Star
@@ -67,6 +68,7 @@ __all__ = [
     "PreparationItem",
     "Proof",
     "ReportBuild",
+    "RowTake",
     "Severity",
     "StandingApproval",
     "Star",

@@ -112,6 +112,13 @@ def _lines(rows: list[list[str]]) -> bytes:
     return text.getvalue().encode("utf-8", "replace")
 
 
+def csv_chunks(rows: Iterator[list[str]]) -> Iterator[bytes]:
+    """Rows of texts as a CSV that is safe to open in a spreadsheet."""
+    yield b"\xef\xbb\xbf"
+    while batch := list(itertools.islice(rows, _BATCH)):
+        yield _lines(batch)
+
+
 def safe_cell(text: str) -> str:
     """A text that a spreadsheet would read as a formula gets an apostrophe before it; a plain number stays one.
     https://owasp.org/www-community/attacks/CSV_Injection"""

@@ -35,7 +35,7 @@ def star_rows(*, table: CaseTable, actor: User, numbers: Iterable[int], note: st
         if len(there) + len(new) > MOST_OF_A_TABLE:
             raise ValidationError(f"At most {MOST_OF_A_TABLE:,} rows of a table are starred. Star what matters most.")
         previews.note(table.evidence, actor=actor, what=f"table {table.name}")
-        origin = _origin(table)
+        origin = origin_of(table)
         for number, record in _records(table, new):
             there[number] = _add(table, actor, number, record, note, origin(number))
         missing = [number for number in wanted if number not in there]
@@ -124,8 +124,9 @@ def link(evidence: Evidence | None, table_name: str, number: int) -> dict[str, s
     return {"star": str(star.uuid)} if star else {}
 
 
-def _origin(table: CaseTable) -> Callable[[int], dict[str, Any]]:
-    """A row's provenance: the run that gave it, as the case knows runs, else the exhibit and the table."""
+def origin_of(table: CaseTable) -> Callable[[int], dict[str, Any]]:
+    """A row's provenance by its number: the run that gave it, as the case knows runs, else the exhibit and the
+    table."""
     item = table.evidence
     if item.kind == Evidence.Kind.HUNT:
         run = Activity.objects.filter(evidence=item, kind=Activity.Kind.HUNT).order_by("pk").first()

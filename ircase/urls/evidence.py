@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import evidence, finding, resumable, stars, tables
+from ircase.views import evidence, finding, mapping, resumable, stars, tables
 
 _TABLE = "cases/<str:reference>/tables/<uuid:uuid>/"
 
@@ -22,6 +22,8 @@ urlpatterns = [
     path("cases/<str:reference>/starred/<uuid:uuid>/", stars.star, name="star"),
     path(_TABLE, tables.table, name="table"),
     path(f"{_TABLE}rows/<int:number>/star/", stars.table_star, name="table_star"),
+    path(f"{_TABLE}map/", mapping.table_map, name="table_map"),
+    path("cases/<str:reference>/rows/<uuid:uuid>/", mapping.row_take, name="row_take"),
     path(f"{_TABLE}star/", stars.table_stars, name="table_stars"),
     path(f"{_TABLE}rows/<int:number>/", tables.row, name="table_row"),
     path(f"{_TABLE}look/", tables.table_look, name="table_look"),

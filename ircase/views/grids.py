@@ -85,8 +85,8 @@ def _parts(query: QueryDict, table: CaseTable) -> list[dict[str, Any]]:
         if name != chosen:
             rest["only"] = name
         count = found[name].count if name in found else 0
-        address = f"?{rest.urlencode()}"
-        parts.append({"label": rowsets.LABELS[name], "count": count, "chosen": name == chosen, "url": address})
+        shown = {"name": name, "label": rowsets.LABELS[name], "count": count}
+        parts.append({**shown, "chosen": name == chosen, "url": f"?{rest.urlencode()}"})
     return parts
 
 

@@ -41,6 +41,15 @@ class CompareTests(CastTestCase):
         assert [one["key"] for one in reply.context["changes"]] == [("ws3",)]
         assert reply.context["page"].paginator.count == 1
 
+    def test_changes_as_a_file_that_a_spreadsheet_may_open(self) -> None:
+        self.run_of(ROWS)
+        now = self.run_of([{**ROWS[0], "ProcessId": 99}, *ROWS[1:], {**ROWS[3], "DeviceName": "=cmd"}])
+        reply = self.client.get(self.url(now), {"key": "DeviceName", "format": "csv"})
+        lines = b"".join(reply.streaming_content).decode("utf-8-sig").split("\r\n")
+        assert lines[0] == "Change,DeviceName,Row before,Row after,Columns,Before,After"
+        assert lines[1:3] == ["new,'=cmd,,5,,,", "changed,ws0,1,1,ProcessId,0,99"]
+        assert now.evidence is not None and now.evidence.custody.filter(action="exported").exists()
+
     def test_times_are_compared_where_asked(self) -> None:
         self.run_of(ROWS)
         now = self.run_of([{**row, "Timestamp": "2026-11-20T18:00:00Z"} for row in ROWS])

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from ircase import grid, recognition
 from ircase.models import Asset, CustodyEntry, Event, Indicator
-from ircase.services import exports
+from ircase.services import exports, people
 from ircase.views.cells import kql_filter
 from kql.types import Column
 from tests.cast import CastTestCase, make_evidence
@@ -202,3 +202,25 @@ class PivotTests(TableTestCase):
 def test_a_formula_becomes_text_and_a_number_stays_one() -> None:
     texts = ("=1", "+1", "-1.5", "-1+cmd", "@a", "\ta", "a=1", "")
     assert [exports.safe_cell(text) for text in texts] == ["'=1", "+1", "-1.5", "'-1+cmd", "'@a", "'\ta", "a=1", ""]
+
+
+class ApiExportTests(CastTestCase):
+    def test_every_format_over_the_api_and_custody_hears_of_it(self) -> None:
+        item = make_evidence(self.case, self.bob)
+        table = make_table(item, [{"Timestamp": f"2026-11-20T10:00:0{n}Z", "DeviceName": f"ws-{n}"} for n in range(4)])
+        _, token = people.create_token(user=self.carol, name="export")
+        path = f"/api/v1/cases/{self.case.reference}/tables/{table.uuid}/export"
+        headers = {"Authorization": f"Bearer {token}"}
+        starts = {"csv": b"\xef\xbb\xbfTimestamp", "ndjson": b'{"Timestamp"', "xlsx": b"PK", "parquet": b"PAR1"}
+        for kind, start in starts.items():
+            reply = self.client.get(path, {"format": kind}, headers=headers)
+            assert b"".join(reply.streaming_content).startswith(start), kind
+            assert reply["Content-Disposition"].endswith(f'.{kind}"')
+        asked = {"format": "ndjson", "column": "DeviceName", "operator": "equals", "value": "ws-2"}
+        asked["columns"] = "DeviceName"
+        reply = self.client.get(path, asked, headers=headers)
+        assert b"".join(reply.streaming_content) == b'{"DeviceName":"ws-2"}\n'
+        assert item.custody.filter(action="exported").count() == 5
+        assert self.client.get(path, {"format": "exe"}, headers=headers).status_code == 422
+        _, stranger = people.create_token(user=self.mallory, name="export")
+        assert self.client.get(path, headers={"Authorization": f"Bearer {stranger}"}).status_code == 404

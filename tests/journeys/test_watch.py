@@ -1,4 +1,4 @@
-"""A watch in the real stack and browser: the tenant's telemetry grows, the new rows are told once, nothing else."""
+"""A watch in the real stack, in a browser: the telemetry grows, and the new rows are told, once."""
 
 import re
 from collections.abc import Iterator

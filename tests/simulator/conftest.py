@@ -179,8 +179,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 @pytest.fixture
 def tenant(built: Simulator) -> Iterator[Tenant]:
-    """The tenant with no fault on, no call counted and every action long ended."""
+    """The tenant with no fault on, no call counted, every action long ended and the story's rows alone."""
+    telemetry = built.telemetry
     yield Tenant(built, Client(Application(built)))
+    built.telemetry = telemetry
     built.faults.clear()
     built.quotas.on = True
     built.requests.clear()

@@ -215,3 +215,20 @@ def test_state_names_what_there_is(tenant: Tenant) -> None:
         "ws-offline-01.northwharf.example", "srv-offline-01.northwharf.example",
     }  # fmt: skip
     assert "DeviceProcessEvents" in state["tables"]["hunting"] and "SigninLogs" in state["tables"]["workspace"]
+
+
+def test_telemetry_can_grow_until_the_next_start(tenant: Tenant) -> None:
+    def count() -> int:
+        return int(tenant.rows('DeviceProcessEvents | where FileName == "grown.exe" | count')[0]["Count"])
+
+    row = {"Timestamp": "2026-01-01T00:00:00Z", "DeviceName": "ws-1", "FileName": "grown.exe", "ProcessId": 7}
+    for table, rows in (("Nothing", [row]), ("DeviceProcessEvents", [{"ProcessId": "no number"}]), ("T", {})):
+        reply = tenant.client.post("/_sim/telemetry", json={"table": table, "rows": rows})
+        assert reply.status_code == 400, table
+    assert count() == 0
+    now = tenant.client.get("/_sim/state").get_json()["now"]
+    grown = [{**row, "Timestamp": now, "ProcessId": number} for number in range(3)]
+    assert (
+        tenant.client.post("/_sim/telemetry", json={"table": "DeviceProcessEvents", "rows": grown}).status_code == 201
+    )
+    assert count() == 3
