@@ -67,8 +67,8 @@ def _free_title(case: Case) -> str:
 def notebook_import(request: HttpRequest, reference: str) -> HttpResponse:
     """Markdown with fences of KQL as a new notebook."""
     user, case = case_to_change(request, reference)
-    form = NotebookImportForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    form = NotebookImportForm(request.POST, request.FILES) if request.method == "POST" else NotebookImportForm()
+    if form.is_valid():
         data = form.cleaned_data
         try:
             made = exchange.import_markdown(case=case, actor=user, title=data["title"], text=data["text"])
