@@ -12,6 +12,7 @@ import "./editor.css";
 const NARROW = 620; // px of the editor below which long lines wrap and the margin goes
 const MIN_LINES = 8;
 const LINE = 20;
+const LATE_MS = 60_000;
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -109,7 +110,7 @@ function addActions(editor, form) {
       id: "ircase.runNext",
       label: "Run this query and move on",
       keybindings: [monaco.KeyMod.Shift | monaco.KeyCode.Enter],
-      run: () => form.requestSubmit(onward),
+      run: () => onward.click(), // htmx sends the name of a button that was clicked
     });
   }
   // Monaco has another key for it on Linux; the help names one.
@@ -163,6 +164,7 @@ export function mount(host) {
   const stopBar = bar(host, editor);
 
   let complete = false;
+  let gone = false;
   const checking = keepChecking({
     editor,
     host,
@@ -180,14 +182,14 @@ export function mount(host) {
     const chosen = source?.value ?? "";
     try {
       const schema = await useSchema(model, `${host.dataset.schema}${host.dataset.schema.includes("?") ? "&" : "?"}source=${encodeURIComponent(chosen)}`);
-      if (chosen !== (source?.value ?? "") || model.isDisposed()) return;
+      if (chosen !== (source?.value ?? "") || gone) return;
       complete = schema.complete;
       offerHunts(model, schema.hunts);
       host.dataset.schemaOf = chosen;
     } catch (error) {
       console.error(error); // completion then knows the language alone
     }
-    checking.soon();
+    if (!gone) checking.soon();
   }
   source?.addEventListener("change", learn);
   form.addEventListener("reset", onReset);
@@ -208,7 +210,10 @@ export function mount(host) {
     dispose() {
       source?.removeEventListener("change", learn);
       form.removeEventListener("reset", onReset);
-      for (const part of [checking, softening, changed, editor, model]) part.dispose();
+      gone = true;
+      for (const part of [checking, softening, changed, editor]) part.dispose();
+      // The language service's worker may still answer about the text, and then asks for it without looking.
+      setTimeout(() => model.dispose(), LATE_MS);
       stopTheme();
       stopBar();
       home.remove();
