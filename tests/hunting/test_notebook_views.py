@@ -215,6 +215,11 @@ class NotebookPageTests(CastTestCase):
         step_notebook(NotebookRun.objects.first().pk)  # type: ignore[union-attr]
         assert NotebookRun.objects.first().state == "cancelled"  # type: ignore[union-attr]
 
+    def test_an_empty_notebook_cannot_be_run_and_says_so(self) -> None:
+        answer = self.client.post(self.url("notebook_run", self.book.uuid), headers=HTMX)
+        self.assertContains(answer, "This notebook has no query to run.")
+        self.assertContains(answer, 'id="run-all"')
+
     def test_the_list_of_tables_has_origin_rows_time_and_columns(self) -> None:
         page = body(self.client.get(self.page()))
         listed = page[page.index('id="notebook-tables"') :]
