@@ -422,7 +422,8 @@ def list_batch_rows(request: HttpRequest, reference: str, uuid: UUID, window: Qu
     if together is None:
         raise Http404("There are no rows to show.")
     batches.look(together, person(request))
-    page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=filters_of(window.column, window.operator, window.value))
+    filters = filters_of(window.column, window.operator, window.value)
+    page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=filters)
     names = [column.name for column in page.columns]
     return {
         "columns": [[column.name, column.type] for column in page.columns],

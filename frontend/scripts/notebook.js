@@ -65,7 +65,7 @@ document.addEventListener("keydown", (event) => {
   const onward = event.target.matches?.("[data-editing] textarea") && event.key === "Enter" && event.shiftKey && event.target.form?.querySelector("[data-run-next]");
   if (!onward || event.defaultPrevented) return;
   event.preventDefault();
-  event.target.form.requestSubmit(onward);
+  onward.click(); // htmx sends the name of a button that was clicked
 });
 document.addEventListener("cellFocus", ({ detail }) => cell(detail.cell)?.focus());
 document.addEventListener("cellNext", ({ detail }) => {

@@ -39,9 +39,10 @@ class CellQuerySet(models.QuerySet["Cell"]):
 
     def with_results(self) -> Self:
         """What a page shows of each cell's last result, in the same query."""
-        return self.select_related(
+        found = self.select_related(
             "updated_by", "last__run__activity", "last__run__evidence", "last__run__table", "last__run__connection"
         )
+        return found.defer("last__run__evidence__manifest", "last__run__activity__detail")
 
 
 class Cell(models.Model):

@@ -67,8 +67,8 @@ def _free_title(case: Case) -> str:
 def notebook_import(request: HttpRequest, reference: str) -> HttpResponse:
     """Markdown with fences of KQL as a new notebook."""
     user, case = case_to_change(request, reference)
-    form = NotebookImportForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
+    form = NotebookImportForm(request.POST, request.FILES) if request.method == "POST" else NotebookImportForm()
+    if form.is_valid():
         data = form.cleaned_data
         try:
             made = exchange.import_markdown(case=case, actor=user, title=data["title"], text=data["text"])
@@ -91,7 +91,6 @@ def notebook(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         "views": views_of(request, found.case, cells, user),
         "deleted": found.cells.exclude(deleted_at=None).order_by("-deleted_at")[:50],
         "form": NotebookForm(initial={"title": found.title}, auto_id="rename_%s"),
-        "queries": any(cell.is_kql and cell.text for cell in cells),
         **table_context(found),
         **_progress(found, cells),
     }
@@ -174,7 +173,7 @@ def notebook_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResp
 
 def _render_state(request: HttpRequest, user: User, found: Notebook) -> HttpResponse:
     cells = _cells(found)
-    context = {"case": found.case, "notebook": found, "queries": True, **_progress(found, cells)}
+    context = {"case": found.case, "notebook": found, **_progress(found, cells)}
     view = context["batch"]
     context["may_write"] = access.may(found.case, access.ANALYST) and found.case.is_open
     context["moved"] = [] if view is None else _begun(request, user, found, cells, view.batch)

@@ -12,6 +12,7 @@ import "./editor.css";
 const NARROW = 620; // px of the editor below which long lines wrap and the margin goes
 const MIN_LINES = 8;
 const LINE = 20;
+const LATE_MS = 60_000;
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -109,7 +110,7 @@ function addActions(editor, form) {
       id: "ircase.runNext",
       label: "Run this query and move on",
       keybindings: [monaco.KeyMod.Shift | monaco.KeyCode.Enter],
-      run: () => form.requestSubmit(onward),
+      run: () => onward.click(), // htmx sends the name of a button that was clicked
     });
   }
   // Monaco has another key for it on Linux; the help names one.
@@ -170,6 +171,7 @@ export function mount(host) {
   const stopBar = bar(host, editor);
 
   let complete = false;
+  let gone = false;
   const checking = keepChecking({
     editor,
     host,
@@ -189,14 +191,14 @@ export function mount(host) {
       const known = (host.dataset.parameters ?? "").split(" ").filter(Boolean);
       const address = `${host.dataset.schema}${host.dataset.schema.includes("?") ? "&" : "?"}source=${encodeURIComponent(chosen)}`;
       const schema = await useSchema(model, address, known);
-      if (chosen !== chooser.value() || model.isDisposed()) return;
+      if (chosen !== chooser.value() || gone) return;
       complete = schema.complete;
       offerHunts(model, schema.hunts);
       host.dataset.schemaOf = chosen;
     } catch (error) {
       console.error(error); // completion then knows the language alone
     }
-    checking.soon();
+    if (!gone) checking.soon();
   }
   chooser.each((one) => one.addEventListener("change", learn));
   form.addEventListener("reset", onReset);
@@ -217,7 +219,10 @@ export function mount(host) {
     dispose() {
       chooser.each((one) => one.removeEventListener("change", learn));
       form.removeEventListener("reset", onReset);
-      for (const part of [checking, softening, changed, editor, model]) part.dispose();
+      gone = true;
+      for (const part of [checking, softening, changed, editor]) part.dispose();
+      // The language service's worker may still answer about the text, and then asks for it without looking.
+      setTimeout(() => model.dispose(), LATE_MS);
       stopTheme();
       stopBar();
       home.remove();
