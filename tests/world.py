@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from artifacts.choices import Dialect
+from artifacts.shapes import Shape, ShapeColumn
 from hunting import catalogue
 from hunting.binding import attach_kql
 from hunting.models import HuntRun, Source, Sweep
 from hunting.services import runs
-from ircase.models import Case, CaseRole, CaseTable, Evidence, IncomingIncident, JobState, PreparationItem, User
+from ircase.models import (
+    Case,
+    CaseRole,
+    CaseTable,
+    Evidence,
+    IncomingIncident,
+    JobState,
+    ParseJob,
+    PreparationItem,
+    User,
+)
 from ircase.services import approvals, cases, checklist, findings, people, reports, resumable, tables
 from kql.parquet import write_parquet
 from kql.types import Column
@@ -74,6 +86,8 @@ def make_world(case: Case, asker: User) -> World:
     item = make_evidence(case, lead, f"evidence of {case.reference}".encode())
     table = make_table(item, [ROW])
     job = tables.queue_parse(evidence=item, actor=lead)
+    shape = Shape("a.csv", "csv", "a", 1, Dialect(","), (ShapeColumn("a", "string"),), (("1",),))
+    ParseJob.objects.filter(pk=job.pk).update(shapes=[shape.to_json()])
     note = cases.create_note(case=case, actor=lead, title="A note", body="text")
     step = checklist.add_item(case=case, actor=lead, title="A step", phase="detection")
     asset, _ = findings.add_asset(case=case, actor=lead, kind="device", name="ws-07")
@@ -112,6 +126,7 @@ def make_world(case: Case, asker: User) -> World:
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
         "ircase:import.uuid": job.uuid,
+        "ircase:import_types.number": 1,
         "ircase:table.uuid": table.uuid,
         "ircase:upload.uuid": upload.uuid,
         "ircase:table_row.number": 1,
