@@ -94,18 +94,19 @@ class Sheet:
 
 def sheets(path: Path, budget: Budget, dialects: dict[str, Dialect]) -> Iterator[Sheet]:
     """The sheets of a workbook that hold cells. Raises XlsxRefused and XlsxBroken."""
-    try:
-        _judge(path, budget)
-        book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except _BROKEN as error:
-        raise XlsxBroken(f"not readable as an Excel workbook: {error}") from error
-    try:
+    # By the open file: a member of an archive lies under a name that says nothing, which openpyxl refuses.
+    with path.open("rb") as raw:
+        try:
+            _judge(path, budget)
+            book = load_workbook(raw, read_only=True, data_only=True, keep_links=False)
+        except _BROKEN as error:
+            raise XlsxBroken(f"not readable as an Excel workbook: {error}") from error
+        if not book.worksheets:
+            raise XlsxBroken("the workbook names no sheet that can be read")
         for source in book.worksheets:
             # A claimed size would cut a sheet that is longer, or pad one that is not.
             source.reset_dimensions()
             yield Sheet(source.title, source, dialects.get(source.title, Dialect()), len(book.worksheets) > 1)
-    finally:
-        book.close()
 
 
 def is_workbook(path: Path) -> bool:
