@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from artifacts.choices import Choice
 from artifacts.limits import Limits
 from artifacts.loader import load
 from artifacts.process import progress_line
@@ -47,6 +48,8 @@ def main() -> int:
             limits=_limits(request["limits"]),
             names={Path(path): name for path, name in request["names"].items()},
             only=request["only"],
+            survey=request["survey"],
+            choices=[Choice.from_json(choice) for choice in request["choices"]],
             progress=lambda note: say(progress_line(note)),
         )
     except MemoryError:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from artifacts.choices import Dialect
 from artifacts.limits import ArtifactError
 from artifacts.naming import column_name
 from artifacts.text import LINE_CHARACTERS, TextSource
@@ -34,13 +35,15 @@ class CsvFile:
 
     ``header`` is None until ``rows`` was started, and stays as guessed; ``guessed`` is True where the first line is
     data and the columns were numbered. ``ragged`` counts rows with more cells than the header; their surplus cells
-    stand in ``ExtraCells``.
+    stand in ``ExtraCells``. ``delimiter`` is what parted the cells, once ``rows`` was started.
     """
 
     source: TextSource
+    dialect: Dialect = Dialect()
     header: tuple[str, ...] = ()
     guessed: bool = False
     ragged: int = 0
+    delimiter: str = ""
 
     def rows(self) -> Iterator[dict[str, object]]:
         """Row by row, cells as text, empty cells left out. Raises CsvBroken where quoting never ends."""
@@ -51,8 +54,8 @@ class CsvFile:
         separator = _SEPARATOR_LINE.match(sample[0])
         if separator:
             sample = sample[1:]
-        delimiter = separator.group(1) if separator else _delimiter(sample)
-        reader = csv.reader(chain(sample, lines), delimiter=delimiter, doublequote=True, skipinitialspace=False)
+        self.delimiter = self.dialect.delimiter or (separator.group(1) if separator else _delimiter(sample))
+        reader = self._reader(chain(sample, lines))
         try:
             first = next((cells for cells in reader if any(cells)), None)
             if first is None:
@@ -66,9 +69,15 @@ class CsvFile:
         except csv.Error as error:
             raise CsvBroken(f"line {self.source.line:,}: {error}; the rows before it are kept") from error
 
+    def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        quote = self.dialect.quote
+        if not quote:
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=quote, doublequote=True, skipinitialspace=False)
+
     def _content_lines(self) -> Iterator[str]:
         """Lines from the first one that holds anything; ``Export-Csv`` may put a ``#TYPE`` line on top."""
-        lines = self.source.lines()
+        lines = islice(self.source.lines(), self.dialect.skip, None)
         for line in lines:
             if line.strip() and not line.startswith("#TYPE"):
                 yield line
@@ -78,9 +87,9 @@ class CsvFile:
     def _take_header(self, first: list[str]) -> None:
         if len(first) > _MAX_COLUMNS:
             raise CsvBroken(f"the first line has {len(first):,} cells, the cap is {_MAX_COLUMNS:,}: not read")
-        self.guessed = not _is_header(first)
+        self.guessed = not (is_header(first) if self.dialect.header is None else self.dialect.header)
         names = [f"Column{n}" if self.guessed else column_name(cell, n) for n, cell in enumerate(first, 1)]
-        self.header = _distinct(names)
+        self.header = distinct(names)
 
     def _row(self, cells: list[str]) -> dict[str, object]:
         row: dict[str, object] = {name: cell for name, cell in zip(self.header, cells, strict=False) if cell}
@@ -96,7 +105,7 @@ def _delimiter(lines: list[str]) -> str:
     return max(_DELIMITERS, key=lambda mark: (bare.count(mark), -_DELIMITERS.index(mark)))
 
 
-def _is_header(cells: list[str]) -> bool:
+def is_header(cells: list[str]) -> bool:
     """A header names things: no cell empty or twice, none that looks like a number, a date, a hash or an address."""
     names = [cell.strip() for cell in cells]
     while names and not names[-1]:
@@ -108,7 +117,7 @@ def _is_header(cells: list[str]) -> bool:
     return all(names) and not any(re.match(r"[A-Za-z]:\\|\\\\|/|\.\w+\Z", name) for name in names)
 
 
-def _distinct(names: list[str]) -> tuple[str, ...]:
+def distinct(names: list[str]) -> tuple[str, ...]:
     seen: set[str] = set()
     out = []
     for name in names:

@@ -6,12 +6,13 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from artifacts.archives import Member, Unpacker, folder_members
+from artifacts.choices import Choice, Dialect
 from artifacts.csvfiles import CsvFile
 from artifacts.dfir import DfirFile, dfir_member, is_duplicate_csv
 from artifacts.eventcsv import is_event_csv, record_of, time_order
@@ -20,17 +21,21 @@ from artifacts.evtxfiles import EvtxFile
 from artifacts.jsonfiles import JsonFile
 from artifacts.limits import ArtifactError, Budget, Limits, LoadStopped
 from artifacts.naming import shown
+from artifacts.reading import Reading
 from artifacts.records import from_evtx, from_json
 from artifacts.report import FileReport, LoadReport, Problem
 from artifacts.rowsets import FileRows, parquet_rows
+from artifacts.shapes import MAX_SHAPES, Shape, Survey
 from artifacts.sniff import Kind, kind_of, packed_as
 from artifacts.spool import Spools
 from artifacts.text import TextSource, open_text
+from artifacts.xlsxfiles import XlsxBroken, sheets
 from kql.catalogue import TABLES
 
 _Row = TypeVar("_Row", bound=Mapping[str, Any])
 _PROBLEMS = 5_000
 _FILES = 50_000
+_SAMPLED = 2_000_000  # characters of first rows that a report carries
 _PROGRESS_EVERY = 0.5
 _ARCHIVES: tuple[Kind, ...] = ("zip", "tar", "gzip")
 
@@ -57,19 +62,23 @@ def load(
     names: Mapping[Path, str] | None = None,
     only: Collection[str] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    survey: bool = False,
+    choices: Iterable[Choice] = (),
 ) -> LoadReport:
     """Read files and folders into tables and write each as ``out/<Table>.parquet``.
 
     EVTX, exported Windows events and rows as JSON, CSV, Parquet, and zip, tar and gzip of them; a DFIR zip becomes
     ``DFIR_*`` tables. ``names`` gives the name by which a path is shown and by which a table is called where nothing
-    in the file says it (evidence is stored under its hash). ``only``: make no other tables than these.
+    in the file says it (evidence is stored under its hash). ``only``: make no other tables than these. ``survey``: find
+    out the types of texts in files of rows, and report what each file looks like; ``choices``: how a person wants some
+    of them read, by their member name.
 
     Nothing in the input raises: what cannot be read is a Problem, what can is kept; where a cap or ``cancelled`` stops
     the load, ``complete`` is False. Raises OSError only where ``out`` cannot be written or a given path does not exist.
     """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".load-{os.getpid()}-", dir=out) as scratch:
-        loader = _Loader(Path(scratch), Budget(limits or Limits(), cancelled), progress, only)
+        loader = _Loader(Path(scratch), Budget(limits or Limits(), cancelled), progress, only, survey, choices)
         complete = True
         try:
             for path in paths:
@@ -88,8 +97,18 @@ def _given_name(path: Path) -> str:
 
 class _Loader:
     def __init__(
-        self, scratch: Path, budget: Budget, progress: OnProgress | None, only: Collection[str] | None
+        self,
+        scratch: Path,
+        budget: Budget,
+        progress: OnProgress | None,
+        only: Collection[str] | None,
+        survey: bool,
+        choices: Iterable[Choice],
     ) -> None:
+        self._survey = survey
+        self._choices = {choice.member: choice for choice in choices}
+        self._shapes: list[Shape] = []
+        self._sampled = 0
         self._budget = budget
         self._progress = progress or (lambda note: None)
         self._said = 0.0
@@ -126,7 +145,7 @@ class _Loader:
             self._problems.append(Problem("", "report.problems", f"{self._dropped:,} more problems are not listed"))
         tables = self._spools.finish(out, self.problem, lambda name: self._say("writing", name, force=True))
         not_made = tuple(sorted(self._spools.not_made))
-        return LoadReport(tables, tuple(self._problems), tuple(self._files), complete, not_made)
+        return LoadReport(tables, tuple(self._problems), tuple(self._files), complete, not_made, tuple(self._shapes))
 
     def _member(self, member: Member) -> None:
         """One file, whatever it is. Only LoadStopped leaves this."""
@@ -162,6 +181,7 @@ class _Loader:
             "json": self._json,
             "csv": self._csv,
             "parquet": self._parquet,
+            "xlsx": self._xlsx,
         }
         if dfir_member(member.name) is not None and kind in ("csv", "other"):
             self._dfir(member)
@@ -211,7 +231,7 @@ class _Loader:
         source = self._text(member)
         reader = JsonFile(source)
         events = self._events.for_file(member.name)
-        rows = FileRows(self._spools, member.name)
+        rows = FileRows(self._spools, member.name, reading=self._reading(member.name, typed=True))
         try:
             for row in self._counted(reader.rows(), member):
                 record = from_json(row)
@@ -221,6 +241,7 @@ class _Loader:
                     events.add(row, record)
         finally:
             events.finish()
+            self._rows_end(member.name, rows, "json", Dialect(encoding=source.encoding))
             if reader.bad:
                 self.problem(
                     member.name,
@@ -239,21 +260,61 @@ class _Loader:
             self._file(member, "json", events.records + rows.records, reader.bad)
 
     def _csv(self, member: Member) -> None:
-        first = CsvFile(open_text(member.path))
-        next(islice(first.rows(), 1), None)
-        if is_event_csv(first.header):
+        choice = self._choices.get(member.name)
+        if choice is None and self._is_event_csv(member):
             self._event_csv(member)
             return
         source = self._text(member)
-        reader = CsvFile(source)
-        rows = FileRows(self._spools, member.name)
+        reader = CsvFile(source, choice.dialect if choice else Dialect())
+        rows = FileRows(self._spools, member.name, reading=self._reading(member.name))
         try:
             for row in self._counted(reader.rows(), member):
                 rows.add(row)
         finally:
+            found = replace(
+                reader.dialect, delimiter=reader.delimiter, encoding=source.encoding, header=not reader.guessed
+            )
+            self._rows_end(member.name, rows, "csv", found)
             self._csv_problems(member, reader)
             self._text_problems(member, source)
             self._file(member, "csv", rows.records)
+
+    @staticmethod
+    def _is_event_csv(member: Member) -> bool:
+        first = CsvFile(open_text(member.path))
+        next(islice(first.rows(), 1), None)
+        return is_event_csv(first.header)
+
+    def _reading(self, member: str, *, typed: bool = False) -> Reading:
+        return Reading(self._choices.get(member), Survey(typed=typed) if self._survey else None)
+
+    def _rows_end(self, member: str, rows: FileRows, kind: str, dialect: Dialect) -> None:
+        """After the last row of a file: its types, what did not fit, and what it looks like."""
+        shape = rows.finish(kind, dialect)
+        for code, message in rows.problems():
+            self.problem(member, code, message)
+        if shape is not None and shape.columns and len(self._shapes) < MAX_SHAPES:
+            self._sampled += sum(len(cell) for row in shape.sample for cell in row)
+            self._shapes.append(shape if self._sampled < _SAMPLED else replace(shape, sample=()))
+
+    def _xlsx(self, member: Member) -> None:
+        """Each sheet a table: by the workbook's name alone where there is one."""
+        prefix = f"{member.name}!"
+        dialects = {name[len(prefix) :]: c.dialect for name, c in self._choices.items() if name.startswith(prefix)}
+        stem, count = PurePosixPath(member.name.replace("!", "/")).stem, 0
+        for sheet in sheets(member.path, self._budget, dialects):
+            label = prefix + shown(sheet.name)
+            name = f"{stem}_{sheet.name}" if sheet.several else stem
+            rows = FileRows(self._spools, label, reading=self._reading(label), name=name)
+            try:
+                for row in self._counted(sheet.rows(), member):
+                    rows.add(row)
+            except XlsxBroken as error:
+                self.problem(label, error.code, str(error))
+            finally:
+                count += rows.records
+                self._rows_end(label, rows, "xlsx", replace(sheet.dialect, header=not sheet.guessed))
+        self._file(member, "xlsx", count)
 
     def _csv_problems(self, member: Member, reader: CsvFile) -> None:
         if reader.guessed:
@@ -313,15 +374,17 @@ class _Loader:
             self._event_csv(member)
 
     def _parquet(self, member: Member) -> None:
-        rows = FileRows(self._spools, member.name)
+        rows = FileRows(self._spools, member.name, reading=self._reading(member.name, typed=True))
         try:
             for row in self._counted(parquet_rows(member.path), member):
                 rows.add(row)
         finally:
+            self._rows_end(member.name, rows, "parquet", Dialect())
             self._file(member, "parquet", rows.records)
 
     def _text(self, member: Member) -> TextSource:
-        source = open_text(member.path)
+        choice = self._choices.get(member.name)
+        source = open_text(member.path, choice.dialect.encoding if choice else "")
         if source.assumed:
             self.problem(
                 member.name,

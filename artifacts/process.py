@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from artifacts.choices import Choice
 from artifacts.limits import ArtifactError, Limits
 from artifacts.loader import OnProgress, ProgressNote
 from artifacts.report import LoadReport
@@ -58,6 +59,8 @@ def load_in_child(
     on_progress: OnProgress | None = None,
     names: Mapping[Path, str] | None = None,
     only: Collection[str] | None = None,
+    survey: bool = False,
+    choices: Iterable[Choice] = (),
     memory_mb: int = 4096,
     stall_seconds: float = 60.0,
 ) -> LoadReport:
@@ -76,6 +79,8 @@ def load_in_child(
         "limits": limits.to_json(),
         "names": {str(path.resolve()): name for path, name in (names or {}).items()},
         "only": None if only is None else sorted(only),
+        "survey": survey,
+        "choices": [choice.to_json() for choice in choices],
         "memory_mb": memory_mb,
         "cpu_seconds": int(deadline * 2) + 10,
         "parent": os.getpid(),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from artifacts.shapes import Shape
 from kql.types import Column
 
 
@@ -58,7 +59,7 @@ class LoadReport:
     """The outcome of one load.
 
     ``complete`` is False where a cap or a cancellation cut the whole load short. ``not_made`` names tables that the
-    data holds rows of and that were not asked for.
+    data holds rows of and that were not asked for. ``shapes``: what each file of rows looks like, where that was asked.
     """
 
     tables: tuple[LoadedTable, ...]
@@ -66,6 +67,7 @@ class LoadReport:
     files: tuple[FileReport, ...]
     complete: bool = True
     not_made: tuple[str, ...] = ()
+    shapes: tuple[Shape, ...] = ()
 
     def table(self, name: str) -> LoadedTable:
         """The table of that name; raises KeyError."""
@@ -89,6 +91,7 @@ class LoadReport:
             files=tuple(FileReport(**file) for file in document["files"]),
             complete=document["complete"],
             not_made=tuple(document["not_made"]),
+            shapes=tuple(Shape.from_json(shape) for shape in document["shapes"]),
         )
 
 

@@ -9,10 +9,13 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from artifacts.choices import Dialect
 from artifacts.clock import utc_text
 from artifacts.limits import ArtifactError
 from artifacts.naming import table_name
-from artifacts.spool import Spools, parsed_json
+from artifacts.reading import Reading
+from artifacts.shapes import Shape
+from artifacts.spool import Spools, TableSpool, parsed_json
 from kql.catalogue import TABLES, recognise
 from kql.sql import sandbox
 from kql.types import Column, KqlType
@@ -34,22 +37,31 @@ class ParquetBroken(ArtifactError):
 
 
 class FileRows:
-    """The rows of one file. ``tables`` counts them by the table they went into."""
+    """The rows of one file. ``tables`` counts them by the table they went into.
 
-    def __init__(self, spools: Spools, member: str, *, origin: str = "file") -> None:
+    ``reading`` says how they are to be read and is told what they look like; without one, texts stay texts.
+    """
+
+    def __init__(
+        self, spools: Spools, member: str, *, reading: Reading | None = None, name: str = "", origin: str = "file"
+    ) -> None:
         self._spools = spools
         self._member = member
-        self._hint = _hinted(member)
-        self._name = self._own_name(member)
+        self._reading = reading or Reading()
+        chosen = self._reading.table
+        self._hint = _BY_FOLDED.get(chosen.casefold()) if chosen else _hinted(member)
+        self._name = chosen or (table_name(name) if name else self._own_name(member))
         self._origin = origin
+        self._own: TableSpool | None = None
         self.records = 0
         self.tables: dict[str, int] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
         self.records += 1
+        row = self._reading.take(row)
         table = self._hint or _typed(row) or recognise(row)
         if table is None:
-            spool = self._spools.named(self._name, self._origin)
+            spool = self._own_spool()
             spool.wildcard = True  # it now holds rows that stand nowhere else
             spool.add(dict(row), self._spools.limits.columns)
         else:
@@ -57,10 +69,36 @@ class FileRows:
             cells["SourceFile"] = self._member
             self._spools.catalogue(table, "rows").add(cells, self._spools.limits.columns)
             if self._name != table:
-                second = self._spools.named(self._name, self._origin, wildcard=False)
-                second.add(dict(row), self._spools.limits.columns)
+                self._own_spool().add(dict(row), self._spools.limits.columns)
         self._spools.count(1)
         self.tables[table or self._name] = self.tables.get(table or self._name, 0) + 1
+
+    def finish(self, kind: str, dialect: Dialect) -> Shape | None:
+        """Make the types of the columns those that the file's values, or a person, say; what the file looks like."""
+        if self._own is not None:
+            for name, said in self._reading.types().items():
+                self._own.declare(name, said)
+        survey = self._reading.survey
+        if survey is None:
+            return None
+        own = self._own
+        otherwise = {name: own.guessed(name) for name in survey.names} if own is not None else {}
+        known = tuple(sorted(table for table in self.tables if table in TABLES))
+        table = self._reading.table or self._name
+        return Shape(
+            self._member, kind, table, self.records, dialect, survey.columns(otherwise), survey.sample(), known
+        )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Code and sentence of what did not fit."""
+        yield from self._reading.problems()
+
+    def _own_spool(self) -> TableSpool:
+        """The table named by the file: a second view until a row comes that stands nowhere else."""
+        if self._own is None:
+            self._own = self._spools.named(self._name, self._origin, wildcard=False)
+            self._own.expect(self._reading.expected(), self._spools.limits.columns)
+        return self._own
 
     def _own_name(self, member: str) -> str:
         name = self._hint or table_name(member)

@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["evtx", "json", "csv", "parquet", "zip", "tar", "gzip", "other", "packed", "empty", "document"]
+from artifacts.xlsxfiles import is_workbook
+
+Kind = Literal["evtx", "json", "csv", "parquet", "zip", "tar", "gzip", "other", "packed", "empty", "document", "xlsx"]
 
 _TABLES = (".csv", ".tsv", ".psv")
 _JSON = (".json", ".jsonl", ".ndjson")
-_DOCUMENTS = (".xlsx", ".xlsm", ".docx", ".pptx", ".jar", ".apk", ".odt", ".ods")
+_WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xltm")
+_DOCUMENTS = (".docx", ".pptx", ".jar", ".apk", ".odt", ".ods")
 _PACKED = (
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
@@ -32,7 +35,9 @@ def kind_of(path: Path, name: str) -> Kind:
     if head.startswith(b"ElfFile\x00") or lowered.endswith(".evtx"):
         return "evtx"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "document" if lowered.endswith(_DOCUMENTS) or b"[Content_Types].xml" in head[:64] else "zip"
+        if lowered.endswith(_DOCUMENTS) or b"[Content_Types].xml" in head[:64] or lowered.endswith(_WORKBOOKS):
+            return "xlsx" if is_workbook(path) else "document"
+        return "zip"
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"\x1f\x8b"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -77,6 +77,7 @@ class TableSpool:
     names: dict[str, str] = field(default_factory=dict)
     folded: dict[str, str] = field(default_factory=dict)
     overflowed: bool = False
+    declared: dict[str, set[KqlType]] = field(default_factory=dict)
     muted: bool = False  # nobody asked for this table: rows are let go
 
     def __post_init__(self) -> None:
@@ -110,6 +111,27 @@ class TableSpool:
                 guess.see(value)
         self._append(out)
 
+    def expect(self, names: Iterable[str], max_columns: int) -> None:
+        """Columns that are there, in this order, even where no row has a value for them."""
+        for name in names:
+            self._place(name, max_columns)
+
+    def declare(self, name: str, kind: KqlType) -> None:
+        """What a file says, or a person, of the type of a column under the name that the file gives it: it holds
+        where all files of the table agree, for their texts alone would make strings of all."""
+        column = self.names.get(name)
+        if column in self.extra:
+            self.declared.setdefault(column, set()).add(kind)
+
+    def _type(self, column: str, guess: _Guess) -> KqlType:
+        said = self.declared.get(column, set())
+        return next(iter(said)) if len(said) == 1 else guess.result()
+
+    def guessed(self, name: str) -> KqlType:
+        """The type of a column, by the file's name of it, as far as rows have come."""
+        column = self.names.get(name, "")
+        return self.extra[column].result() if column in self.extra else "string"
+
     def _place(self, name: str, max_columns: int) -> str | None:
         """The column for a name seen for the first time; None where the table is full."""
         clean = column_name(name, len(self.names) + 1)
@@ -138,7 +160,7 @@ class TableSpool:
             self.lines.clear()
 
     def columns(self) -> tuple[Column, ...]:
-        extra = tuple(Column(name, guess.result()) for name, guess in self.extra.items())
+        extra = tuple(Column(name, self._type(name, guess)) for name, guess in self.extra.items())
         return (*self.known, *extra, *((Column(_OVERFLOW, "dynamic"),) if self.overflowed else ()))
 
 

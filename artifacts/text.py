@@ -50,13 +50,16 @@ class TextSource:
                 yield text
 
 
-def open_text(path: Path) -> TextSource:
-    """Decide a file's encoding: byte-order mark, else UTF-16 by its NULs, else UTF-8 if all of it is, else cp1252."""
+def open_text(path: Path, encoding: str = "") -> TextSource:
+    """Decide a file's encoding: ``encoding`` where somebody says it, else by its byte-order mark, else UTF-16 by its
+    NULs, else UTF-8 if all of it is, else cp1252."""
     with path.open("rb") as raw:
         head = raw.read(4096)
-    for bom, encoding in _BOMS:
-        if head.startswith(bom):
-            return TextSource(path, encoding, assumed=False)
+    for bom, marked in _BOMS:
+        if head.startswith(bom) and (not encoding or marked.startswith(encoding)):
+            return TextSource(path, marked, assumed=False)
+    if encoding:
+        return TextSource(path, encoding, assumed=False)
     guessed = _utf16_without_mark(head)
     if guessed:
         return TextSource(path, guessed, assumed=True)

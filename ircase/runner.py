@@ -14,7 +14,7 @@ from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
 from ircase import access, incoming
 from ircase.models import JobState, ParseJob, Upload
-from ircase.services import activity, evidence, tables, uploads
+from ircase.services import activity, evidence, interpreting, tables, uploads
 from ircase.store import chunks_of
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
@@ -65,18 +65,21 @@ def _load(job: ParseJob, folder: Path, held: Hold) -> LoadReport:
         cancel=held.stop,
         on_progress=lambda seen: held.progress(stage=seen.stage, name=seen.name, records=seen.records),
         names={source: job.evidence.name},
+        survey=True,
+        choices=interpreting.choices(job),
     )
 
 
 def _keep(job: ParseJob, report: LoadReport) -> None:
     new = [_new_table(table) for table in report.tables]
+    shapes = [shape.to_json() for shape in report.shapes]
     problems = [{"member": p.member, "code": p.code, "message": p.message} for p in report.problems]
     rows = sum(t.row_count for t in new)
     outcome = f"{counted(rows, 'row')} in {counted(len(new), 'table')}"
     if problems:
         outcome += f"; {counted(len(problems), 'part')} could not be read"
     with transaction.atomic():
-        if not ParseJob.objects.end(job.pk, job.owner, JobState.DONE, problems=problems):
+        if not ParseJob.objects.end(job.pk, job.owner, JobState.DONE, problems=problems, shapes=shapes):
             return
         tables.keep(evidence=job.evidence, tables=new)
         activity.end(job.activity, state=JobState.DONE, outcome=outcome, row_count=rows, partial=bool(problems))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from artifacts.choices import Dialect
+from artifacts.shapes import Shape, ShapeColumn
 from hunting import catalogue
 from hunting.binding import attach_kql
 from hunting.models import (
@@ -34,6 +36,7 @@ from ircase.models import (
     IncomingIncident,
     JobState,
     Notice,
+    ParseJob,
     PreparationItem,
     User,
 )
@@ -142,6 +145,8 @@ def make_world(case: Case, asker: User) -> World:
     item = make_evidence(case, lead, f"evidence of {case.reference}".encode())
     table = make_table(item, [ROW])
     job = tables.queue_parse(evidence=item, actor=lead)
+    shape = Shape("a.csv", "csv", "a", 1, Dialect(","), (ShapeColumn("a", "string"),), (("1",),))
+    ParseJob.objects.filter(pk=job.pk).update(shapes=[shape.to_json()])
     note = cases.create_note(case=case, actor=lead, title="A note", body="text")
     step = checklist.add_item(case=case, actor=lead, title="A step", phase="detection")
     asset, _ = findings.add_asset(case=case, actor=lead, kind="device", name="ws-07")
@@ -201,6 +206,7 @@ def make_world(case: Case, asker: User) -> World:
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
         "ircase:import.uuid": job.uuid,
+        "ircase:import_types.number": 1,
         "ircase:table.uuid": table.uuid,
         "ircase:upload.uuid": upload.uuid,
         "ircase:table_row.number": 1,

@@ -221,7 +221,8 @@ class Row {
   sealed(facts) {
     this.state = "sealed";
     this.bar.value = this.bar.max;
-    this.show("Sealed as ", true);
+    this.show("Sealed as ");
+    announce(`${this.file.name}: sealed as ${facts.exhibit}`);
     const link = Object.assign(document.createElement("a"), { href: facts.evidence_url, textContent: facts.exhibit, className: "link" });
     this.part("text").append(link);
     document.body.dispatchEvent(new Event("evidence-sealed"));

@@ -27,7 +27,7 @@ class UploadForm(forms.Form):
         required=False,
         initial=True,
         label="Read into tables",
-        help_text="Event logs, CSV, JSON and zips of them become tables that hunts can query.",
+        help_text="Event logs, CSV, JSON, Excel, Parquet and zips of them become tables that hunts can query.",
     )
 
     limit = staticmethod(uploads.limit_text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from django.db import transaction
+from django.db.models import Max
 
 from ircase import jobs
 from ircase.models import Activity, Case, CaseTable, Evidence, ParseJob, User
@@ -33,10 +34,11 @@ class NewTable:
 
 @transaction.atomic
 def keep(*, evidence: Evidence, tables: Sequence[NewTable]) -> list[CaseTable]:
-    """Make the files case tables of `evidence`, in place of those it had: each is one version on from its namesake."""
-    had = dict(CaseTable.objects.filter(evidence=evidence).values_list("name", "version"))
-    CaseTable.objects.filter(evidence=evidence).delete()
-    return [_keep_one(evidence, table, had.get(table.name[:128], 0) + 1) for table in tables]
+    """Make the files case tables of `evidence`, in place of those it had, and one version on from them."""
+    had = CaseTable.objects.filter(evidence=evidence)
+    version = (had.aggregate(last=Max("version"))["last"] or 0) + 1
+    had.delete()
+    return [_keep_one(evidence, table, version) for table in tables]
 
 
 def _keep_one(evidence: Evidence, table: NewTable, version: int) -> CaseTable:

@@ -40,7 +40,9 @@ class Outcome:
 
 
 def limit_text() -> str:
-    return f"Up to {filesizeformat(settings.UPLOAD_MAX_BYTES)} in all"
+    """What one file may have; a form without script, which sends all files at once, may have less in all."""
+    file, form = filesizeformat(settings.UPLOAD_RESUMABLE_MAX_BYTES), filesizeformat(settings.UPLOAD_MAX_BYTES)
+    return f"Up to {file} a file, in parts that survive a cut line (without script: {form} in all)"
 
 
 def receive(request: HttpRequest) -> list[Upload]:

@@ -1,5 +1,6 @@
 """What templates of the case need beyond Django: its head, spans of time in words, techniques, log sentences."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,13 +9,16 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from artifacts.shapes import ShapeColumn
 from frontend.jsontree import Node, nodes
 from ircase import attack, markdown, wording
 from ircase.casehead import CaseHead, PhaseStay, head_of
 from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator
 from ircase.nist import frameworks
+from ircase.services import interpreting
 
 register = template.Library()
+register.filter("found_files", interpreting.found)
 for _words in (
     wording.detail_words,
     wording.id_words,
@@ -24,6 +28,18 @@ for _words in (
     wording.source_words,
 ):
     register.filter(_words.__name__, _words)
+
+
+@register.filter
+def naive_names(columns: Sequence[ShapeColumn]) -> str:
+    """The columns whose times name no zone, the first few by name."""
+    names = [column.source for column in columns if column.naive]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+@register.filter
+def naive_count(columns: Sequence[ShapeColumn]) -> int:
+    return sum(column.naive for column in columns)
 
 
 @register.simple_tag(takes_context=True)

@@ -16,6 +16,7 @@ urlpatterns = [
     path("cases/<str:reference>/uploads/<uuid:uuid>/", resumable.upload, name="upload"),
     path("cases/<str:reference>/uploads/<uuid:uuid>/discard/", resumable.upload_discard, name="upload_discard"),
     path("cases/<str:reference>/imports/<uuid:uuid>/", evidence.import_job, name="import"),
+    path("cases/<str:reference>/imports/<uuid:uuid>/types/<int:number>/", evidence.import_types, name="import_types"),
     path("cases/<str:reference>/imports/<uuid:uuid>/cancel/", evidence.import_cancel, name="import_cancel"),
     path("cases/<str:reference>/tables/find/", finding.find, name="find"),
     path("cases/<str:reference>/starred/", stars.stars, name="stars"),

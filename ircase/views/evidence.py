@@ -1,6 +1,7 @@
 """The evidence tab: exhibits in and out, their custody, and what was read from them."""
 
 from datetime import datetime
+from functools import partial
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,12 +18,14 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from artifacts.choices import Choice
 from ircase import access, jobs
 from ircase.forms.evidence import UploadForm
+from ircase.forms.typing import LayoutForm, TypesForm
 from ircase.models import Case, CaseRole, Evidence, ParseJob
 from ircase.pages import render_tab
-from ircase.services import delivery, evidence, resumable, tables, uploads, verification
-from ircase.views.doors import case_to_change
+from ircase.services import delivery, evidence, interpreting, resumable, tables, uploads, verification
+from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 50
 # Above this a worker hashes: a request must not be held for as long as gigabytes take.
@@ -203,6 +206,41 @@ def import_job(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse
         may_write = access.may(case, access.ANALYST)
         return render(request, "evidence/_import.html", {**context, "may_write": may_write})
     return render_tab(request, case, "evidence", "evidence/import.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def import_types(request: HttpRequest, reference: str, uuid: UUID, number: int) -> HttpResponse:
+    """One file of rows as it was found, and how it shall be read: a POST keeps that and has it read again."""
+    job = _find_job(request, reference, uuid)
+    if request.method == "POST":
+        case_to_change(request, reference)
+    found = next((one for one in interpreting.found(job) if one.number == number), None)
+    if found is None:
+        raise Http404("The evidence holds no such file of rows.")
+    action = request.POST.get("action", "")
+    layout = LayoutForm(request.POST if action == "layout" else None, shape=found.shape)
+    types = TypesForm(request.POST if action == "types" else None, shape=found.shape, choice=found.choice)
+    choice = _chosen(action, found, layout, types)
+    if choice is not None and _choose(request, job, choice):
+        return redirect("ircase:import", reference, uuid)
+    context = {"job": job, "item": job.evidence, "found": found, "layout": layout, "types": types}
+    status = 422 if request.method == "POST" else 200
+    return render_tab(request, job.evidence.case, "evidence", "evidence/types.html", context, status=status)
+
+
+def _chosen(action: str, found: interpreting.Found, layout: LayoutForm, types: TypesForm) -> Choice | None:
+    if action == "layout" and layout.fields and layout.is_valid():
+        return Choice(member=found.shape.member, dialect=layout.dialect())
+    if action == "types" and types.is_valid():
+        return types.choice()
+    return None
+
+
+def _choose(request: HttpRequest, job: ParseJob, choice: Choice) -> bool:
+    said = "It is read again that way. The evidence itself stays as it is."
+    act = partial(interpreting.choose, job=job, actor=access.current_user(request), choice=choice)
+    return attempt(request, said, act)
 
 
 @login_required

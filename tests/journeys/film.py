@@ -115,7 +115,7 @@ class Studio:
     def open(self, name: str, size: tuple[int, int] = DESKTOP, theme: str = "light", **more: Any) -> Film:
         width, height = size
         context = self.browser.new_context(
-            base_url=self.stack.url,
+            base_url=more.pop("base_url", self.stack.url),
             viewport={"width": width, "height": height},
             color_scheme="dark" if theme == "dark" else "light",
             # A picture in the middle of a transition shows colours that no reader ever rests on.

@@ -1,0 +1,227 @@
+"""A file of a gigabyte goes up while the line is cut twice and the web server is killed, and becomes a typed table."""
+
+import hashlib
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from config.stack import Stack, free_port
+from tests.journeys.client import Api, ended
+from tests.journeys.film import Film, Studio, chromium_browser, film_folder
+
+pytestmark = [pytest.mark.journey, pytest.mark.timeout(1500)]
+MIB = int(os.environ.get("IRCASE_UPLOAD_MIB", "1024"))
+SLOW_MS = 600_000
+BERLIN = "Europe/Berlin"
+
+
+class Line:
+    """A wire between browser and server that can be cut: every connection over it breaks, at once and for real."""
+
+    def __init__(self, target: int) -> None:
+        self.port, self.target = free_port(), target
+        self.carried = 0
+        self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._lock = threading.Lock()
+        self._listener = self._listen()
+
+    def _listen(self) -> socket.socket:
+        listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+        return listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+
+    def _serve(self, near: socket.socket) -> None:
+        try:
+            far = socket.create_connection(("127.0.0.1", self.target), timeout=10)
+        except OSError:
+            near.close()
+            return
+        pair = (near, far)
+        with self._lock:
+            self._pairs.add(pair)
+        try:
+            self._carry(near, far)
+        except OSError:
+            pass
+        finally:
+            with self._lock:
+                self._pairs.discard(pair)
+            for end in pair:
+                end.close()
+
+    def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        while True:
+            ready, _, _ = select.select([near, far], [], [], 60)
+            for end in ready:
+                data = end.recv(1 << 18)
+                if not data:
+                    return
+                if end is near:
+                    self.carried += len(data)
+                (far if end is near else near).sendall(data)
+
+    def cut(self) -> None:
+        """Nobody is let in any more, and every connection is reset in the middle of what it carries."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            pairs = list(self._pairs)
+        for pair in pairs:
+            for end in pair:
+                # Linger of zero: the kernel sends a reset instead of a polite end.
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._listener = self._listen()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def write_csv(path: Path, mebibytes: int) -> tuple[str, int]:
+    """A firewall's log with wall clock times and a few bad values; its SHA-256 and number of rows."""
+    digest, rows = hashlib.sha256(), 0
+    text = "blocked by policy, " + "x" * 840
+    with path.open("wb") as out:
+        block = b"When;Host;Bytes;Note\r\n"
+        while True:
+            out.write(block)
+            digest.update(block)
+            if out.tell() >= mebibytes * 2**20:
+                return digest.hexdigest(), rows
+            lines = []
+            for number in range(rows, rows + 1000):
+                second = number % 86_400
+                clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
+                count = "n/a" if number == 5 else str(number)
+                lines.append(f"2026-07-14 {clock};fw-{number % 50:02};{count};{text}")
+            rows += 1000
+            block = ("\r\n".join(lines) + "\r\n").encode()
+
+
+@pytest.fixture
+def line(stack: Stack) -> Iterator[Line]:
+    wire = Line(stack.port)
+    yield wire
+    wire.close()
+
+
+def arrived(page: Page) -> int:
+    """What the progress bar says, in bytes."""
+    return int(page.locator("[data-uploads] progress").last.evaluate("bar => bar.value"))
+
+
+def until(page: Page, least: int) -> None:
+    end = time.monotonic() + SLOW_MS / 1000
+    while arrived(page) < least:
+        assert time.monotonic() < end, f"only {arrived(page):,} bytes: {page.locator('[data-text]').all_inner_texts()}"
+        page.wait_for_timeout(100)
+
+
+def choose(page: Page, path: Path) -> None:
+    page.get_by_label("Choose files").set_input_files(path)
+    page.get_by_role("button", name="Upload and seal").click()
+
+
+def send_through_trouble(film: Film, line: Line, stack: Stack, path: Path) -> None:
+    """The line is cut, the server killed, the line cut again and the page closed: the same file goes on each time."""
+    page, size = film.page, path.stat().st_size
+    status = page.locator("[data-text]").last
+    choose(page, path)
+    until(page, size // 6)
+    line.cut()
+    expect(status).to_contain_text("connection is lost", timeout=SLOW_MS)
+    film.scene("cut", whole=False)
+    line.mend()
+    until(page, size // 3)
+    victim = stack.pid("web")
+    os.kill(victim, signal.SIGKILL)
+    stack.wait_for("another web", lambda: stack.pid("web") != victim)
+    until(page, size // 2)
+    page.get_by_role("button", name="Pause").click()
+    expect(status).to_contain_text("Paused")
+    page.get_by_role("button", name="Resume").click()
+    until(page, size * 2 // 3)
+    line.cut()
+    page.wait_for_timeout(500)
+    line.mend()
+    page.reload()
+    expect(page.get_by_text("Interrupted at")).to_be_visible()
+    film.scene("interrupted")
+    before = line.carried
+    choose(page, path)
+    expect(page.locator("[data-text]").last).to_contain_text("Sealed as E001", timeout=SLOW_MS)
+    assert line.carried - before < size // 2, "it began again instead of going on"
+
+
+def read_as(film: Film, analyst: Api, reference: str, item: str) -> dict[str, Any]:
+    """Say the zone and a type; the finished import."""
+    page, imported = film.page, f"/cases/{reference}/evidence/{item}/import"
+    analyst.until(imported, ended, timeout=SLOW_MS / 1000)
+    film.go(f"/cases/{reference}/evidence/{item}/")
+    film.scene("asks-for-the-zone")
+    page.get_by_role("link", name="Say the zone").click()
+    expect(page.get_by_label("Name of When")).to_have_value("When")
+    film.scene("types")
+    page.get_by_role("button", name="Read again with these types").click()
+    expect(page.get_by_text("Say where the clock stood")).to_be_visible()
+    page.get_by_label("Time zone of times").select_option(BERLIN)
+    page.get_by_label("Name of Host").fill("DeviceName")
+    page.get_by_label("Type of Bytes").select_option("long")
+    page.get_by_label("Name of the table").or_(page.get_by_label("Table", exact=True)).fill("FirewallLog")
+    page.get_by_role("button", name="Read again with these types").click()
+    expect(page.get_by_role("heading", name="into tables")).to_be_visible()
+    done: dict[str, Any] = analyst.until(imported, ended, timeout=SLOW_MS / 1000)
+    return done
+
+
+def test_a_gigabyte_over_a_line_that_is_cut_twice(
+    stack: Stack, analyst: Api, lead: Api, line: Line, chromium: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "firewall.csv"
+    sha256, rows = write_csv(path, MIB)
+    reference = analyst.post("/cases", {"title": "A large log"})["reference"]
+    with chromium_browser(chromium) as browser:
+        studio = Studio(stack, browser, film_folder(tmp_path))
+        film = studio.open("upload", base_url=f"http://127.0.0.1:{line.port}")
+        film.sign_in("bob")
+        film.go(f"/cases/{reference}/evidence/")
+        send_through_trouble(film, line, stack, path)
+        film.scene("sealed")
+        items = analyst.get(f"/cases/{reference}/evidence")["items"]
+        assert [(item["sha256"], item["size"]) for item in items] == [(sha256, path.stat().st_size)]
+        path.unlink()
+        done = read_as(film, analyst, reference, items[0]["uuid"])
+        film.go(f"/cases/{reference}/evidence/{items[0]['uuid']}/")
+        film.scene("read")
+        # The lines that were cut and the killed server are in the browser's own words; everything else is a fault.
+        faults = [fault for fault in studio.close() if "ERR_" not in fault and "Failed to load resource" not in fault]
+    assert faults == []
+    assert done["state"] == "done"
+    tables = {table["name"]: table for table in analyst.get(f"/cases/{reference}/tables")["items"]}
+    assert tables["FirewallLog"]["row_count"] == rows
+    columns = dict(map(tuple, tables["FirewallLog"]["columns"]))
+    assert (columns["Timestamp"], columns["Bytes"], columns["DeviceName"]) == ("datetime", "long", "string")
+    first = analyst.get(f"/cases/{reference}/tables/{tables['FirewallLog']['uuid']}/rows", params={"limit": 6})
+    # Midnight of a July day in Berlin is ten in the evening in UTC.
+    assert str(first).count("2026-07-13T22:00:0") >= 6
+    assert any("n/a" in problem or "Bytes_text" in problem for problem in map(str, done["problems"]))
+    assert "every chain holds" in stack.manage("verify_evidence", reference)
