@@ -142,9 +142,9 @@ def _column(table: str, word: str) -> Column:
 def _refuse_doubles(table: str, columns: Iterable[Column]) -> None:
     seen: set[str] = set()
     for column in columns:
-        if column.name.casefold() in seen:
-            raise CatalogueError(f"{table}: column {column.name!r} occurs twice (names differ by case only)")
-        seen.add(column.name.casefold())
+        if column.name in seen:
+            raise CatalogueError(f"{table}: column {column.name!r} occurs twice")
+        seen.add(column.name)
 
 
 INFO: Mapping[str, TableInfo] = load_catalogue()

@@ -12,6 +12,8 @@ from pathlib import Path
 from kql.syntax.operators import OPERATOR_NAMES
 from kql.translate.functions import registry
 from kql.translate.functions.registry import PAGES, Kind
+from kql.translate.operators.plain import way_round
+from kql.translate.operators.plugins import REFUSED
 from kql.translate.operators.registry import OPERATORS
 from kql.translate.query import translate
 
@@ -61,7 +63,9 @@ def _refused() -> Iterator[str]:
     yield "|---|---|"
     known = {name for declared in OPERATORS.values() for name in declared.names}
     for name in sorted(OPERATOR_NAMES - known - {"mvexpand", "mvapply"}):
-        yield f"| operator `{name}` | see the message, which names a way round |"
+        yield f"| operator `{name}` | {way_round(name)} |"
+    for name, hint in sorted(REFUSED.items()):
+        yield f"| plugin `{name}` | {hint} |"
     for name, hint in sorted(registry.refusals().items()):
         yield f"| `{name}()` | {hint} |"
 

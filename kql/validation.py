@@ -29,7 +29,7 @@ from kql.types import Column
 _MEMORY_MB = 256
 _LONG = 200_000
 """Characters of SQL from which on fewer columns are bound."""
-_KEPT = 2
+_KEPT = 1
 
 
 @dataclass(frozen=True)

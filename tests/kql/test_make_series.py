@@ -64,8 +64,11 @@ def test_timespans_and_the_old_spelling() -> None:
     rows = "datatable(t:timespan)[1h, 3h]"
     old = f"{rows} | make-series n=count() on t in range(0h, 4h, 1h)"
     assert run(old) == [([0, 1, 0, 1, 0], ["00:00:00", "01:00:00", "02:00:00", "03:00:00", "04:00:00"])]
-    with pytest.raises(KqlUnsupported, match="whole number of steps"):
+    with pytest.raises(KqlUnsupported, match="whole number of steps") as caught:
         run(f"{rows} | make-series n=count() on t in range(30m, 4h, 1h)")
+    assert "bin()" in caught.value.hint
+    computed = f"{rows} | make-series n=count() on t in range(bin(90m, 1h) - 1h, 2h * 2, 1h)"
+    assert run(computed) == run(old)
 
 
 def test_nothing_gives_nothing_unless_asked_for() -> None:

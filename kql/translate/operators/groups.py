@@ -151,6 +151,8 @@ _NOT_TWICE = re.compile(
     re.IGNORECASE,
 )
 """In SQL: what may come out otherwise when it is computed a second time, or cost as much again."""
+_LONG = 50_000
+"""Characters of SQL from which on, as in a union of all tables, reading it three times costs more than it spares."""
 _DEAR = re.compile(r"regexp|json|contains|list_|lower\(")
 """In a condition: what costs more than looking at a column."""
 
@@ -166,7 +168,12 @@ def _narrowed(aggregates: Sequence[Named], group: Group, keys: int) -> str:
     call = aggregates[0].value if len(aggregates) == 1 else None
     if not isinstance(call, Call) or call.name.lower() not in _EXTREMES or len(group.cells) < keys + 2:
         return rows.sql
-    if translation.correlated or _NOT_TWICE.search(rows.sql) or (" WHERE " in rows.sql and _DEAR.search(rows.sql)):
+    if (
+        translation.correlated
+        or len(rows.sql) > _LONG
+        or _NOT_TWICE.search(rows.sql)
+        or (" WHERE " in rows.sql and _DEAR.search(rows.sql))
+    ):
         return rows.sql
     compiler = Compiler(group.scope, rows)
     key = compiler.value(call.arguments[0].value)

@@ -179,16 +179,23 @@ def schema(node: GetSchema, rows: Rows, scope: Scope) -> Rows:
     return Rows(f"SELECT * FROM (VALUES {cells}) AS t({columns})", fields, order, serialized=True)
 
 
+UNRUN = {
+    "assert-schema": "Leave it out: it changes no row. getschema shows the columns.",
+    "execute-and-cache": "Leave it out: materialize() computes a table once.",
+    "facet": "Run one query for each facet.",
+    "fork": "Run one query for each branch.",
+    "macro-expand": "Write the query once, over the tables at hand: there is no group of clusters here.",
+    "reduce": "Use summarize count() by the column.",
+}
+"""Operators that are never run here, with the way round; of the others, graphs are written with joins."""
+
+
+def way_round(name: str) -> str:
+    """What to do instead of an operator that is not run here."""
+    return UNRUN.get(name, "Write it with joins, one for each step along the graph, or run the query in the tenant.")
+
+
 @operator(Unrun, "", page="tabular-operators")
 def unrun(node: Unrun, rows: Rows, scope: Scope) -> Rows:
     """Operators that are never run here."""
-    hints = {
-        "fork": "Run one query for each branch.",
-        "facet": "Run one query for each facet.",
-        "reduce": "Use summarize count() by the column.",
-    }
-    raise KqlUnsupported(
-        f"{node.name} is not supported here.",
-        **place(node.span),
-        hint=hints.get(node.name, "Run the query in the tenant, or write it with joins."),
-    )
+    raise KqlUnsupported(f"{node.name} is not supported here.", **place(node.span), hint=way_round(node.name))

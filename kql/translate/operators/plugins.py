@@ -33,7 +33,7 @@ _KINDS: dict[str, KqlType] = {
     "VARCHAR": "string", "ARRAY": "dynamic", "OBJECT": "dynamic",
 }  # fmt: skip
 
-_REFUSED = {
+REFUSED = {
     "autocluster": "Kusto samples rows for it: use summarize count() by the columns, then top.",
     "basket": "Kusto samples rows for it: use summarize count() by the columns, then where on the share.",
     "diffpatterns": "Kusto samples rows for it: use summarize countif() for each side by the columns.",
@@ -46,6 +46,7 @@ _REFUSED = {
     "python": "No code but KQL is run here.",
     "r": "No code but KQL is run here.",
 }
+"""Plugins that are never run here, with the way round."""
 
 
 @operator(Evaluate, "evaluate")
@@ -56,7 +57,7 @@ def evaluate(node: Evaluate, rows: Rows, scope: Scope) -> Rows:
         raise KqlUnsupported(
             f"The plugin {node.call.name} is not run here.",
             **place(node.call.span),
-            hint=_REFUSED.get(node.call.name, "Run the query in the tenant."),
+            hint=REFUSED.get(node.call.name, "Run the query in the tenant."),
         )
     if not rows.fields:
         raise KqlSchemaError(

@@ -215,7 +215,8 @@ def _check_range(node: MakeSeries, kind: KqlType, low: str, width: str, scope: S
         raise KqlUnsupported(
             "in range(...) is only run from a whole number of steps.",
             **place(node.span),
-            hint="Write it as from ... to ... step ....",
+            hint="The page says that the start may not be included then, not what is: round the start with bin() or"
+            " startofday(), or write from ... to ... step ....",
         )
 
 
