@@ -5,6 +5,8 @@ connection goes to exactly such an address: a name that means something else a m
 followed by the same rules, to allowed hosts only. Bytes, time and redirects have caps.
 """
 
+from __future__ import annotations
+
 import http.client
 import ipaddress
 import logging
@@ -33,6 +35,7 @@ _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _PLAIN: Final = re.compile(r"[\x21-\x7e]{1,2000}")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
+Reply = http.client.HTTPResponse
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
 
@@ -85,9 +88,9 @@ def fetched(address: str, rules: Rules, resolve: Resolve = resolved) -> Iterator
     """The file's bytes in chunks, while the context lasts. Raises FetchError, also while they are read."""
     deadline = time.monotonic() + rules.seconds
     for _ in range(REDIRECTS + 1):
-        with _answered(address, rules, resolve, deadline) as reply:
+        with _answered(address, rules, resolve, deadline) as (reply, clock):
             if reply.status not in _MOVED:
-                yield _body(reply, address, rules)
+                yield _body(reply, address, rules, clock)
                 return
             address = _next(address, reply.getheader("Location") or "", rules)
     raise FetchError(f"It was sent on more than {REDIRECTS} times.")
@@ -104,42 +107,64 @@ def _next(address: str, location: str, rules: Rules) -> str:
 
 
 @contextmanager
-def _answered(address: str, rules: Rules, resolve: Resolve, deadline: float) -> Iterator[http.client.HTTPResponse]:
-    """One request's reply. A timer ends it, however slowly it drips."""
+def _answered(address: str, rules: Rules, resolve: Resolve, deadline: float) -> Iterator[tuple[Reply, _Clock]]:
+    """One request's reply, and the clock that ends it, however slowly it drips."""
     if problem := problem_of(address, loopback=rules.loopback):
         raise FetchError(problem)
     parts = urlsplit(address)
     connection = _connection(parts, rules, resolve)
-    expired = threading.Event()
-
-    def end() -> None:
-        expired.set()
-        if connection.sock is not None:
-            with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(deadline - time.monotonic(), 0.01), end)
-    timer.daemon = True
-    timer.start()
+    clock = _Clock(rules.seconds)
     try:
-        yield _reply(connection, parts)
+        connection.connect()
+        clock.start(connection.sock, deadline)
+        reply = _reply(connection, parts)
+        clock.check()
+        yield reply, clock
     except (OSError, http.client.HTTPException) as error:
-        if expired.is_set():
-            raise FetchError(f"It took longer than {rules.seconds:g} seconds.") from error
+        clock.check()
         raise FetchError(_words(error)) from error
     finally:
-        timer.cancel()
+        clock.stop()
         connection.close()
 
 
-def _reply(connection: http.client.HTTPConnection, parts: SplitResult) -> http.client.HTTPResponse:
+class _Clock:
+    """Ends a connection at its time. To whoever reads, that may look like the end of the file: ask `check`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._over = threading.Event()
+        self._timer: threading.Timer | None = None
+
+    def start(self, peer: socket.socket, deadline: float) -> None:
+        self._timer = threading.Timer(max(deadline - time.monotonic(), 0.01), self._end, [peer])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _end(self, peer: socket.socket) -> None:
+        self._over.set()
+        # Of TLS too, the plain connection is what ends: a reader that waits is woken by it.
+        with suppress(OSError):
+            socket.socket.shutdown(peer, socket.SHUT_RDWR)
+
+    def check(self) -> None:
+        """Raises FetchError where the time is up."""
+        if self._over.is_set():
+            raise FetchError(f"It took longer than {self._seconds:g} seconds.")
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _reply(connection: http.client.HTTPConnection, parts: SplitResult) -> Reply:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
     connection.request("GET", path, headers=headers)
     return connection.getresponse()
 
 
-def _body(reply: http.client.HTTPResponse, address: str, rules: Rules) -> Iterator[bytes]:
+def _body(reply: Reply, address: str, rules: Rules, clock: _Clock) -> Iterator[bytes]:
     if reply.status != 200:
         raise FetchError(f"{shown(address)} answered with status {reply.status}.")
     declared = reply.length
@@ -151,6 +176,7 @@ def _body(reply: http.client.HTTPResponse, address: str, rules: Rules) -> Iterat
         if total > rules.max_bytes:
             raise FetchError(f"It has more than the {rules.max_bytes:,} bytes that the feed allows.")
         yield chunk
+    clock.check()
     if declared is not None and total < declared:
         raise FetchError("It ended before it was complete.")
 
@@ -181,6 +207,8 @@ def is_public(address: Address) -> bool:
             inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inside is not None:
             return is_public(inside)
+        if address.is_site_local:
+            return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -67,9 +67,11 @@ def _with(found: Supplied, **more: Any) -> None:
 
 
 def _feeds(found: Supplied, uses: tuple[FeedUse, ...], folder: Path) -> None:
-    """Nothing is fetched where one of the addresses is not allowed: the query will not run."""
+    """Nothing is fetched where one of the addresses is not allowed: the query will not run, and names that one."""
     refused = {address: why for use in uses for address in use.addresses if (why := feeds.why_not(address))}
-    tables: dict[str, Table] = {}
+    tables = {
+        use.key: Table("feed", (), columns=use.columns) for use in uses if not refused.keys() & set(use.addresses)
+    }
     if not refused:
         files: dict[str, FeedFile] = {}
         for number, use in enumerate(uses):
@@ -77,6 +79,7 @@ def _feeds(found: Supplied, uses: tuple[FeedUse, ...], folder: Path) -> None:
                 _fetch(found, use, files)
                 tables[use.key] = _table(found, use, files, folder, f"feed{number}")
             except (FeedUnavailable, FeedBroken) as error:
+                del tables[use.key]
                 refused[next((a for a in use.addresses if a not in files), use.addresses[0])] = str(error)
     _with(found, feeds=tables, refused=refused)
 

@@ -18,6 +18,7 @@ _TICKS = 62135596800000000
 """Microseconds from 0001-01-01 to 1970-01-01."""
 _LAST = 253402300800000000
 """The first microsecond after 9999-12-31."""
+_NOT_JSON = "('nan', '-nan', 'inf', '-inf', 'infinity', '-infinity')"
 _RANK: dict[KqlType, int] = {"int": 1, "long": 2, "decimal": 3, "real": 4}
 
 _CLOCKS = (" %H:%M:%S", " %H:%M", "")
@@ -339,6 +340,18 @@ def convert(value: Sql, kind: KqlType) -> Sql:
             return to_guid(value)
         case _:
             return to_dynamic(value)
+
+
+def json_of_text(value: Sql) -> Sql:
+    """What ``parse_json()`` makes of a string: the JSON it holds, itself where it holds none; null for an empty one."""
+    parsed = f"TRY_CAST({value.text} AS JSON)"
+    # DuckDB reads NaN and Infinity as JSON, which has no such numbers: to Kusto they are texts.
+    text = (
+        f"CASE WHEN {value.text} = '' THEN NULL"
+        f" WHEN lower(trim({value.text})) IN {_NOT_JSON} THEN to_json({value.text})"
+        f" ELSE coalesce({parsed}, to_json({value.text})) END"
+    )
+    return Sql(text, "dynamic", True, value.constant, None, (parsed, "$"))
 
 
 def common_type(kinds: list[KqlType]) -> KqlType | None:

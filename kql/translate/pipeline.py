@@ -224,7 +224,9 @@ def _external(node: ExternalData, scope: Scope) -> Rows:
     fields = tuple(Field(each.name, each.type, scope.translation.fresh()) for each in node.columns)
     cells = []
     for field, column, stored_ in zip(fields, feed.columns, feed.stored, strict=True):
-        value = conversions.convert(Field(column.name, column.type, stored_).value, field.type)
+        value = Field(column.name, column.type, stored_).value
+        parsed = field.type == "dynamic" and column.type == "string"
+        value = conversions.json_of_text(value) if parsed else conversions.convert(value, field.type)
         cells.append(f"{value.text} AS {field.sql}")
     return Rows(f"SELECT {', '.join(cells)} FROM ({feed.sql})", fields)
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kql.sql import quote_text
-from kql.translate.conversions import to_dynamic
+from kql.translate.conversions import json_of_text, to_dynamic
 from kql.translate.functions.registry import Invocation, refuse, scalar
 from kql.translate.values import Sql, maybe_null
 
 JSON_NUMBERS = "('BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE')"
 """What ``json_type`` calls numbers."""
-
-_NOT_JSON = "('nan', '-nan', 'inf', '-inf', 'infinity', '-infinity')"
 
 
 @scalar("parse_json todynamic toobject parsejson", 1, page="parse-json-function")
@@ -27,14 +25,7 @@ def parse_json(call: Invocation) -> Sql:
     value = call.values[0]
     if value.type != "string":
         return to_dynamic(value)
-    parsed = f"TRY_CAST({value.text} AS JSON)"
-    # DuckDB reads NaN and Infinity as JSON, which has no such numbers: to Kusto they are texts.
-    text = (
-        f"CASE WHEN {value.text} = '' THEN NULL"
-        f" WHEN lower(trim({value.text})) IN {_NOT_JSON} THEN to_json({value.text})"
-        f" ELSE coalesce({parsed}, to_json({value.text})) END"
-    )
-    return Sql(text, "dynamic", True, value.constant, None, (parsed, "$"))
+    return json_of_text(value)
 
 
 def elements(value: Sql) -> str:
