@@ -2,9 +2,7 @@
 
 from ninja import NinjaAPI
 
-from hunting import api as hunting
-from hunting import notebook_api as notebooks
-from hunting import watchapi
+from hunting.api import copies, library, notebooks, packs, runs, watches
 from ircase.api import (
     approvals,
     cases,
@@ -34,6 +32,6 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
-for _area in (*_AREAS, hunting, notebooks, watchapi, liveresponse):
+for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, liveresponse):
     api.add_router("", _area.router)
 problems.install(api)

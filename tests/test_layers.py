@@ -24,10 +24,10 @@ NO_DJANGO = ("msapi", "kql", "artifacts", "simulator")
 # Inside an app, top to bottom: a file may import its own row and the rows below it.
 ROWS = (
     {"urls", "checks", "apps"},
-    {"views", "api", "libraryapi", "notebook_api", "watchapi", "admin", "management", "tasks"},
+    {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
-    {"forms", "huntform", "runner", "watcher", "taker", "report", "dashboard", "casehead", "caselist", "finder",
-     "sentences", "spool", "manifest", "gathering", "line", "importer", "libraryforms", "notebookforms",
+    {"forms", "runner", "watcher", "taker", "report", "dashboard", "casehead", "caselist", "finder",
+     "sentences", "spool", "manifest", "gathering", "line", "importer",
      "supplying", "pushing"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles"},

@@ -14,8 +14,8 @@ from hunting import shelf
 from hunting.access import may_save
 from hunting.binding import AS_OF, MAX_KQL, Frozen, attach, attach_kql, fill
 from hunting.catalogue import Hunt
-from hunting.forms import HuntForm, KqlForm
-from hunting.forms import as_of as moment_text
+from hunting.forms.running import HuntForm, KqlForm
+from hunting.forms.running import as_of as moment_text
 from hunting.models import HuntRun, Source
 from hunting.services import runs, sources, supplies
 from hunting.values import MAX_TEXT

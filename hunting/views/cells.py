@@ -13,8 +13,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from hunting.forms.notebooks import KqlCellForm, MarkdownCellForm
 from hunting.models import Cell, CellRevision, Notebook
-from hunting.notebookforms import KqlCellForm, MarkdownCellForm
 from hunting.services import runs
 from hunting.services.notebooks import editing
 from hunting.services.notebooks.editing import CellConflict, Draft

@@ -11,7 +11,7 @@ import kql
 from hunting import shelf
 from hunting.catalogue import Hunt, Parameter, Review
 from hunting.constants import constants_of
-from hunting.forms import label_of
+from hunting.forms.running import label_of
 from hunting.importing import ParameterGuess
 from hunting.models import Source
 from hunting.services import pushes, schemas, sources, supplies

@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hunting import access, shelf
-from hunting.libraryforms import ImportForm, ImportPathForm
+from hunting.forms.library import ImportForm, ImportPathForm
 from hunting.models import HuntImport, HuntVersion, ImportItem
 from hunting.services import importing
 from hunting.textdiff import side_by_side

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from hunting import access as rights
 from hunting import shelf
 from hunting.catalogue import Hunt, Review
-from hunting.huntform import content_of
+from hunting.forms.hunts import content_of
 from hunting.models import HuntRun, HuntVersion, SavedHunt, Usage
 from hunting.services import library as saving
 from hunting.textdiff import Line, changed, side_by_side

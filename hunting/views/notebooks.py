@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from hunting.forms.notebooks import NotebookForm, NotebookImportForm
 from hunting.models import Cell, Notebook, NotebookRun
-from hunting.notebookforms import NotebookForm, NotebookImportForm
 from hunting.services import sources
 from hunting.services.notebooks import batches, editing, exchange, listing
 from hunting.starters import fitting

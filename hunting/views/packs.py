@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from hunting import access as rights
 from hunting import shelf
 from hunting.catalogue import Pack
+from hunting.forms.library import PackEditForm, StepRow, conditions, moved, steps_of, steps_of_pack
 from hunting.importing import export_pack
-from hunting.libraryforms import PackEditForm, StepRow, conditions, moved, steps_of, steps_of_pack
 from hunting.models import PackRun, PackVersion, SavedPack
 from hunting.services import packbook, packs
 from hunting.views.panel import ENTITY_TITLES

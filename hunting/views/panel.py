@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from hunting import shelf
 from hunting.access import may_save
 from hunting.catalogue import Hunt, Review
-from hunting.forms import KqlForm, PackForm, SweepForm
+from hunting.forms.running import KqlForm, PackForm, SweepForm
 from hunting.models import HuntRun, PackRun, Sweep
 from hunting.services import packs, runs
 from ircase import access

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from frontend.jsontree import nodes
 from hunting import shelf
 from hunting.access import may_save
-from hunting.forms import ConclusionForm
+from hunting.forms.results import ConclusionForm
 from hunting.models import HuntRun, Source, Watch, WatchTurn
 from hunting.rendering import chart_of
 from hunting.runner import cut_words

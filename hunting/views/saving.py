@@ -16,7 +16,7 @@ import kql
 from hunting import access as rights
 from hunting import shelf
 from hunting.catalogue import Hunt, HuntError, Review, hunt_from
-from hunting.huntform import Editing, content_of, guessed, not_on_a_case, unreadable
+from hunting.forms.hunts import Editing, content_of, guessed, not_on_a_case, unreadable
 from hunting.models import HuntVersion, SavedHunt, Source
 from hunting.services import library as saving
 from hunting.views.doors import run_of

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from hunting.forms import FeedForm
+from hunting.forms.supplies import FeedForm
 from hunting.models import Feed, FeedFetch, PlacesFile, ProfilesFile
 from hunting.services import feeds
 from hunting.services import supplies as services

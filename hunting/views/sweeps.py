@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from hunting import shelf
-from hunting.forms import SweepForm
+from hunting.forms.running import SweepForm
 from hunting.models import Sweep
 from hunting.services import runs, sweeps
 from hunting.views.panel import render_panel

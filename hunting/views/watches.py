@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hunting import results
-from hunting.forms import WatchForm
+from hunting.forms.results import WatchForm
 from hunting.models import Watch, WatchTurn
 from hunting.services import watching
 from hunting.views.doors import run_of

@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import path
 from ninja import NinjaAPI
 
-from hunting.api import router
+from hunting.api import copies, library, packs, runs
 from hunting.models import HuntRun
 from ircase.api import problems
 from ircase.api.auth import TokenAuth
@@ -16,7 +16,8 @@ from tests.cast import CastTestCase
 from tests.hunting.stage import done_run, make_table, work
 
 api = NinjaAPI(urls_namespace="hunting-test", auth=TokenAuth())
-api.add_router("", router)
+for _area in (library, runs, packs, copies):
+    api.add_router("", _area.router)
 problems.install(api)
 urlpatterns = [path("api/v1/", api.urls)]
 

@@ -1,9 +1,9 @@
-"""What people fill in: a hunt's parameters, a pack's subject, their own KQL, a conclusion, a finding from a row."""
+"""What people fill in to run something: a hunt's parameters, a pack's subject, a sweep, their own KQL."""
 
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,18 +13,11 @@ from django.utils import timezone
 from hunting import shelf
 from hunting.binding import AS_OF, MAX_KQL, SPAN, fill
 from hunting.catalogue import Hunt, Pack, Parameter, Review
-from hunting.models import MOST_HOURS, Feed, Source
+from hunting.models import Source
 from hunting.services.runs import SourceChoice
 from hunting.values import NOW
-from ircase.forms.fields import LongTextField, MomentField
-from ircase.models import Activity, Asset, Case, ChecklistItem
+from ircase.models import Asset, Case
 
-if TYPE_CHECKING:
-    _FeedForm = forms.ModelForm[Feed]
-else:
-    _FeedForm = forms.ModelForm
-
-_MEGABYTE: Final = 2**20
 _SPANS: Final = (
     ("", "As each hunt has it"), ("24h", "24 hours"), ("48h", "48 hours"), ("7d", "7 days"), ("14d", "14 days"),
     ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"),
@@ -241,88 +234,3 @@ class KqlForm(_SourcesForm):
     def __init__(self, *args: Any, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.set_sources(sources)
-
-
-class WatchForm(forms.Form):
-    """How often a watch asks, and how long."""
-
-    every_hours = forms.IntegerField(
-        min_value=1, max_value=MOST_HOURS, initial=24, label="Every … hours", help_text="From 1 to 168 (a week)."
-    )
-    until = MomentField(
-        required=False,
-        label="Until",
-        help_text="In your time zone. Empty: until the case closes, or somebody stops it.",
-    )
-
-
-class ConclusionForm(forms.Form):
-    verdict = forms.ChoiceField(
-        label="What it means", choices=[("", "Choose…"), *(c for c in Activity.Verdict.choices if c[0])]
-    )
-    sentence = LongTextField(
-        rows=2,
-        max_length=2000,
-        required=False,
-        label="In a sentence",
-        help_text="The report prints it beside the hunt.",
-    )
-    item = forms.ModelChoiceField(
-        queryset=ChecklistItem.objects.none(),
-        required=False,
-        label="Proves the step",
-        empty_label="No step of the checklist",
-        help_text="The run is linked to it as a proof; the report prints both.",
-    )
-
-    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["item"]
-        assert isinstance(field, forms.ModelChoiceField)
-        items = ChecklistItem.objects.filter(case=case).exclude(state=ChecklistItem.State.SKIPPED)
-        field.queryset = items.order_by("position", "pk")
-
-
-class FeedForm(_FeedForm):
-    """An address that `externaldata` may read."""
-
-    megabytes = forms.IntegerField(
-        min_value=1,
-        max_value=200,
-        initial=20,
-        label="Size limit in MB",
-        help_text="Of the file as it comes, and as it unpacks.",
-    )
-
-    class Meta:
-        model = Feed
-        fields = ("address", "is_prefix", "format", "megabytes", "refresh_hours", "enabled", "why")
-        labels = {
-            "is_prefix": "Everything below this address",
-            "refresh_hours": "Fetched again after (hours)",
-            "enabled": "Queries may read it",
-            "why": "What it is for",
-        }
-        help_texts = {
-            "address": "As queries name it, beginning with https://. A host on a private network is never asked.",
-            "is_prefix": "The address then ends with a slash.",
-            "format": "For queries that name none. Empty: as the file's name says, else CSV.",
-        }
-        widgets = {"address": forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"})}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            self.initial["megabytes"] = max(self.instance.max_bytes // _MEGABYTE, 1)
-
-    def clean_refresh_hours(self) -> int:
-        hours: int = self.cleaned_data["refresh_hours"]
-        if not 1 <= hours <= 24 * 365:
-            raise ValidationError("Between 1 hour and a year.")
-        return hours
-
-    def row(self) -> Feed:
-        """The feed as it was filled in, not saved."""
-        feed: Feed = self.save(commit=False)
-        feed.max_bytes = self.cleaned_data["megabytes"] * _MEGABYTE
-        return feed

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from hunting.binding import MAX_KQL
-from hunting.forms import AS_OF_HELP, SPAN_HELP, SourceForm, as_of
+from hunting.forms.running import AS_OF_HELP, SPAN_HELP, SourceForm, as_of
 from hunting.services.notebooks.editing import Draft
 from hunting.services.notebooks.exchange import MAX_FILE
 from hunting.services.runs import SourceChoice

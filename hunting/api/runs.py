@@ -1,4 +1,4 @@
-"""Hunts over HTTP: packs, runs queued, watched, read and judged, and rows made into findings."""
+"""Runs over HTTP: queued, watched, read and judged, and rows made into findings."""
 
 from datetime import datetime
 from typing import Any
@@ -10,14 +10,12 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
-from hunting import catalogue, results, shelf
+from hunting import catalogue, results
+from hunting.api.library import hunt_or_404
 from hunting.binding import AS_OF, SPAN, Frozen, attach, attach_kql, fill
-from hunting.libraryapi import hunt_or_404
-from hunting.libraryapi import router as library_router
-from hunting.models import HuntRun, PackRun, PackStep, Source, Sweep, TablePush
-from hunting.services import batches, packs, pushes, rows, runs, sources, sweeps
+from hunting.models import HuntRun, Source
+from hunting.services import batches, rows, runs, sources
 from hunting.views.doors import run_of
-from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Rows, RowWindow, filters_of
 from ircase.api.findings import AssetOut, EventOut, IndicatorOut
@@ -28,35 +26,9 @@ from ircase.models import Asset, Case, ChecklistItem, Event, Indicator
 from ircase.services import rowsets
 
 router = Router(tags=["Hunts"])
-router.add_router("", library_router)
 _CASE = "/cases/{reference}/hunts"
 _RUN = f"{_CASE}/runs/{{uuid}}"
 _LONG = 20_000
-
-
-class PackStepOut(Schema):
-    """A hunt of a pack; with `only_if` it runs only if that earlier hunt had hits."""
-
-    hunt: str
-    only_if: str
-
-    @staticmethod
-    def resolve_hunt(step: catalogue.Step) -> str:
-        return step.hunt.id
-
-
-class PackOut(Schema):
-    id: str
-    version: int
-    title: str
-    description: str
-    entity: str
-    hunts: list[str]
-    steps: list[PackStepOut]
-
-    @staticmethod
-    def resolve_hunts(pack: catalogue.Pack) -> list[str]:
-        return [hunt.id for hunt in pack.hunts]
 
 
 class RunOut(Schema):
@@ -143,139 +115,6 @@ class BatchOut(Schema):
     runs: list[RunOut]
 
 
-class CopyNew(Schema):
-    """`cluster` and `database` must be those of the case's connection: whoever asks says where the data goes."""
-
-    table: str = Field(min_length=1, max_length=128)
-    cluster: str = Field(max_length=300)
-    database: str = Field(max_length=260)
-    remove: bool = False
-
-
-class CopyOut(Schema):
-    uuid: UUID
-    act: str
-    table: str = Field(alias="name")
-    cluster: str
-    database: str
-    target: str
-    state: str
-    reason: str
-    outcome: str
-    progress: dict[str, Any]
-    attempt: int
-    row_count: int
-    sent: int
-    duplicates: int
-    requested_by: str
-    queued_at: datetime
-    finished_at: datetime | None
-    removed_at: datetime | None
-
-    @staticmethod
-    def resolve_requested_by(push: TablePush) -> str:
-        return push.requested_by.username
-
-    @staticmethod
-    def resolve_outcome(push: TablePush) -> str:
-        return push.activity.outcome
-
-
-class PackNew(Schema):
-    source: Source
-    parameters: dict[str, Any] = Field(default_factory=dict, description="For every hunt of the pack that takes them.")
-
-
-class PackStepState(Schema):
-    """`state` is waiting, started or not_run; `why` says why it was not run, `only_if` which hunt it waits for."""
-
-    hunt_id: str
-    title: str
-    only_if: str
-    state: str
-    why: str
-    run: UUID | None
-    run_state: str
-    row_count: int | None
-
-    @staticmethod
-    def resolve_only_if(step: PackStep) -> str:
-        return step.only_if.hunt_id if step.only_if else ""
-
-    @staticmethod
-    def resolve_run(step: PackStep) -> UUID | None:
-        return step.run.uuid if step.run else None
-
-    @staticmethod
-    def resolve_run_state(step: PackStep) -> str:
-        return step.run.state if step.run else ""
-
-    @staticmethod
-    def resolve_row_count(step: PackStep) -> int | None:
-        return step.run.row_count if step.run else None
-
-
-class PackRunOut(Schema):
-    """A pack at work; it has ended when nothing is `open` any more."""
-
-    uuid: UUID
-    title: str
-    pack: str
-    version: int
-    open: bool
-    steps: list[PackStepState]
-
-
-class PackQueued(Schema):
-    runs: list[RunOut]
-    skipped: list[str] = Field(description="Hunts that this source cannot answer.")
-    waiting: list[str] = Field(description="Hunts that run only if an earlier one has hits.")
-    pack_run: UUID
-
-
-class SweepNew(Schema):
-    """`values` are what to sweep over; without any, all that the case knows."""
-
-    hunt: str = Field(max_length=64)
-    source: Source
-    parameter: str = Field("", max_length=64, description="The one filled from the case, where it is not given.")
-    values: list[str] = Field(default_factory=list, max_length=10_000)
-    parameters: dict[str, Any] = Field(default_factory=dict, description="The hunt's other parameters.")
-
-
-class SweepEntity(Schema):
-    """One entity's share. `values`: its values of the sweep's column, each with its rows."""
-
-    entity: str
-    rows: int
-    waiting: bool
-    failed: bool
-    runs: list[str]
-    values: dict[str, int]
-
-
-class SweepOut(Schema):
-    """`why_not` says what kept the hunt from being packed; then there is one run for each entity."""
-
-    uuid: UUID
-    title: str
-    hunt_id: str
-    parameter: str
-    column: str
-    packed: bool = Field(alias="is_packed")
-    why_not: str
-    runs: list[UUID]
-    entities: list[SweepEntity]
-
-    @staticmethod
-    def resolve_runs(sweep: Sweep) -> list[UUID]:
-        return list(sweep.runs.order_by("pk").values_list("uuid", flat=True))
-
-    @staticmethod
-    def resolve_entities(sweep: Sweep) -> list[sweeps.Found]:
-        return sweeps.share(sweep)
-
-
 class Frame(Schema):
     """What would run, word for word, without running it."""
 
@@ -318,11 +157,6 @@ class RowIndicator(Schema):
     description: str = Field("", max_length=_LONG)
 
 
-@router.get("/packs", response=list[PackOut], summary="The packs")
-def list_packs(request: HttpRequest) -> list[catalogue.Pack]:
-    return list(shelf.packs().values())
-
-
 @router.get(f"{_CASE}/runs", response=Page[RunOut], summary="Runs of a case, latest first")
 def list_runs(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
     case = case_of(request, reference)
@@ -349,62 +183,6 @@ def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str,
         "window_end": frozen.window.end,
         "tables_missing": _missing(body, case, frozen.hunt) if frozen.hunt else [],
     }
-
-
-@router.post(f"{_CASE}/packs/{{pack_id}}", response={202: PackQueued}, summary="Run a pack, in the background")
-def queue_pack(request: HttpRequest, reference: str, pack_id: str, body: PackNew) -> Status[dict[str, Any]]:
-    case = open_case_of(request, reference)
-    pack = shelf.packs().get(pack_id)
-    if pack is None:
-        raise Http404("No such pack.")
-    queued = packs.queue_pack(case=case, actor=person(request), pack=pack, given=body.parameters, source=body.source)
-    return Status(
-        202,
-        {
-            "runs": queued.runs,
-            "skipped": [one.hunt.id for one in queued.skipped],
-            "waiting": [step.hunt_id for step in queued.waiting],
-            "pack_run": queued.pack_run.uuid,
-        },
-    )
-
-
-@router.get(f"{_CASE}/pack-runs/{{uuid}}", response=PackRunOut, summary="A pack at work, step by step")
-def get_pack_run(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
-    found: PackRun = get_object_or_404(PackRun, case=case_of(request, reference), uuid=uuid)
-    [how] = packs.progress([found])
-    return {
-        "uuid": found.uuid, "title": found.title, "pack": found.pack_id, "version": found.pack_version,
-        "open": how.is_open, "steps": how.steps,
-    }  # fmt: skip
-
-
-@router.post(f"{_CASE}/pack-runs/{{uuid}}/stop", response=PackRunOut, summary="Stop a pack and what of it runs")
-def stop_pack_run(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
-    found: PackRun = get_object_or_404(PackRun, case=open_case_of(request, reference), uuid=uuid)
-    packs.stop(pack_run=found, actor=person(request))
-    return get_pack_run(request, reference, uuid)
-
-
-@router.post(f"{_CASE}/sweeps", response={202: SweepOut}, summary="One hunt over many entities, in few queries")
-def queue_sweep(request: HttpRequest, reference: str, body: SweepNew) -> Status[Sweep]:
-    case = open_case_of(request, reference)
-    sweep = sweeps.queue_sweep(
-        case=case,
-        actor=person(request),
-        hunt=hunt_or_404(body.hunt),
-        source=body.source,
-        parameter=body.parameter,
-        values=body.values,
-        given=body.parameters,
-    )
-    return Status(202, sweep)
-
-
-@router.get(f"{_CASE}/sweeps/{{uuid}}", response=SweepOut, summary="A sweep, split by entity")
-def get_sweep(request: HttpRequest, reference: str, uuid: UUID) -> Sweep:
-    sweep: Sweep = get_object_or_404(Sweep, case=case_of(request, reference), uuid=uuid)
-    return sweep
 
 
 @router.get(f"{_CASE}/batches/{{uuid}}", response=BatchOut, summary="One question on several sources")
@@ -434,27 +212,6 @@ def list_batch_rows(request: HttpRequest, reference: str, uuid: UUID, window: Qu
         "limit": page.limit,
         "offset": page.offset,
     }
-
-
-@router.get(f"{_CASE}/copies", response=Page[CopyOut], summary="Copies of tables on the cluster, latest first")
-def list_copies(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
-    case = case_of(request, reference)
-    return page_of(TablePush.objects.for_case(case).select_related("activity", "requested_by"), window)
-
-
-@router.post(f"{_CASE}/copies", response={202: CopyOut}, summary="Copy a table to the cluster, or remove its copy")
-def queue_copy(request: HttpRequest, reference: str, body: CopyNew) -> Status[TablePush]:
-    case = open_case_of(request, reference, access.LEAD)
-    act = pushes.request_removal if body.remove else pushes.request_push
-    given = {"name": body.table, "cluster": body.cluster, "database": body.database}
-    return Status(202, act(case=case, actor=person(request), **given))
-
-
-@router.get(f"{_CASE}/copies/{{uuid}}", response=CopyOut, summary="One copy or removal")
-def get_copy(request: HttpRequest, reference: str, uuid: UUID) -> TablePush:
-    rows = TablePush.objects.for_case(case_of(request, reference)).select_related("activity", "requested_by")
-    found: TablePush = get_object_or_404(rows, uuid=uuid)
-    return found
 
 
 @router.get(_RUN, response=RunOut, summary="One run")

@@ -9,7 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
-from hunting.api import RunOut
+from hunting.api.runs import RunOut
 from hunting.binding import MAX_KQL
 from hunting.models import Cell, HuntRun, Notebook, NotebookRun, Source
 from hunting.services.notebooks import batches, editing, exchange
