@@ -134,6 +134,8 @@ def counted(bob: Film) -> None:
     expect(row).to_contain_text("Approved")
     expect(row).to_contain_text("100 %")
     bob.scene("library")
+    bob.go("/hunts/")
+    bob.scene("library-whole")
 
 
 def on_a_phone_and_in_the_dark(studio: Studio) -> None:
