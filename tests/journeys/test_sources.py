@@ -29,11 +29,12 @@ def exported() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def case(stack: Stack, analyst: Api) -> str:
-    """A case of Bob's that Alice leads, with the export read into a table."""
+def case(analyst: Api, lead: Api) -> str:
+    """A case of Bob's that Alice alone leads, with the export read into a table."""
     opened = analyst.post("/cases", {"title": "Outgrown", "connection": "Simulated tenant"})
     reference = str(opened["reference"])
     analyst.call("PUT", f"/cases/{reference}/members/alice", json={"role": "lead"})
+    lead.call("PUT", f"/cases/{reference}/members/bob", json={"role": "analyst"})
     item = analyst.upload(reference, f"{TABLE}.csv", exported())
     path = f"/cases/{reference}/evidence/{item['uuid']}/import"
     assert analyst.until(path, ended)["state"] == "done"
