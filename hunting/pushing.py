@@ -123,7 +123,7 @@ def _remove(push: TablePush, client: Kusto, held: Hold) -> None:
     with transaction.atomic():
         if not TablePush.objects.end(push.pk, push.owner, JobState.DONE, progress={}):
             return
-        copies = TablePush.objects.for_case(push.case).there().filter(database=push.database, target=push.target)
+        copies = TablePush.objects.for_case(push.case).begun().filter(database=push.database, target=push.target)
         copies.update(removed_at=timezone.now())
         outcome = f"{push.target} was removed from {push.database}"
         activity.end(push.activity, state=JobState.DONE, outcome=outcome)

@@ -14,6 +14,10 @@ class TablePushQuerySet(JobQuerySet["TablePush"]):
     def for_case(self, case: Case) -> Self:
         return self.filter(case=case)
 
+    def begun(self) -> Self:
+        """Copies of which something may stand on the cluster."""
+        return self.filter(act=TablePush.Act.COPY, removed_at=None, started_at__isnull=False)
+
     def there(self) -> Self:
         """The copies that stand on the cluster, as far as we know."""
         return self.filter(act=TablePush.Act.COPY, state=JobState.DONE, removed_at=None)

@@ -78,7 +78,7 @@ def request_push(*, case: Case, actor: User, name: str, cluster: str, database: 
 
 def request_removal(*, case: Case, actor: User, name: str, cluster: str, database: str) -> TablePush:
     """Have a worker drop the copy of a table. Raises ValidationError."""
-    if not any(push.name == name for push in pushed(case)):
+    if name not in left(case):
         raise ValidationError({"table": f"No copy of {name[:80]!r} is known on the cluster."})
     return _request(case, actor, TablePush.Act.REMOVE, name, cluster, database)
 
@@ -165,6 +165,19 @@ def pushed(case: Case) -> list[TablePush]:
     there = found.filter(connection=connection, cluster=connection.kusto_cluster)
     last = {push.name: push for push in there.filter(database=connection.kusto_push_database)}
     return [last[name] for name in sorted(last)]
+
+
+def left(case: Case) -> set[str]:
+    """The tables of which something may stand in the database: copies, and what a copy that failed has left there."""
+    connection = case.connection
+    if connection is None:
+        return set()
+    here = (
+        TablePush.objects.for_case(case)
+        .begun()
+        .filter(cluster=connection.kusto_cluster, database=connection.kusto_push_database)
+    )
+    return set(here.values_list("name", flat=True))
 
 
 def datetimes(case: Case) -> dict[str, Collection[str]]:

@@ -33,11 +33,15 @@ def _tables(case: Case) -> dict[str, Any]:
     facts = found.annotate(rows=Sum("row_count"), exhibits=Count("pk"), first=Min("first_time"), last=Max("last_time"))
     copies = {push.name: push for push in pushes.pushed(case)}
     busy = {push.name: push for push in TablePush.objects.for_case(case).unfinished()}
-    listed = [{**one, "copy": copies.get(one["name"]), "busy": busy.get(one["name"])} for one in facts]
+    left = pushes.left(case)
+    listed = [
+        {**one, "copy": copies.get(one["name"]), "busy": busy.get(one["name"]), "left": one["name"] in left}
+        for one in facts
+    ]
     named = {one["name"] for one in listed}
     # A copy outlives the table that it was made of, until somebody removes it.
     listed += [
-        {"name": name, "copy": copy, "busy": busy.get(name)} for name, copy in copies.items() if name not in named
+        {"name": name, "copy": copies.get(name), "busy": busy.get(name), "left": True} for name in sorted(left - named)
     ]
     return {
         "tables": listed,

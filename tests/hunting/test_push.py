@@ -19,7 +19,7 @@ from ircase.models import Activity, CaseRole, CaseTable, Connection, LogEntry
 from ircase.services import cases, people, sweep
 from ircase.work import Stopped, new_owner
 from msapi import kusto
-from msapi.errors import Ambiguous, Unavailable
+from msapi.errors import Ambiguous, Forbidden, Unavailable
 from msapi.kusto import ROW, SOURCE, Ingestion
 from msapi.results import Column
 from tests.hunting.cluster import SourcesTestCase
@@ -184,6 +184,19 @@ class CopyTests(PushTestCase):
         assert pushes.pushed(self.case) == []
         assert self.client_of_cluster().manage("Cases", ".show tables") == []
         assert LogEntry.objects.filter(case=self.case, action="push.done").count() == 2
+
+    def test_what_a_failed_copy_left_is_shown_and_removed(self) -> None:
+        make_table(self.case, self.bob, "DeviceProcessEvents", ROWS)
+        with mock.patch.object(kusto.Kusto, "send", side_effect=Forbidden("No.")):
+            assert self.copy().state == "failed"
+        assert (pushes.pushed(self.case), pushes.left(self.case)) == ([], {"DeviceProcessEvents"})
+        self.client.force_login(self.alice)
+        page = reverse("hunting:cluster", args=[self.case.reference])
+        self.assertContains(self.client.get(page), "A part, of a copy that did not end")
+        place = {"cluster": self.connection.kusto_cluster, "database": "Cases"}
+        task(pushes.request_removal(case=self.case, actor=self.alice, name="DeviceProcessEvents", **place).pk)
+        assert pushes.left(self.case) == set()
+        self.assertContains(self.client.get(page), "Not there")
 
 
 class RightsTests(PushTestCase):
