@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from hunting import results
-from hunting.models import Cell, HuntRun, NotebookRun
+from hunting.models import Cell, CellRun, HuntRun, NotebookRun
 from hunting.rendering import Chart, chart_of
 from hunting.runner import cut_words
 from hunting.services.notebooks.running import is_behind
@@ -104,10 +104,12 @@ def views_of(request: HttpRequest, case: Case, cells: list[Cell], user: User) ->
 
 @dataclass(frozen=True)
 class BatchView:
-    """How far a run of all cells is; `current` is the cell under way, `notes` say what did not simply run."""
+    """How far a run of all cells is: `done` are behind it, `begun` have begun; `current` is the cell under way, `notes`
+    say what did not simply run."""
 
     batch: NotebookRun
     done: int
+    begun: int
     total: int
     current: Cell | None
     notes: list[tuple[Cell, str]]
@@ -119,4 +121,5 @@ def batch_view(batch: NotebookRun | None, cells: list[Cell]) -> BatchView | None
     by_pk = {cell.pk: cell for cell in cells}
     current = by_pk.get(batch.plan[batch.at]) if not batch.is_final and batch.at < len(batch.plan) else None
     notes = [(by_pk[one["cell"]], one["text"]) for one in batch.notes if one["cell"] in by_pk]
-    return BatchView(batch, batch.at, len(batch.plan), current, notes)
+    begun = batch.at + (current is not None and CellRun.objects.filter(batch=batch, cell=current).exists())
+    return BatchView(batch, batch.at, begun, len(batch.plan), current, notes)

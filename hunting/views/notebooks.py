@@ -16,7 +16,7 @@ from hunting.models import Cell, Notebook, NotebookRun
 from hunting.services import sources
 from hunting.services.notebooks import batches, editing, exchange, listing
 from hunting.starters import fitting
-from hunting.views.cellviews import batch_view, view_of, views_of
+from hunting.views.cellviews import BatchView, CellView, batch_view, view_of, views_of
 from hunting.views.doors import notebook_to_change, notebook_to_read
 from ircase import access
 from ircase.models import Case, User
@@ -165,7 +165,7 @@ def _progress_or_page(request: HttpRequest, user: User, found: Notebook) -> Http
 @require_GET
 @login_required
 def notebook_state(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
-    """How far the run of all cells is. `seen`: how many cells were behind it when the page last heard; the results of
+    """How far the run of all cells is. `seen`: how many cells had begun when the page last heard; the results of
     those that have begun since come along."""
     user, found = notebook_to_read(request, reference, uuid)
     return _render_state(request, user, found)
@@ -176,15 +176,15 @@ def _render_state(request: HttpRequest, user: User, found: Notebook) -> HttpResp
     context = {"case": found.case, "notebook": found, **_progress(found, cells)}
     view = context["batch"]
     context["may_write"] = access.may(found.case, access.ANALYST) and found.case.is_open
-    context["moved"] = [] if view is None else _begun(request, user, found, cells, view.batch)
+    context["moved"] = [] if view is None else _begun(request, user, found, cells, view)
     if view is not None and view.batch.is_final:
         context |= {"tables_too": True, **table_context(found)}
     return render(request, "notebook/_state.html", context)
 
 
-def _begun(request: HttpRequest, user: User, found: Notebook, cells: list[Cell], batch: NotebookRun) -> list[Any]:
+def _begun(request: HttpRequest, user: User, found: Notebook, cells: list[Cell], view: BatchView) -> list[CellView]:
     """The cells that the run has come to since the page last heard of it."""
     text = request.GET.get("seen", "")
     seen = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-    since = set(batch.plan[seen : batch.at + 1]) if request.method == "GET" else set()
+    since = set(view.batch.plan[seen : view.begun]) if request.method == "GET" else set()
     return [view_of(found.case, cell, user) for cell in cells if cell.pk in since]
