@@ -1,5 +1,6 @@
 """A file of a gigabyte goes up while the line is cut twice and the web server is killed, and becomes a typed table."""
 
+import contextlib
 import hashlib
 import os
 import select
@@ -79,12 +80,13 @@ class Line:
 
     def cut(self) -> None:
         """Nobody is let in any more, and every connection is reset in the middle of what it carries."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
             pairs = list(self._pairs)
-        for pair in pairs:
-            for end in pair:
+        for end in [end for pair in pairs for end in pair]:
+            with contextlib.suppress(OSError):  # it may have ended by itself meanwhile
                 # Linger of zero: the kernel sends a reset instead of a polite end.
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 end.shutdown(socket.SHUT_RDWR)
