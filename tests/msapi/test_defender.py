@@ -287,3 +287,28 @@ def test_pages_end(tenant: Tenant) -> None:
     tenant.server.on("GET", path, answer({"value": [{"id": "1"}], "@odata.nextLink": f"{tenant.server.url}{path}"}))
     with pytest.raises(errors.BadReply, match="more pages"):
         list(Defender(Transport(endpoint, tenant.tokens)).machines())
+
+
+# Files
+
+
+def test_a_file_by_its_hash(tenant: Tenant, defender: Defender) -> None:
+    sha1 = "a1" * 20
+    known = {
+        "sha1": sha1.upper(), "globalPrevalence": 7, "globalFirstObserved": "2026-01-01T00:00:00Z", "size": "12",
+        "isPeFile": True, "signer": "Contoso", "isValidCertificate": "false", "determinationValue": None,
+    }  # fmt: skip
+    tenant.server.on("GET", f"{API}/files/{sha1}", answer(known))
+    found = defender.file(sha1.upper())
+    assert (found.sha1, found.prevalence, found.size, found.signer) == (sha1, 7, 12, "Contoso")
+    assert (found.is_certificate_valid, found.is_pe, found.threat) == (False, True, "")
+    tenant.server.on("GET", f"{API}/files/", error(404, "ResourceNotFound"))
+    with pytest.raises(errors.NotFound):
+        defender.file("b2" * 32)
+
+
+@pytest.mark.parametrize("name", ["", "a1", "../machines", "a1" * 16, "g" * 40, "a1" * 20 + "\n"])
+def test_file_hashes_are_checked(tenant: Tenant, defender: Defender, name: str) -> None:
+    with pytest.raises(errors.InvalidParameter):
+        defender.file(name)
+    assert tenant.server.seen(f"{API}/files") == []

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from simulator.story import images
 from tests.simulator.conftest import NOW, Tenant, local_part
 
 
@@ -315,3 +316,19 @@ def test_paths_are_found_in_any_case(tenant: Tenant) -> None:
     assert (
         NOW.isoformat()[:10] in tenant.defender("GET", "/machineactions?$top=1").json["value"][0]["creationDateTimeUtc"]
     )
+
+
+def test_files_of_the_story_are_known_by_either_hash(tenant: Tenant) -> None:
+    implant = tenant.defender("GET", f"/files/{images.IMPLANT.sha1}").json
+    assert (implant["sha256"], implant["signer"]) == (images.IMPLANT.sha256, None)
+    assert implant["determinationType"] == "Malware" and implant["globalPrevalence"] < 10
+    shell = tenant.defender("GET", f"/files/{images.CMD.sha256.upper()}").json
+    assert (shell["sha1"], shell["isValidCertificate"]) == (images.CMD.sha1, True)
+    assert tenant.defender("GET", f"/files/{'ab' * 20}").status_code == 404
+    assert tenant.defender("GET", "/files/cmd.exe").status_code == 400
+
+
+def test_how_often_a_file_was_seen(tenant: Tenant) -> None:
+    stats = tenant.defender("GET", f"/files/{images.IMPLANT.sha1}/stats?lookBackHours=48").json
+    assert (stats["organizationPrevalence"], stats["topFileNames"]) == (3, ["edgehelper.exe"])
+    assert tenant.defender("GET", f"/files/{images.IMPLANT.sha1}/stats?lookBackHours=900").status_code == 400
