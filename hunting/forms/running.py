@@ -16,13 +16,7 @@ from hunting.catalogue import Hunt, Pack, Parameter, Review
 from hunting.models import Source
 from hunting.services.runs import SourceChoice
 from hunting.values import NOW
-<<<<<<< HEAD:hunting/forms/running.py
 from ircase.models import Asset, Case
-=======
-from ircase.forms.fields import LongTextField
-from ircase.models import Activity, Asset, Case
-from kql.syntax.outside import FEED_FORMATS
->>>>>>> x-supplies:hunting/forms.py
 
 _SPANS: Final = (
     ("", "As each hunt has it"), ("24h", "24 hours"), ("48h", "48 hours"), ("7d", "7 days"), ("14d", "14 days"),
@@ -240,67 +234,3 @@ class KqlForm(_SourcesForm):
     def __init__(self, *args: Any, sources: Sequence[SourceChoice], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.set_sources(sources)
-<<<<<<< HEAD:hunting/forms/running.py
-=======
-
-
-class ConclusionForm(forms.Form):
-    verdict = forms.ChoiceField(
-        label="What it means", choices=[("", "Choose…"), *(c for c in Activity.Verdict.choices if c[0])]
-    )
-    sentence = LongTextField(
-        rows=2,
-        max_length=2000,
-        required=False,
-        label="In a sentence",
-        help_text="The report prints it beside the hunt.",
-    )
-
-
-class FeedForm(_FeedForm):
-    """An address that `externaldata` may read."""
-
-    megabytes = forms.IntegerField(
-        min_value=1,
-        max_value=200,
-        initial=20,
-        label="Size limit in MB",
-        help_text="Of the file as it comes, and as it unpacks.",
-    )
-
-    class Meta:
-        model = Feed
-        fields = ("address", "is_prefix", "format", "megabytes", "refresh_hours", "enabled", "why")
-        labels = {
-            "is_prefix": "Everything below this address",
-            "refresh_hours": "Fetched again after (hours)",
-            "enabled": "Queries may read it",
-            "why": "What it is for",
-        }
-        help_texts = {
-            "address": "As queries name it, beginning with https://. A host on a private network is never asked.",
-            "is_prefix": "The address then ends with a slash.",
-            "format": "For queries that name none. A name that says nothing means CSV.",
-        }
-        widgets = {"address": forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"})}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        kinds = self.fields["format"]
-        assert isinstance(kinds, forms.ChoiceField)
-        kinds.choices = [("", "As the file's name says"), *((name, name) for name in FEED_FORMATS)]
-        if self.instance.pk:
-            self.initial["megabytes"] = max(self.instance.max_bytes // _MEGABYTE, 1)
-
-    def clean_refresh_hours(self) -> int:
-        hours: int = self.cleaned_data["refresh_hours"]
-        if not 1 <= hours <= 24 * 365:
-            raise ValidationError("Between 1 hour and a year.")
-        return hours
-
-    def row(self) -> Feed:
-        """The feed as it was filled in, not saved."""
-        feed: Feed = self.save(commit=False)
-        feed.max_bytes = self.cleaned_data["megabytes"] * _MEGABYTE
-        return feed
->>>>>>> x-supplies:hunting/forms.py

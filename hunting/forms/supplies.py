@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from hunting.models import Feed
+from kql.syntax.outside import FEED_FORMATS
 
 if TYPE_CHECKING:
     _FeedForm = forms.ModelForm[Feed]
@@ -38,12 +39,15 @@ class FeedForm(_FeedForm):
         help_texts = {
             "address": "As queries name it, beginning with https://. A host on a private network is never asked.",
             "is_prefix": "The address then ends with a slash.",
-            "format": "For queries that name none. Empty: as the file's name says, else CSV.",
+            "format": "For queries that name none. A name that says nothing means CSV.",
         }
         widgets = {"address": forms.URLInput(attrs={"autocomplete": "off", "spellcheck": "false"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        kinds = self.fields["format"]
+        assert isinstance(kinds, forms.ChoiceField)
+        kinds.choices = [("", "As the file's name says"), *((name, name) for name in FEED_FORMATS)]
         if self.instance.pk:
             self.initial["megabytes"] = max(self.instance.max_bytes // _MEGABYTE, 1)
 
