@@ -113,9 +113,13 @@ def _list(
     path_form: ImportPathForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    found = HuntImport.objects.order_by("-queued_at", "-pk").select_related("requested_by").annotate(
-        kept=Count("items", filter=~Q(items__kept_hunt=None) | ~Q(items__kept_pack=None)),
-        found=Count("items", filter=Q(items__outcome__in=("kept", "changed"))),
+    found = (
+        HuntImport.objects.order_by("-queued_at", "-pk")
+        .select_related("requested_by")
+        .annotate(
+            kept=Count("items", filter=~Q(items__kept_hunt=None) | ~Q(items__kept_pack=None)),
+            found=Count("items", filter=Q(items__outcome__in=("kept", "changed"))),
+        )
     )
     context = {
         "page": Paginator(found, IMPORTS_PER_PAGE).get_page(request.GET.get("page")),
