@@ -18,10 +18,10 @@ _ALERTS = ("Alert.Read.All", "Alert.ReadWrite.All")
 CANONICAL: dict[str, str] = {
     name.lower(): name
     for name in (
-        "api", "machines", "machineactions", "libraryfiles", "files", "stats", "alerts", "runliveresponse", "logonusers",
-        "tags", "cancel", "getPackageUri", "GetLiveResponseResultDownloadLink", "isolate", "unisolate", "restrictCodeExecution",
-        "unrestrictCodeExecution", "runAntiVirusScan", "collectInvestigationPackage", "StopAndQuarantineFile",
-        "offboard",
+        "api", "machines", "machineactions", "libraryfiles", "files", "stats", "alerts", "runliveresponse",
+        "logonusers", "tags", "cancel", "getPackageUri", "GetLiveResponseResultDownloadLink", "isolate", "unisolate",
+        "restrictCodeExecution", "unrestrictCodeExecution", "runAntiVirusScan", "collectInvestigationPackage",
+        "StopAndQuarantineFile", "offboard",
     )
 }  # fmt: skip
 
