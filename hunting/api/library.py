@@ -9,7 +9,7 @@ from ninja import Router, Schema, Status
 from pydantic import Field
 
 from hunting import access, shelf
-from hunting.catalogue import Hunt, Parameter, Review
+from hunting.catalogue import WRITTEN, Hunt, Parameter, Review
 from hunting.models import HuntVersion, SavedHunt, Source
 from hunting.services import library
 from ircase.api.auth import person
@@ -148,7 +148,7 @@ def list_versions(request: HttpRequest, hunt_id: str) -> list[HuntVersion]:
 @router.post(f"{_HUNT}/versions", response={201: VersionOut, 409: Message}, summary="Save a hunt, or a version of it")
 def save_version(request: HttpRequest, hunt_id: str, body: HuntIn) -> Status[Any]:
     content = body.dict(exclude={"change", "edited_from"})
-    content["sources"] = [source.value for source in body.sources]
+    content["sources"] = [source.value for source in body.sources if source.value in WRITTEN]
     content["parameters"] = [_written(parameter) for parameter in body.parameters]
     if not content["require_any"]:
         del content["require_any"]

@@ -12,7 +12,7 @@ from django.http import QueryDict
 
 import kql
 from hunting.binding import MAX_KQL
-from hunting.catalogue import Hunt, Parameter
+from hunting.catalogue import WRITTEN, Hunt, Parameter
 from hunting.constants import Constant, adopt, constants_of
 from hunting.importing.facts import Facts
 from hunting.models import Source
@@ -28,6 +28,7 @@ ENTITY_CHOICES: Final = (
     ("device", "Devices"), ("account", "Accounts"), ("file", "Files"), ("tenant", "The tenant"),
 )  # fmt: skip
 MOST_PARAMETERS: Final = 50
+_SOURCES: Final = [(value, Source(value).label) for value in WRITTEN]
 
 
 def _type_choices() -> list[tuple[str, str]]:
@@ -131,10 +132,10 @@ class HuntEditForm(forms.Form):
     description = LongTextField(rows=2, required=False, help_text="What is asked, for a person who chooses.")
     entity = forms.ChoiceField(label="About", choices=ENTITY_CHOICES)
     sources = forms.MultipleChoiceField(
-        label="Runs on", choices=Source.choices, widget=forms.CheckboxSelectMultiple, initial=Source.values
+        label="Runs on", choices=_SOURCES, widget=forms.CheckboxSelectMultiple, initial=WRITTEN
     )
     source = forms.ChoiceField(
-        label="Write against", required=False, choices=Source.choices, help_text="Whose tables the editor offers."
+        label="Write against", required=False, choices=_SOURCES, help_text="Whose tables the editor offers."
     )
     kql = forms.CharField(
         label="KQL",
@@ -241,7 +242,7 @@ class Editing:
         content = {key: data[key] for key in names} | {
             "description": _plain(data["description"]),
             "meaning": _plain(data["meaning"]),
-            "sources": [value for value in Source.values if value in data["sources"]],
+            "sources": [value for value in WRITTEN if value in data["sources"]],
             "parameters": [self._kept_empty(row.content()) for row in self.rows if row.is_kept],
         }
         # A text that differs in its line ends alone was not changed by a person.
@@ -328,7 +329,7 @@ def content_of(hunt: Hunt) -> dict[str, Any]:
     """A hunt as a library file has it, without id and version: what a copy begins with."""
     content = {
         "title": hunt.title, "description": hunt.description, "entity": hunt.entity,
-        "sources": [source.value for source in hunt.sources], "tables": list(hunt.tables),
+        "sources": [source.value for source in hunt.sources if source.value in WRITTEN], "tables": list(hunt.tables),
         "parameters": [_declared(p) for p in hunt.parameters], "kql": hunt.kql, "time_column": hunt.time_column,
         "techniques": list(hunt.techniques), "meaning": hunt.meaning, "false_positives": list(hunt.false_positives),
         "references": list(hunt.references),

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 import kql
 from hunting import access as rights
 from hunting import shelf
-from hunting.catalogue import Hunt, HuntError, Review, hunt_from
+from hunting.catalogue import WRITTEN, Hunt, HuntError, Review, hunt_from
 from hunting.forms.hunts import Editing, content_of, guessed, not_on_a_case, unreadable
-from hunting.models import HuntVersion, SavedHunt, Source
+from hunting.models import HuntVersion, SavedHunt
 from hunting.services import library as saving
 from hunting.views.doors import run_of
 from hunting.views.library import compared
@@ -60,7 +60,7 @@ def _carried(data: Mapping[str, str]) -> dict[str, Any]:
     return guessed(text) | {
         "kql": text,
         "title": data.get("title", "")[:120],
-        "source": source if source in Source.values else "",
+        "source": source if source in WRITTEN else "",
     }
 
 

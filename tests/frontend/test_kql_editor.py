@@ -97,8 +97,13 @@ def under_its_own_policy(route: Route) -> None:
     route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": "default-src 'none'"})
 
 
+def tick_case_tables(page: Page) -> None:
+    for box in page.get_by_role("group", name="Run on").get_by_role("checkbox").all():
+        box.set_checked(box.get_attribute("value") == "case")
+
+
 def use_case_tables(page: Page) -> None:
-    page.get_by_label("Run on").select_option("case")
+    tick_case_tables(page)
     page.wait_for_selector("[data-kql][data-state=ready][data-schema-of=case]")
 
 
@@ -228,7 +233,7 @@ def test_the_tab_fetches_the_editor_with_the_first_focus_and_keeps_what_was_type
 def test_without_script_the_text_area_posts(open_page: Open, case: Case) -> None:
     page = open_page(java_script_enabled=False)
     expect(page.get_by_role("button", name="Format")).to_be_hidden()
-    page.get_by_label("Run on").select_option("case")
+    tick_case_tables(page)
     page.get_by_role("textbox", name="KQL").fill("DeviceEvents | take 1")
     page.get_by_role("button", name="Run").click()
     page.wait_for_url("**/hunts/*-*-*-*-*/")
