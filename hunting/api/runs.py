@@ -17,7 +17,7 @@ from hunting.models import HuntRun, Source
 from hunting.services import batches, rows, runs, sources
 from hunting.views.doors import run_of
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.evidence import Rows, RowWindow, filters_of
+from ircase.api.evidence import Rows, RowWindow, filters_of, rows_of
 from ircase.api.findings import AssetOut, EventOut, IndicatorOut
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import ActivityVerdict, AssetKind, IndicatorKind, IndicatorVerdict
@@ -202,16 +202,7 @@ def list_batch_rows(request: HttpRequest, reference: str, uuid: UUID, window: Qu
     batches.look(together, person(request))
     filters = filters_of(window.column, window.operator, window.value)
     page = together.page(offset=window.offset, limit=window.limit, sort=window.sort, filters=filters)
-    names = [column.name for column in page.columns]
-    return {
-        "columns": [[column.name, column.type] for column in page.columns],
-        "rows": [dict(zip(names, row.cells, strict=True)) for row in page.rows],
-        "numbers": [row.number for row in page.rows],
-        "total": page.total,
-        "matched": page.matched,
-        "limit": page.limit,
-        "offset": page.offset,
-    }
+    return rows_of(page)
 
 
 @router.get(_RUN, response=RunOut, summary="One run")
@@ -226,16 +217,7 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
         raise Http404("This run has no rows to show.")
     results.look(run, person(request))
     page = results.page(run, offset=window.offset, limit=window.limit, sort=window.sort, filters=_filters(window, run))
-    names = [column.name for column in page.columns]
-    return {
-        "columns": [[column.name, column.type] for column in page.columns],
-        "rows": [dict(zip(names, row.cells, strict=True)) for row in page.rows],
-        "numbers": [row.number for row in page.rows],
-        "total": page.total,
-        "matched": page.matched,
-        "limit": page.limit,
-        "offset": page.offset,
-    }
+    return rows_of(page)
 
 
 @router.get(f"{_RUN}/rows/{{number}}", response=dict[str, Any], summary="One row as it was recorded")

@@ -10,7 +10,7 @@ from typing import Final, cast
 import kql
 from hunting.models import Source
 from hunting.providers.base import Answer, Question, Record
-from hunting.providers.tenant import log_call, tokens
+from hunting.providers.tenant import capped, log_call, tokens
 from kql import Column, KqlError
 from kql.types import KqlType
 from msapi.kusto import Kusto, KustoResult, Scope
@@ -65,10 +65,5 @@ def _answer(result: KustoResult, rows: int, scope: Scope | None) -> Answer:
 
 
 def _records(result: KustoResult, answer: Answer, rows: int) -> Iterator[Record]:
-    names = [column.name for column in answer.columns]
-    for count, row in enumerate(result.rows):
-        if count >= rows:
-            answer.truncated_by = "rows"
-            return
-        yield dict(zip(names, row, strict=True))
-    answer.truncated_by = result.truncated_by
+    if not (yield from capped(result.rows, answer, rows)):
+        answer.truncated_by = result.truncated_by

@@ -1,8 +1,8 @@
 """What both services of a tenant share: clients that live as long as the worker, and rows as records."""
 
 import logging
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, cast
 
 from hunting.providers.base import Answer, Record
 from kql import Column
@@ -43,13 +43,20 @@ def answer_of(result: HuntResult, rows: int) -> Answer:
     return answer
 
 
-def _records(result: HuntResult, answer: Answer, rows: int) -> Iterator[Record]:
+def capped(rows: Iterable[Sequence[Any]], answer: Answer, most: int) -> Generator[Record, None, bool]:
+    """At most `most` rows as records; True where there were more, which the answer then says."""
     names = [column.name for column in answer.columns]
-    for count, row in enumerate(result.rows):
-        if count >= rows:
+    for count, row in enumerate(rows):
+        if count >= most:
             answer.truncated_by = "rows"
-            return
+            return True
         yield dict(zip(names, row, strict=True))
+    return False
+
+
+def _records(result: HuntResult, answer: Answer, rows: int) -> Iterator[Record]:
+    if (yield from capped(result.rows, answer, rows)):
+        return
     if result.truncated:
         answer.truncated_by = result.notice or "rows"
     if result.unlisted:

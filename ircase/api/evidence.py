@@ -158,9 +158,14 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
         sort=window.sort,
         filters=[*rowsets.conditions(table, window.only), *filters_of(window.column, window.operator, window.value)],
     )
-    names = [column.name for column in columns]
+    return rows_of(page)
+
+
+def rows_of(page: grid.GridPage) -> dict[str, Any]:
+    """A page of the grid as `Rows`."""
+    names = [column.name for column in page.columns]
     return {
-        "columns": table.columns,
+        "columns": [[column.name, column.type] for column in page.columns],
         "rows": [dict(zip(names, row.cells, strict=True)) for row in page.rows],
         "numbers": [row.number for row in page.rows],
         "total": page.total,
