@@ -193,20 +193,20 @@ class Fitting:
             if one.misfits:
                 yield (
                     "typed.misfit",
-                    f"{one.misfits:,} values of {name} are no {one.choice.type}: empty there, "
-                    f"their text stands in {beside}",
+                    f"{_amount(one.misfits, 'value')} of {name} cannot be read as {one.choice.type}: empty there, "
+                    f"the text stands in {beside}",
                 )
             if one.gaps:
                 yield (
                     "typed.gap",
-                    f"{one.gaps:,} times of {name} never were in {self.choice.zone} (clocks went forward): "
-                    f"empty there, their text stands in {beside}",
+                    f"{_amount(one.gaps, 'time')} of {name} that {self.choice.zone} never had (clocks went forward): "
+                    f"empty there, the text stands in {beside}",
                 )
             if one.folds:
                 yield (
                     "typed.fold",
-                    f"{one.folds:,} times of {name} came twice in {self.choice.zone} (clocks went back): "
-                    f"the earlier is taken, their text stands in {beside}",
+                    f"{_amount(one.folds, 'time')} of {name} that {self.choice.zone} had twice (clocks went back): "
+                    f"the earlier is taken, the text stands in {beside}",
                 )
 
     def _converter(self, kind: KqlType) -> Callable[[Any], Any]:
@@ -221,6 +221,10 @@ def _free(name: str, taken: set[str]) -> str:
     while unique.casefold() in taken:
         unique, number = f"{name}_{number}", number + 1
     return unique
+
+
+def _amount(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _text(value: Any) -> str:

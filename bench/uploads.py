@@ -73,8 +73,8 @@ class _Server:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         command = [
-            sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.port}", "--worker-class",
-            "gthread", "--threads", "8", "--no-control-socket",
+            sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi",
+            "--bind", f"127.0.0.1:{self.port}",
         ]  # fmt: skip
         self._process = subprocess.Popen(command, cwd=_ROOT, env=self.environment, stderr=subprocess.DEVNULL)
         self._wait()

@@ -5,14 +5,12 @@ dies. `make demo` uses it, and so do the journey tests, in a folder of their own
 """
 
 import configparser
-import ctypes
 import hashlib
 import importlib.util
 import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -26,9 +24,10 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
+from config.processes import die_with_parent
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 SOCKET_PATH_LIMIT = 100  # a unix socket's path may have 107 characters; Redis says so only when it fails
-PR_SET_PDEATHSIG = 1
 
 
 class StackError(Exception):
@@ -77,12 +76,6 @@ def find_redis() -> str:
     raise StackError(
         "No Redis found: install the package redis-server (Debian, Ubuntu), redis (Fedora, Homebrew) or valkey."
     )
-
-
-def _die_with_parent() -> None:
-    """In the supervisor, before it starts: end when the launcher is killed, so that nothing is left behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -213,7 +206,7 @@ class Stack:
             stderr=subprocess.DEVNULL,
             # A group of its own: Ctrl-C in the terminal reaches the launcher alone, which then stops the rest in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,  # when the launcher is killed nothing is left behind
         )
 
     def commands(self) -> dict[str, list[str]]:
@@ -232,10 +225,10 @@ class Stack:
                 "--speed", str(self.speed), *self.simulator_arguments,
             ],
             "web": [
-                python, "-m", "gunicorn", "config.wsgi", *binds, "--worker-class", "gthread", "--workers",
-                str(self.web_workers), "--threads", "8", "--timeout", "120", "--no-control-socket",
-                # Shorter than the five seconds in which a new master tries for the port: after `kill -9` of the old one
-                # its children hold it until they have ended.
+                python, "-m", "gunicorn", "-c", "python:config.gunicorn", "config.wsgi", *binds,
+                "--workers", str(self.web_workers),
+                # Shorter than the five seconds in which a new master tries for the port: where the kernel does not end
+                # the children of one that was killed, they hold it that long (config.gunicorn).
                 "--graceful-timeout", "3",
             ],
             "worker": [

@@ -116,8 +116,12 @@ class TypesForm(forms.Form):
         kinds = [(kind, kind) for kind in TYPES]
         labelled = column.source[:60]
         self.fields[f"keep_{number}"] = forms.BooleanField(required=False, label=f"Keep {labelled}")
-        self.fields[f"name_{number}"] = forms.CharField(max_length=120, label=f"Name of {labelled}")
-        self.fields[f"type_{number}"] = forms.ChoiceField(choices=kinds, label=f"Type of {labelled}")
+        self.fields[f"name_{number}"] = forms.CharField(
+            max_length=120, label=f"Name of {labelled}", widget=forms.TextInput({"class": "input"})
+        )
+        self.fields[f"type_{number}"] = forms.ChoiceField(
+            choices=kinds, label=f"Type of {labelled}", widget=forms.Select({"class": "input"})
+        )
         self.initial[f"keep_{number}"] = chosen.keep if chosen else True
         self.initial[f"name_{number}"] = chosen.name if chosen else column.source
         guessed = "datetime" if column.naive else column.type

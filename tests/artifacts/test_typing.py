@@ -189,7 +189,7 @@ def test_what_a_person_chose_is_done_and_what_does_not_fit_is_kept_as_text(tmp_p
     found = duckdb.sql(f"""SELECT DeviceName, Count, Count_text, "When"::VARCHAR FROM '{table.path}'""").fetchall()
     assert found == [("ws-1", 5, "", "2026-07-15 10:00:00"), ("ws-2", None, "n/a", "2026-07-15 10:00:01")]
     assert [(p.code, p.member) for p in report.problems] == [("typed.misfit", "log.csv")]
-    assert report.problems[0].message.startswith("1 values of Count are no int")
+    assert report.problems[0].message.startswith("1 value of Count cannot be read as int:")
 
 
 def test_gaps_and_folds_are_counted_and_their_text_is_kept(tmp_path: Path) -> None:

@@ -86,6 +86,17 @@ class Film:
             for barrier in self._barriers():
                 self._complain(barrier)
 
+    def small_and_dark(self, name: str) -> None:
+        """The same page once more as a phone at night shows it, and back."""
+        before = self.page.viewport_size
+        assert before is not None
+        for theme in ("light", "dark"):
+            self.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+            self.page.emulate_media(color_scheme=theme)
+            self.scene(f"{name}-{PHONE[0]}-{theme}")
+        self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size(before)
+
     def _complain(self, what: str) -> None:
         self.faults.append(f"{self.name} {self.number:02d} {self.at}: {what}")
 

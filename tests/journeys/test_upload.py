@@ -20,7 +20,9 @@ from tests.journeys.client import Api, ended
 from tests.journeys.film import Film, Studio, chromium_browser, film_folder
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(1500)]
-MIB = int(os.environ.get("IRCASE_UPLOAD_MIB", "1024"))
+MIB = int(os.environ.get("IRCASE_JOURNEY_UPLOAD_MIB", "1024"))
+SILENT_MIB = 64
+NOTE = 8000
 SLOW_MS = 600_000
 BERLIN = "Europe/Berlin"
 
@@ -32,6 +34,7 @@ class Line:
         self.port, self.target = free_port(), target
         self.carried = 0
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
+        self._silent: set[tuple[socket.socket, socket.socket]] = set()
         self._lock = threading.Lock()
         self._listener = self._listen()
 
@@ -64,12 +67,15 @@ class Line:
         finally:
             with self._lock:
                 self._pairs.discard(pair)
+                self._silent.discard(pair)
             for end in pair:
                 end.close()
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
         while True:
             ready, _, _ = select.select([near, far], [], [], 60)
+            while (near, far) in self._silent:
+                time.sleep(0.2)
             for end in ready:
                 data = end.recv(1 << 18)
                 if not data:
@@ -85,23 +91,30 @@ class Line:
         self._listener.close()
         with self._lock:
             pairs = list(self._pairs)
+            self._silent.clear()
         for end in [end for pair in pairs for end in pair]:
             with contextlib.suppress(OSError):  # it may have ended by itself meanwhile
                 # Linger of zero: the kernel sends a reset instead of a polite end.
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 end.shutdown(socket.SHUT_RDWR)
 
+    def fall_silent(self) -> None:
+        """Every connection stays open and carries nothing more, as if its other end slept. New ones carry."""
+        with self._lock:
+            self._silent = set(self._pairs)
+
     def mend(self) -> None:
         self._listener = self._listen()
 
     def close(self) -> None:
         self._listener.close()
+        self._silent.clear()
 
 
 def write_csv(path: Path, mebibytes: int) -> tuple[str, int]:
     """A firewall's log with wall clock times and a few bad values; its SHA-256 and number of rows."""
     digest, rows = hashlib.sha256(), 0
-    text = "blocked by policy, " + "x" * 840
+    text = "blocked by policy, " + "x" * NOTE  # long, so that a gigabyte has rows that can be counted in time
     with path.open("wb") as out:
         block = b"When;Host;Bytes;Note\r\n"
         while True:
@@ -110,12 +123,12 @@ def write_csv(path: Path, mebibytes: int) -> tuple[str, int]:
             if out.tell() >= mebibytes * 2**20:
                 return digest.hexdigest(), rows
             lines = []
-            for number in range(rows, rows + 1000):
+            for number in range(rows, rows + 200):
                 second = number % 86_400
                 clock = f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}"
                 count = "n/a" if number == 5 else str(number)
                 lines.append(f"2026-07-14 {clock};fw-{number % 50:02};{count};{text}")
-            rows += 1000
+            rows += 200
             block = ("\r\n".join(lines) + "\r\n").encode()
 
 
@@ -168,6 +181,7 @@ def send_through_trouble(film: Film, line: Line, stack: Stack, path: Path) -> No
     page.reload()
     expect(page.get_by_text("Interrupted at")).to_be_visible()
     film.scene("interrupted")
+    film.small_and_dark("interrupted")
     before = line.carried
     choose(page, path)
     expect(page.locator("[data-text]").last).to_contain_text("Sealed as E001", timeout=SLOW_MS)
@@ -183,8 +197,9 @@ def read_as(film: Film, analyst: Api, reference: str, item: str) -> dict[str, An
     page.get_by_role("link", name="Say the zone").click()
     expect(page.get_by_label("Name of When")).to_have_value("When")
     film.scene("types")
+    film.small_and_dark("types")
     page.get_by_role("button", name="Read again with these types").click()
-    expect(page.get_by_text("Say where the clock stood")).to_be_visible()
+    expect(page.get_by_text("Say where the clock stood").first).to_be_visible()
     page.get_by_label("Time zone of times").select_option(BERLIN)
     page.get_by_label("Name of Host").fill("DeviceName")
     page.get_by_label("Type of Bytes").select_option("long")
@@ -193,6 +208,20 @@ def read_as(film: Film, analyst: Api, reference: str, item: str) -> dict[str, An
     expect(page.get_by_role("heading", name="into tables")).to_be_visible()
     done: dict[str, Any] = analyst.until(imported, ended, timeout=SLOW_MS / 1000)
     return done
+
+
+def check_table(analyst: Api, reference: str, rows: int) -> None:
+    """All rows, with the corrected names and types, and the times of the zone that was said."""
+    tables = {table["name"]: table for table in analyst.get(f"/cases/{reference}/tables")}
+    table = tables["FirewallLog"]
+    assert table["row_count"] == rows
+    columns = dict(map(tuple, table["columns"]))
+    assert (columns["Timestamp"], columns["Bytes"], columns["DeviceName"]) == ("datetime", "long", "string")
+    first = analyst.get(f"/cases/{reference}/tables/{table['uuid']}/rows", params={"limit": 6})
+    # Midnight of a July day in Berlin is ten in the evening in UTC.
+    times = [f"2026-07-13T22:00:0{second}.0000000Z" for second in range(6)]
+    assert [(row["Timestamp"], row["When"]) for row in first["rows"]] == [(at, at) for at in times]
+    assert [(row["Bytes"], row["Bytes_text"]) for row in first["rows"]][4:] == [(4, ""), (None, "n/a")]
 
 
 def test_a_gigabyte_over_a_line_that_is_cut_twice(
@@ -218,12 +247,34 @@ def test_a_gigabyte_over_a_line_that_is_cut_twice(
         faults = [fault for fault in studio.close() if "ERR_" not in fault and "Failed to load resource" not in fault]
     assert faults == []
     assert done["state"] == "done"
-    tables = {table["name"]: table for table in analyst.get(f"/cases/{reference}/tables")["items"]}
-    assert tables["FirewallLog"]["row_count"] == rows
-    columns = dict(map(tuple, tables["FirewallLog"]["columns"]))
-    assert (columns["Timestamp"], columns["Bytes"], columns["DeviceName"]) == ("datetime", "long", "string")
-    first = analyst.get(f"/cases/{reference}/tables/{tables['FirewallLog']['uuid']}/rows", params={"limit": 6})
-    # Midnight of a July day in Berlin is ten in the evening in UTC.
-    assert str(first).count("2026-07-13T22:00:0") >= 6
-    assert any("n/a" in problem or "Bytes_text" in problem for problem in map(str, done["problems"]))
+    custody = analyst.get(f"/cases/{reference}/evidence/{items[0]['uuid']}/custody")["items"]
+    assert [entry["action"] for entry in custody] == ["sealed", "interpreted"]
+    assert (custody[0]["detail"]["sha256"], custody[0]["detail"]["size"]) == (sha256, items[0]["size"])
+    assert (custody[1]["detail"]["zone"], custody[1]["detail"]["table"]) == (BERLIN, "FirewallLog")
+    assert [(problem["code"], "Bytes_text" in problem["message"]) for problem in done["problems"]] == [
+        ("typed.misfit", True)
+    ]
+    check_table(analyst, reference, rows)
     assert "every chain holds" in stack.manage("verify_evidence", reference)
+
+
+def test_a_connection_that_falls_silent_is_given_up(
+    stack: Stack, analyst: Api, line: Line, chromium: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "silent.csv"
+    sha256, _ = write_csv(path, SILENT_MIB)
+    reference = analyst.post("/cases", {"title": "A line that sleeps"})["reference"]
+    with chromium_browser(chromium) as browser:
+        studio = Studio(stack, browser, film_folder(tmp_path))
+        film = studio.open("silent", base_url=f"http://127.0.0.1:{line.port}")
+        film.sign_in("bob")
+        film.go(f"/cases/{reference}/evidence/")
+        film.page.get_by_label("Read into tables").uncheck()
+        choose(film.page, path)
+        until(film.page, path.stat().st_size // 8)
+        line.fall_silent()
+        status = film.page.locator("[data-text]").last
+        expect(status).to_contain_text("Nothing moved for 25 seconds", timeout=SLOW_MS)
+        expect(status).to_contain_text("Sealed as E001", timeout=SLOW_MS)
+        assert studio.close() == []
+    assert [item["sha256"] for item in analyst.get(f"/cases/{reference}/evidence")["items"]] == [sha256]
