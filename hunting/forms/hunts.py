@@ -41,7 +41,8 @@ def _type_choices() -> list[tuple[str, str]]:
     return single + lists
 
 
-def _fill_choices() -> list[tuple[str, str]]:
+def fill_choices() -> list[tuple[str, str]]:
+    """What of a case may fill a parameter, in words."""
     kinds = [kind for kind in Asset.Kind if kind.value in ("device", "account", "mailbox")]
     assets = [(f"asset.{kind.value}.{key}", f"{kind.label}: {key}") for kind in kinds for key in ("name", "identifier")]
     indicators = [(f"indicator.{kind.value}", f"Indicators: {kind.label}") for kind in Indicator.Kind]
@@ -67,7 +68,7 @@ class ParameterForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 1, "class": "mono", "spellcheck": "false"}),
     )
     required = forms.BooleanField(required=False, label="Needed")
-    fill = forms.ChoiceField(required=False, label="Filled from", choices=_fill_choices)
+    fill = forms.ChoiceField(required=False, label="Filled from", choices=fill_choices)
     help = forms.CharField(required=False, max_length=300)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from hunting.models import MOST_HOURS
 from ircase.forms.fields import LongTextField, MomentField
@@ -31,7 +32,7 @@ class ConclusionForm(forms.Form):
         max_length=2000,
         required=False,
         label="In a sentence",
-        help_text="The report prints it beside the hunt.",
+        help_text="The report prints it beside the hunt. Only where there is no data it may be empty.",
     )
     item = forms.ModelChoiceField(
         queryset=ChecklistItem.objects.none(),
@@ -47,3 +48,9 @@ class ConclusionForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         items = ChecklistItem.objects.filter(case=case).exclude(state=ChecklistItem.State.SKIPPED)
         field.queryset = items.order_by("position", "pk")
+
+    def take_errors(self, error: ValidationError) -> None:
+        """What the service refused, at the fields that it is about."""
+        for name, found in (error.message_dict if hasattr(error, "error_dict") else {"": error.messages}).items():
+            for message in found:
+                self.add_error(name if name in self.fields else None, message)

@@ -15,7 +15,7 @@ from kql.errors import KqlError
 from kql.syntax.parser import parse as parse_kql
 
 ENTITIES: Final = ("device", "account", "file", "tenant")
-SOURCES: Final = ("defender", "loganalytics", "kusto", "case")
+SOURCES: Final = ("defender", "loganalytics", "kusto", "case", "kusto_case")
 _ID: Final = re.compile(r"[a-z0-9-]{2,64}\Z")
 _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{1,63}\Z")
 _FILL: Final = re.compile(r"(asset\.(device|account|mailbox)\.(name|identifier)|indicator\.[a-z0-9_]+)\Z")

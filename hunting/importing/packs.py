@@ -58,9 +58,13 @@ def pack_of(name: str, candidates: Sequence[Candidate], context: Context) -> Pac
     return PackCandidate(
         id=slug(title, "imported-pack"),
         title=title,
-        description=f"The {len(candidates)} hunts of {context.origin.member or title}, in its order.",
+        description=f"{_counted(len(candidates))} of {context.origin.member or title}, in its order.",
         entity=max(dict.fromkeys(entities), key=entities.count),
         hunts=tuple(PackStep(s) for s in dict.fromkeys(c.slug for c in candidates)),
         origin=context.origin,
         licence=context.licence,
     )
+
+
+def _counted(hunts: int) -> str:
+    return "The one hunt" if hunts == 1 else f"The {hunts} hunts"

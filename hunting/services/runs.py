@@ -61,8 +61,9 @@ def sources_of(case: Case) -> list[SourceChoice]:
 
 def _copies(case: Case, name: str, why_not: str) -> SourceChoice:
     place = pushes.place(case)
-    none = "" if place and pushes.pushed(case) else "No table of the case was copied to a cluster."
-    return SourceChoice(Source.KUSTO_CASE, f"{name}, {place}", why_not or none, bool(place))
+    copied = bool(place) and bool(pushes.pushed(case))
+    none = "" if copied else "No table of the case was copied to a cluster."
+    return SourceChoice(Source.KUSTO_CASE, f"{name}, {place}", why_not or none, copied)
 
 
 def as_asked(case: Case, frozen: Frozen, source: Source) -> Frozen:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from hunting import access as rights
 from hunting import shelf
 from hunting.catalogue import Hunt, Review
-from hunting.forms.hunts import content_of
+from hunting.forms.hunts import content_of, fill_choices
 from hunting.models import HuntRun, HuntVersion, SavedHunt, Usage
 from hunting.services import library as saving
 from hunting.textdiff import Line, changed, side_by_side
@@ -91,11 +91,13 @@ def hunt_version(request: HttpRequest, hunt_id: str, number: int) -> HttpRespons
 def _show(request: HttpRequest, found: Hunt, newest: int) -> HttpResponse:
     user = access.current_user(request)
     runs = HuntRun.objects.seen_by(user).filter(hunt_id=found.id)
+    words = {name: text for name, text in fill_choices() if name}
     context = {
         "hunt": found,
         "newest": newest,
         "entity_title": ENTITY_TITLES[found.entity],
         "review_label": dict(REVIEWS)[found.review],
+        "parameters": [(one, words.get(one.fill, one.fill)) for one in found.parameters],
         "techniques": [attack.techniques().get(t, t) for t in found.techniques],
         "packs": [pack for pack in shelf.packs().values() if found.id in [one.id for one in pack.hunts]],
         "usage": runs.usage().get(found.id, Usage()),

@@ -10,9 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from hunting import shelf
+from hunting import catalogue, shelf
 from hunting.access import may_save
-from hunting.catalogue import Hunt, Review
+from hunting.catalogue import Hunt, Pack, Review
 from hunting.forms.running import KqlForm, PackForm, SweepForm
 from hunting.models import HuntRun, PackRun, Sweep
 from hunting.services import packs, runs
@@ -41,7 +41,7 @@ def render_panel(
     sources = runs.sources_of(case)
     forms = [
         bound if bound and bound.pack.id == pack.id else PackForm(pack=pack, case=case, sources=sources)
-        for pack in sorted(shelf.packs().values(), key=lambda pack: list(ENTITY_TITLES).index(pack.entity))
+        for pack in sorted(shelf.packs().values(), key=_place)
     ]
     context: dict[str, Any] = {
         **_runs(request, case),
@@ -52,9 +52,13 @@ def render_panel(
         "sweeps": Sweep.objects.filter(case=case).defer("entities")[:5],
         "may_save": may_save(access.current_user(request)),
         "kql_form": KqlForm(sources=sources, initial={"source": [runs.best_source(case).value]}),
-        "unusable": [choice for choice in sources if choice.why_not and choice.is_set_up],
     }
     return render_tab(request, case, "hunts", "hunting/panel.html", context, status=status)
+
+
+def _place(pack: Pack) -> tuple[bool, int]:
+    """What everybody knows comes first: the shipped packs, devices before accounts; the team's own are folded below."""
+    return pack.id not in catalogue.packs(), list(ENTITY_TITLES).index(pack.entity)
 
 
 def _groups() -> list[tuple[str, list[Hunt], int]]:

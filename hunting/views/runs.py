@@ -21,9 +21,8 @@ from hunting.services import packs, runs
 from hunting.views.doors import run_to_change, run_to_read
 from hunting.views.rows import grid_context, render_grid
 from ircase import access
-from ircase.models import JobState, Proof
+from ircase.models import JobState, Proof, User
 from ircase.pages import render_tab
-from ircase.views.doors import attempt
 from msapi.errors import ApiError
 from msapi.portal import hunting_link
 
@@ -36,12 +35,18 @@ SLICES_SHOWN: Final = 500
 def run(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """The page of a run. Where only the grid is asked for (sorting, paging), only the grid is answered."""
     user, found = run_to_read(request, reference, uuid)
-    context = grid_context(request, found, user)
     if request.headers.get("HX-Target") == "rows":
-        return render_grid(request, found, context)
-    conclusion = ConclusionForm(case=found.case, initial=_judged(found))
-    context |= _about(found) | {"conclusion": conclusion, "may_save": may_save(user)}
-    return render_tab(request, found.case, "hunts", "hunting/run.html", context)
+        return render_grid(request, found, grid_context(request, found, user))
+    return _show(request, found, user, ConclusionForm(case=found.case, initial=_judged(found)))
+
+
+def _show(
+    request: HttpRequest, found: HuntRun, user: User, conclusion: ConclusionForm, status: int = 200
+) -> HttpResponse:
+    """The page; `conclusion` is bound where it came back with errors, so that nothing that was written is lost."""
+    context = grid_context(request, found, user) | _about(found)
+    context |= {"conclusion": conclusion, "may_save": may_save(user)}
+    return render_tab(request, found.case, "hunts", "hunting/run.html", context, status=status)
 
 
 @require_GET
@@ -124,16 +129,15 @@ def run_retry(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 def run_conclude(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     user, found = run_to_change(request, reference, uuid)
     form = ConclusionForm(request.POST, case=found.case)
-    form.is_valid()  # what is missing is said by the service, in its words
-    if "item" in form.errors:
-        messages.error(request, "Choose a step of this case's checklist.")
-        return redirect("hunting:run", reference, uuid)
-    verdict, sentence = request.POST.get("verdict", ""), request.POST.get("sentence", "")[:2000]
-    attempt(
-        request,
-        "The conclusion is kept; the report prints it.",
-        lambda: runs.conclude(
-            run=found, actor=user, verdict=verdict, sentence=sentence, proves=form.cleaned_data.get("item")
-        ),
-    )
+    if form.is_valid():
+        said = form.cleaned_data
+        try:
+            runs.conclude(
+                run=found, actor=user, verdict=said["verdict"], sentence=said["sentence"], proves=said["item"]
+            )
+        except ValidationError as error:
+            form.take_errors(error)
+    if form.errors:
+        return _show(request, found, user, form, status=422)
+    messages.success(request, "The conclusion is kept; the report prints it.")
     return redirect("hunting:run", reference, uuid)

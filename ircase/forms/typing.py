@@ -20,7 +20,7 @@ DELIMITERS = (
     ("^", "Caret"), ("~", "Tilde"), ("\x01", "Control-A"),
 )  # fmt: skip
 QUOTES = (('"', 'Double quote "'), ("'", "Single quote '"), ("none", "Nothing is quoted"))
-HEADERS = (("yes", "Yes, names"), ("no", "No, data"))
+HEADERS = (("yes", "Names"), ("no", "Data"))
 ORDER_LABELS = (
     ("", "Not said yet"), ("dmy", "Day, month, year"), ("mdy", "Month, day, year"), ("ymd", "Year, month, day"),
 )  # fmt: skip
@@ -44,7 +44,7 @@ class LayoutForm(forms.Form):
     delimiter = forms.ChoiceField(choices=DELIMITERS)
     quote = forms.ChoiceField(choices=QUOTES)
     encoding = forms.ChoiceField(choices=[(name, name.upper()) for name in ENCODINGS])
-    header = forms.ChoiceField(choices=HEADERS, label="Is the first line names?")
+    header = forms.ChoiceField(choices=HEADERS, label="What the first line holds")
     skip = forms.IntegerField(min_value=0, max_value=MAX_SKIP, label="Lines to pass over", initial=0)
 
     def __init__(self, data: QueryDict | None = None, *, shape: Shape) -> None:

@@ -70,6 +70,7 @@ def _upload(request: HttpRequest, case: Case, files: list[uploads.Upload]) -> Ht
 def _show(request: HttpRequest, case: Case, problem: str = "") -> HttpResponse:
     found = _wanted(case, request.GET.get("q", ""), request.GET.get("kind", ""))
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    made = case.tables.select_related("evidence").order_by("name", "pk")
     return render_tab(
         request,
         case,
@@ -83,7 +84,8 @@ def _show(request: HttpRequest, case: Case, problem: str = "") -> HttpResponse:
             "form": UploadForm(),
             "problem": problem,
             "uploads": resumable.unfinished(case, access.current_user(request)),
-            "tables": case.tables.select_related("evidence").order_by("name", "pk"),
+            "tables": made.filter(queryable=True),
+            "results": made.filter(queryable=False),
         },
         status=422 if problem else 200,
     )

@@ -42,8 +42,16 @@ class ConclusionTests(CastTestCase):
         assert self.run_.activity.verdict == ""
 
     def test_a_wrong_conclusion_links_nothing(self) -> None:
-        self.client.post(self.url, {"verdict": "confirmed", "sentence": "", "item": str(self.step.pk)})
+        answer = self.client.post(self.url, {"verdict": "confirmed", "sentence": "", "item": str(self.step.pk)})
         assert not self.step.proofs.exists()
+        self.assertContains(answer, "Say in a sentence what it means", status_code=422)
+        form = answer.context["conclusion"]
+        assert (form["verdict"].value(), form["item"].value()) == ("confirmed", str(self.step.pk))
+
+    def test_a_sentence_that_is_too_long_comes_back_whole(self) -> None:
+        words = "x" * 2001
+        answer = self.client.post(self.url, {"verdict": "benign", "sentence": words})
+        self.assertContains(answer, words, status_code=422)
 
     def test_over_the_api_by_the_key_of_the_step(self) -> None:
         _, token = people.create_token(user=self.bob, name="t")

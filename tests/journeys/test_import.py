@@ -170,6 +170,7 @@ def run_the_pack(alice: Film, lead: Api, reference: str) -> None:
     """The first finds its row, so the second runs and finds none, so the third is not run, and the page says why."""
     page = alice.page
     alice.go(f"/cases/{reference}/hunts/")
+    page.locator("#more-packs > summary").click()
     card = page.locator("#office-to-tool")
     card.get_by_label("Device").fill("ws01")
     card.get_by_label("Run on").select_option("case")
