@@ -98,7 +98,8 @@ def under_its_own_policy(route: Route) -> None:
 
 
 def use_case_tables(page: Page) -> None:
-    page.get_by_label("Run on").select_option("case")
+    page.locator("input[name=source]:checked").uncheck()
+    page.locator("input[name=source][value=case]").check()
     page.wait_for_selector("[data-kql][data-state=ready][data-schema-of=case]")
 
 
@@ -228,7 +229,8 @@ def test_the_tab_fetches_the_editor_with_the_first_focus_and_keeps_what_was_type
 def test_without_script_the_text_area_posts(open_page: Open, case: Case) -> None:
     page = open_page(java_script_enabled=False)
     expect(page.get_by_role("button", name="Format")).to_be_hidden()
-    page.get_by_label("Run on").select_option("case")
+    page.locator("input[name=source]:checked").uncheck()
+    page.locator("input[name=source][value=case]").check()
     page.get_by_role("textbox", name="KQL").fill("DeviceEvents | take 1")
     page.get_by_role("button", name="Run").click()
     page.wait_for_url("**/hunts/*-*-*-*-*/")
