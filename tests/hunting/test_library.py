@@ -10,7 +10,7 @@ import yaml
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as PropertyTestCase
 
@@ -286,6 +286,8 @@ TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs
 class AnyTextTests(PropertyTestCase):
     @settings(max_examples=60, deadline=None)
     @given(TEXTS)
+    @example("\x85")
+    @example("a\u2028b\n\u2029")
     def test_what_is_saved_comes_back_byte_for_byte(self, text: str) -> None:
         author = User(username="any", site_role=User.SiteRole.ANALYST)
         author.save()
