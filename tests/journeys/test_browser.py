@@ -313,6 +313,7 @@ class TestByKeyboardAlone:
         keys.type(reference)
         keys.press("Enter")
         expect(page.get_by_role("navigation", name="Parts of the case")).to_be_visible()
+        page.wait_for_load_state()  # the keys are the script's, which comes after what is seen
 
         help_dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
         keys.press("?")

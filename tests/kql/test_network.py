@@ -185,4 +185,4 @@ def test_a_constant_range_that_is_none_is_refused_in_a_list(text: str) -> None:
 def test_places_of_addresses_need_data() -> None:
     with pytest.raises(KqlUnsupported) as caught:
         run("print geo_info_from_ip_address('1.1.1.1')")
-    assert "GeoLite2" in caught.value.hint and caught.value.column == 7
+    assert "GeoLite2" in str(caught.value) and "ipv4_lookup" in caught.value.hint and caught.value.column == 7

@@ -45,7 +45,7 @@ def test_constructs_that_reach_outside_are_refused(tmp_path: Path, text: str) ->
     few = table(tmp_path, "Few", {"a": "long"}, [(1,)])
     with pytest.raises(KqlError) as caught:
         run(text, few)
-    assert caught.value.code in ("kql.unsupported", "kql.schema", "kql.syntax")
+    assert caught.value.code in ("kql.unsupported", "kql.schema", "kql.syntax", "kql.feed")
 
 
 @pytest.mark.parametrize(
