@@ -11,6 +11,7 @@ from hunting import access, catalogue, shelf
 from hunting.catalogue import Hunt, HuntError, Review
 from hunting.importing import fingerprint
 from hunting.models import HuntVersion, SavedHunt
+from hunting.services.saved import row_to_write
 from ircase.models import User
 from ircase.services import log
 from kql import used_tables
@@ -52,7 +53,7 @@ def save_hunt(
     """
     access.require_save(actor)
     kept = checked(slug, content)
-    saved = _hunt_to_write(slug, actor, edited_from)
+    saved = row_to_write(SavedHunt, slug, actor=actor, edited_from=edited_from, noun="hunt")
     newest = saved.versions.select_related("author").first()
     _check_newest(newest, edited_from, slug)
     if newest is not None and newest.content == kept:
@@ -72,16 +73,6 @@ def save_hunt(
     version.save()
     _record("saved", version, actor, change=version.change, fingerprint=version.content_hash)
     return version
-
-
-def _hunt_to_write(slug: str, actor: User, edited_from: int) -> SavedHunt:
-    if edited_from:
-        saved = SavedHunt.objects.select_for_update().filter(slug=slug).first()
-        if saved is None:
-            raise ValidationError({"id": f"There is no saved hunt {slug}."})
-        return saved
-    SavedHunt.objects.get_or_create(slug=slug, defaults={"created_by": actor})
-    return SavedHunt.objects.select_for_update().get(slug=slug)
 
 
 def _check_newest(newest: HuntVersion | None, edited_from: int, slug: str) -> None:

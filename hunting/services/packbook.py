@@ -10,6 +10,7 @@ from django.utils import timezone
 from hunting import access, catalogue, shelf
 from hunting.catalogue import HuntError, Pack
 from hunting.models import PackVersion, SavedPack
+from hunting.services.saved import row_to_write
 from ircase.models import User
 from ircase.services import log
 
@@ -34,7 +35,7 @@ def save_pack(
     """
     access.require_review(actor)
     kept = checked(slug, content)
-    saved = _to_write(slug, actor, edited_from)
+    saved = row_to_write(SavedPack, slug, actor=actor, edited_from=edited_from, noun="pack")
     newest = saved.versions.select_related("author").first()
     if newest is not None and newest.number != edited_from:
         raise ValidationError(_conflict(newest, slug, edited_from), code="conflict")
@@ -48,15 +49,6 @@ def save_pack(
     )
     _record("saved", saved, actor, title=kept["title"], version=version.number, change=version.change)
     return version
-
-
-def _to_write(slug: str, actor: User, edited_from: int) -> SavedPack:
-    if not edited_from:
-        SavedPack.objects.get_or_create(slug=slug, defaults={"created_by": actor})
-    saved = SavedPack.objects.select_for_update().filter(slug=slug).first()
-    if saved is None:
-        raise ValidationError({"id": f"There is no saved pack {slug}."})
-    return saved
 
 
 def _conflict(newest: PackVersion, slug: str, edited_from: int) -> str:
