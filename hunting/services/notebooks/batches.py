@@ -9,10 +9,10 @@ from django.utils import timezone
 
 from hunting.models import Cell, CellRun, HuntRun, Notebook, NotebookRun
 from hunting.services import runs
+from hunting.services.notebooks.editing import note_down
 from hunting.services.notebooks.running import Unchanged, run_cell
 from ircase import access, jobs
 from ircase.models import JobState, User
-from ircase.services import log
 
 logger = logging.getLogger(__name__)
 State = NotebookRun.State
@@ -37,7 +37,7 @@ def start(*, notebook: Notebook, actor: User, go_on: bool = False, again: bool =
             )
     except IntegrityError:
         raise ValidationError("This notebook is being run. Wait for its end, or cancel it.") from None
-    _log(batch, actor, "run_all", cells=len(plan))
+    note_down(batch.notebook, actor, "run_all", cells=len(plan))
     jobs.enqueue("hunting.step_notebook", batch.pk)
     return batch
 
@@ -159,16 +159,4 @@ def _end(batch: NotebookRun, state: State, reason: str) -> None:
     batch.state, batch.reason, batch.finished_at = state, reason, timezone.now()
     batch.save(update_fields=["state", "reason", "finished_at", "at", "failures", "notes"])
     actor = batch.requested_by if state == State.CANCELLED else None
-    _log(batch, actor, f"run_all_{state}", reason=reason)
-
-
-def _log(batch: NotebookRun, actor: User | None, what: str, **detail: object) -> None:
-    notebook = batch.notebook
-    log.record(
-        f"notebook.{what}",
-        case=notebook.case,
-        actor=actor,
-        title=notebook.title,
-        notebook=str(notebook.uuid),
-        **detail,
-    )
+    note_down(batch.notebook, actor, f"run_all_{state}", reason=reason)

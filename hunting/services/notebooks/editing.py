@@ -73,7 +73,7 @@ def rename_notebook(*, notebook: Notebook, actor: User, title: str) -> Notebook:
     notebook.full_clean(exclude=["case", "created_by"])
     if notebook.title != before:
         notebook.save(update_fields=["title"])
-        _log(notebook, actor, "renamed", before=before)
+        note_down(notebook, actor, "renamed", before=before)
     return notebook
 
 
@@ -104,7 +104,7 @@ def add_cell(
     cell.full_clean(exclude=["notebook", "updated_by", "last"], validate_constraints=False)
     cell.save()
     _keep_revision(cell, draft, cell.version, actor)
-    _log(notebook, actor, "cell_added", cell=str(cell.uuid), kind=cell.get_kind_display())
+    note_down(notebook, actor, "cell_added", cell=str(cell.uuid), kind=cell.get_kind_display())
     return cell
 
 
@@ -123,10 +123,10 @@ def save_cell(*, cell: Cell, actor: User, draft: Draft, version: int) -> Cell:
             now.full_clean(exclude=["notebook", "updated_by", "last"], validate_constraints=False)
             now.save(update_fields=["text", "name", "source", "span", "as_of", "version", "updated_by", "updated_at"])
             _keep_revision(now, draft, now.version, actor)
-            _log(now.notebook, actor, "cell_saved", cell=str(now.uuid), version=now.version)
+            note_down(now.notebook, actor, "cell_saved", cell=str(now.uuid), version=now.version)
             return now
         late = _keep_revision(now, draft, version, actor, rejected=True)
-        _log(now.notebook, actor, "cell_conflict", cell=str(now.uuid), version=version, current=now.version)
+        note_down(now.notebook, actor, "cell_conflict", cell=str(now.uuid), version=version, current=now.version)
     raise CellConflict(now, late)
 
 
@@ -196,14 +196,14 @@ def move_cell(*, cell: Cell, actor: User, up: bool) -> None:
         return
     cell.position = _place(cell.notebook, there[to], above=up)
     cell.save(update_fields=["position"])
-    _log(cell.notebook, actor, "cell_moved", cell=str(cell.uuid), up=up)
+    note_down(cell.notebook, actor, "cell_moved", cell=str(cell.uuid), up=up)
 
 
 @transaction.atomic
 def remove_cell(*, cell: Cell, actor: User) -> None:
     """Take the cell out of sight; its texts and results stay, and it can be brought back."""
     if Cell.objects.filter(pk=cell.pk, deleted_at=None).update(deleted_at=timezone.now()):
-        _log(cell.notebook, actor, "cell_removed", cell=str(cell.uuid))
+        note_down(cell.notebook, actor, "cell_removed", cell=str(cell.uuid))
 
 
 @transaction.atomic
@@ -217,11 +217,12 @@ def restore_cell(*, cell: Cell, actor: User) -> Cell:
         now.name = ""
     now.deleted_at = None
     now.save(update_fields=["deleted_at", "name"])
-    _log(now.notebook, actor, "cell_restored", cell=str(now.uuid))
+    note_down(now.notebook, actor, "cell_restored", cell=str(now.uuid))
     return now
 
 
-def _log(notebook: Notebook, actor: User, what: str, **detail: object) -> None:
+def note_down(notebook: Notebook, actor: User | None, what: str, **detail: object) -> None:
+    """A line in the case's log about a notebook; `actor` is None where a worker did it."""
     log.record(
         f"notebook.{what}",
         case=notebook.case,
