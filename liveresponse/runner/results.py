@@ -17,7 +17,8 @@ from ircase.runner import spool_folder
 from ircase.services import activity, evidence, tables
 from ircase.store import Stored
 from liveresponse.models import Collection
-from liveresponse.runner.work import Lost, State, Work, end
+from liveresponse.runner.polling import Lost
+from liveresponse.runner.work import State, Work, end
 from liveresponse.services import collections
 from msapi.blobs import Downloaded
 from msapi.errors import BadReply, LinkExpired, ResultTooLarge

@@ -11,19 +11,12 @@ from ircase.services import activity, connections
 from liveresponse.catalogue import Definition, Step, definitions
 from liveresponse.models import Collection, CollectionState
 from liveresponse.providers import Tenant
+from liveresponse.runner.polling import Lost, Refused
 from liveresponse.services import collections
 from msapi.governor import Bucket, Governor, live_response_bucket
 
 State = CollectionState
 TICKET_SECONDS: Final = 900.0
-
-
-class Refused(Exception):
-    """The job must not go on; the message says why and what to do."""
-
-
-class Lost(Exception):
-    """Another worker holds the lease now: end quietly."""
 
 
 @dataclass

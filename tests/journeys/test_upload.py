@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,11 +29,16 @@ BERLIN = "Europe/Berlin"
 
 
 class Line:
-    """A wire between browser and server that can be cut: every connection over it breaks, at once and for real."""
+    """A wire between browser and server that can be cut: every connection over it breaks, at once and for real.
+
+    It carries at most `most` bytes towards the server and then holds, so that a cut falls where the journey wants it,
+    however fast the machine is.
+    """
 
     def __init__(self, target: int) -> None:
         self.port, self.target = free_port(), target
         self.carried = 0
+        self.most = sys.maxsize
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._silent: set[tuple[socket.socket, socket.socket]] = set()
         self._lock = threading.Lock()
@@ -74,8 +80,8 @@ class Line:
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
         while True:
             ready, _, _ = select.select([near, far], [], [], 60)
-            while (near, far) in self._silent:
-                time.sleep(0.2)
+            while (near, far) in self._silent or (near in ready and self.carried >= self.most):
+                time.sleep(0.05)
             for end in ready:
                 data = end.recv(1 << 18)
                 if not data:
@@ -86,6 +92,7 @@ class Line:
 
     def cut(self) -> None:
         """Nobody is let in any more, and every connection is reset in the middle of what it carries."""
+        self.most = sys.maxsize
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -102,6 +109,7 @@ class Line:
         """Every connection stays open and carries nothing more, as if its other end slept. New ones carry."""
         with self._lock:
             self._silent = set(self._pairs)
+        self.most = sys.maxsize
 
     def mend(self) -> None:
         self._listener = self._listen()
@@ -109,6 +117,7 @@ class Line:
     def close(self) -> None:
         self._listener.close()
         self._silent.clear()
+        self.most = sys.maxsize
 
 
 def write_csv(path: Path, mebibytes: int) -> tuple[str, int]:
@@ -144,9 +153,13 @@ def arrived(page: Page) -> int:
     return int(page.locator("[data-uploads] progress").last.evaluate("bar => bar.value"))
 
 
-def until(page: Page, least: int) -> None:
+def until(line: Line, page: Page, share: float) -> None:
+    """That much of the file has arrived, and little more: from here on the line carries only what it is asked to."""
     end = time.monotonic() + SLOW_MS / 1000
+    size = int(page.locator("[data-uploads] progress").last.evaluate("bar => bar.max"))
+    least = int(size * share)
     while arrived(page) < least:
+        line.most = line.carried + size // 32
         assert time.monotonic() < end, f"only {arrived(page):,} bytes: {page.locator('[data-text]').all_inner_texts()}"
         page.wait_for_timeout(100)
 
@@ -161,24 +174,26 @@ def send_through_trouble(film: Film, line: Line, stack: Stack, path: Path) -> No
     page, size = film.page, path.stat().st_size
     status = page.locator("[data-text]").last
     choose(page, path)
-    until(page, size // 6)
+    until(line, page, 1 / 6)
     line.cut()
     expect(status).to_contain_text("connection is lost", timeout=SLOW_MS)
     film.scene("cut", whole=False)
     line.mend()
-    until(page, size // 3)
+    until(line, page, 1 / 3)
     victim = stack.pid("web")
     os.kill(victim, signal.SIGKILL)
     stack.wait_for("another web", lambda: stack.pid("web") != victim)
-    until(page, size // 2)
+    until(line, page, 1 / 2)
     page.get_by_role("button", name="Pause").click()
     expect(status).to_contain_text("Paused")
     page.get_by_role("button", name="Resume").click()
-    until(page, size * 2 // 3)
+    until(line, page, 2 / 3)
     line.cut()
     page.wait_for_timeout(500)
+    address = page.url
+    page.goto("about:blank")
     line.mend()
-    page.reload()
+    page.goto(address)
     expect(page.get_by_text("Interrupted at")).to_be_visible()
     film.scene("interrupted")
     film.small_and_dark("interrupted")
@@ -271,7 +286,7 @@ def test_a_connection_that_falls_silent_is_given_up(
         film.go(f"/cases/{reference}/evidence/")
         film.page.get_by_label("Read into tables").uncheck()
         choose(film.page, path)
-        until(film.page, path.stat().st_size // 8)
+        until(line, film.page, 1 / 8)
         line.fall_silent()
         status = film.page.locator("[data-text]").last
         expect(status).to_contain_text("Nothing moved for 25 seconds", timeout=SLOW_MS)

@@ -12,7 +12,7 @@ from ircase.models import Approval, Evidence, LogEntry, ParseJob
 from ircase.services import approvals, cases, evidence
 from liveresponse import runner, tasks
 from liveresponse.models import Collection, CollectionState, LibraryScript
-from liveresponse.runner.work import Lost
+from liveresponse.runner.polling import Lost
 from liveresponse.services import collections
 from msapi.errors import ActiveRequestExists, Ambiguous, Forbidden, LinkExpired, NotFound, Throttled, Unavailable
 from tests.cast import CastTestCase
@@ -166,7 +166,7 @@ class KillTests(CollectionTestCase):
     def test_after_the_intent_and_before_the_call_it_is_submitted_once(self) -> None:
         row = self.move(self.approved())
         with (
-            patch("liveresponse.runner.machine._submit", side_effect=KeyboardInterrupt),
+            patch("liveresponse.runner.collections._submit", side_effect=KeyboardInterrupt),
             pytest.raises(KeyboardInterrupt),
         ):
             self.move(row)
@@ -181,7 +181,7 @@ class KillTests(CollectionTestCase):
     def test_after_the_call_and_before_the_answer_the_twin_is_found(self) -> None:
         row = self.move(self.approved())
         with (
-            patch("liveresponse.runner.machine._running_now", side_effect=KeyboardInterrupt),
+            patch("liveresponse.runner.collections._running_now", side_effect=KeyboardInterrupt),
             pytest.raises(KeyboardInterrupt),
         ):
             self.move(row)

@@ -1,35 +1,15 @@
-"""Collections, one row per device, and the scripts they run."""
+"""Collections, one row per device, and what was sent to each."""
 
 import uuid
-from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from ircase.models import Activity, Case, Connection, Evidence
-
-
-class LibraryScript(models.Model):
-    """A file of a tenant's Live Response library as it was last read. Approval binds to `sha256`."""
-
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="library_scripts")
-    name = models.CharField(max_length=255)
-    sha256 = models.CharField(max_length=64, blank=True)
-    description = models.TextField(blank=True)
-    parameters = models.TextField(blank=True)
-    created_by = models.CharField(max_length=255, blank=True)
-    updated_in_tenant = models.CharField(max_length=40, blank=True, help_text="As the tenant writes it, in UTC.")
-    seen_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["connection", "name"], name="script_once_per_connection")]
-
-    def __str__(self) -> str:
-        return self.name
+from liveresponse.models.polled import Polled, PolledQuerySet
 
 
 class CollectionState(models.TextChoices):
@@ -57,39 +37,12 @@ FINAL_COLLECTION_STATES = (
 )
 
 
-def lease() -> timedelta:
-    """How long a worker that gives no sign of life keeps a collection: as long as with every other job."""
-    return timedelta(seconds=settings.STALE_SECONDS)
-
-
-class CollectionQuerySet(models.QuerySet["Collection"]):
+class CollectionQuerySet(PolledQuerySet["Collection"]):
     def for_case(self, case: Case) -> Self:
         return self.filter(case=case)
 
-    def unfinished(self) -> Self:
-        return self.exclude(state__in=FINAL_COLLECTION_STATES)
 
-    def due(self) -> Self:
-        """Unfinished ones whose next look is due and that no worker holds. A lease that ran out is a dead worker's."""
-        now = timezone.now()
-        free = Q(lease_until=None) | Q(lease_until__lt=now)
-        return self.unfinished().exclude(state=CollectionState.REQUESTED).filter(free, next_poll_at__lte=now)
-
-    def take(self, pk: int, owner: str) -> "Collection | None":
-        """Lease the row for one step; None if it is not due, is final or is held by another."""
-        taken = (
-            self.due()
-            .filter(pk=pk)
-            .update(lease_owner=owner, lease_until=timezone.now() + lease(), polls=F("polls") + 1)
-        )
-        return self.select_related("case", "connection", "activity", "requested_by").get(pk=pk) if taken == 1 else None
-
-    def change(self, pk: int, owner: str, **fields: Any) -> bool:
-        """Write what a step found, if `owner` still holds the lease. False: another has it, so nothing was changed."""
-        return self.filter(pk=pk, lease_owner=owner).update(**fields) == 1
-
-
-class Collection(models.Model):
+class Collection(Polled):
     """
     REQUESTED -> APPROVED -> QUEUED -> SUBMITTED -> RUNNING -> FETCHING -> DONE | PARTIAL
          |                      ^                                  |
@@ -101,6 +54,8 @@ class Collection(models.Model):
     before the call that submits, so that after a crash the action's twin is looked for (by `marker` in its comment)
     before anything is sent again.
     """
+
+    FINAL = FINAL_COLLECTION_STATES
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="collections")
@@ -124,21 +79,11 @@ class Collection(models.Model):
     state = models.CharField(max_length=12, choices=CollectionState.choices, default=CollectionState.REQUESTED)
     step = models.PositiveSmallIntegerField(default=0)
     action_id = models.CharField(max_length=64, blank=True, help_text="The current step's machine action.")
-    status_text = models.CharField(max_length=300, blank=True, help_text="What it waits for now, in a sentence.")
-    failure = models.TextField(blank=True)
     turn = models.CharField(max_length=64, blank=True, editable=False, help_text="The quota lease of the session.")
     submitted_at = models.DateTimeField(null=True, blank=True)
     transcript = models.JSONField(
         default=dict, blank=True, help_text="How the script ended: exit code, errors, complete."
     )
-    deadline = models.DateTimeField(help_text="When it is given up: an offline device is waited for until then.")
-    next_poll_at = models.DateTimeField(default=timezone.now, db_index=True)
-    polls = models.PositiveIntegerField(default=0)
-    trouble = models.PositiveSmallIntegerField(default=0, help_text="Temporary errors in a row.")
-    lease_owner = models.CharField(max_length=64, blank=True, editable=False)
-    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
-    cancel_requested = models.BooleanField(default=False)
-    ended_at = models.DateTimeField(null=True, blank=True)
     evidence = models.ManyToManyField(Evidence, blank=True, related_name="+")
     output = models.ForeignKey(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries")

@@ -1,95 +1,50 @@
-"""One poll is one move of the state machine. Every move is safe to lose and safe to repeat.
+"""The machine of a collection: what each state does with one poll.
 
-What a move finds is written in one conditional update (the lease must still be ours), together with its log line. The
-only thing that cannot be repeated, submitting to Defender, is preceded by a written intent (SUBMITTED without an action
-id): a worker that finds an intent looks for the action's twin before anything is sent again.
+The only thing that cannot be repeated, submitting to Defender, is preceded by a written intent (SUBMITTED without an
+action id): a worker that finds an intent looks for the action's twin before anything is sent again.
 """
 
-import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.utils import timezone
 
-from ircase import access, jobs, quota
+from ircase import access, quota
 from ircase.services import approvals
-from ircase.store import StoreError
-from liveresponse.models import Collection, lease
-from liveresponse.providers import Opener, open_tenant
+from liveresponse.models import Collection
+from liveresponse.providers import Opener, Tenant, open_tenant
+from liveresponse.runner import polling
+from liveresponse.runner.polling import Refused
 from liveresponse.runner.results import fetch
-from liveresponse.runner.work import Lost, Refused, State, Work, end
+from liveresponse.runner.work import State, Work, end
 from liveresponse.services import collections
 from msapi.errors import (
     ActiveRequestExists,
     Ambiguous,
     ApiError,
     GovernorUnavailable,
-    InvalidParameter,
     NotFound,
     Throttled,
 )
 from msapi.governor import Granted, Wait
 from msapi.machines import ActionStatus, CommandStatus, MachineAction
 
-logger = logging.getLogger(__name__)
-
 TWIN_GRACE: Final = timedelta(seconds=30)
 """How long after an intent a missing twin may still appear in the list of actions."""
-TROUBLE_LIMIT: Final = 40
-BACKOFF, BACKOFF_CAP = 10.0, 300.0
 
 
 def advance(pk: int, owner: str, opener: Opener = open_tenant) -> None:
     """Lease collection `pk` and make one move. Nothing happens when it is not due or another worker has it."""
-    row = Collection.objects.all().take(pk, owner)
-    if row is None:
-        return
-    with _kept(row, owner):
-        try:
-            with opener(row.connection) as tenant:
-                _move(Work(row, owner, tenant, quota.governor()))
-        except Lost:
-            logger.info("collection.lease_lost", extra={"collection": str(row.uuid)})
-        except Refused as error:
-            end(row, State.REFUSED, str(error))
-        except InvalidParameter as error:
-            end(row, State.FAILED, str(error))
-        except ApiError as error:
-            _after_error(row, owner, error)
-        except StoreError as error:
-            _later(row, owner, str(error), 60)
-    Collection.objects.filter(pk=pk, lease_owner=owner).update(lease_owner="", lease_until=None)
-    if Collection.objects.all().due().filter(pk=pk).exists():
-        # Nothing to wait for before the next move: the clock's next tick would only cost time.
-        jobs.send("liveresponse.step", pk)
+    polling.advance(_MACHINE, pk, owner, opener)
 
 
-@contextmanager
-def _kept(row: Collection, owner: str) -> Iterator[None]:
-    """Renew the lease while a move takes long (a large download)."""
-    done = threading.Event()
+def _turn(row: Collection, owner: str, tenant: Tenant) -> None:
+    _move(Work(row, owner, tenant, quota.governor()))
 
-    def renew() -> None:
-        try:
-            while not done.wait(lease().total_seconds() / 4):
-                close_old_connections()
-                # A database that is busy for a moment must not end the renewing: the next turn comes before the lapse.
-                with suppress(DatabaseError):
-                    Collection.objects.all().change(row.pk, owner, lease_until=timezone.now() + lease())
-        finally:
-            connection.close()
 
-    thread = threading.Thread(target=renew, name=f"lease-{row.pk}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=10)
+def _stop(row: Collection, state: Literal["failed", "refused"], reason: str) -> None:
+    end(row, State(state), reason)
 
 
 def _move(work: Work) -> None:
@@ -329,25 +284,6 @@ def _release(work: Work) -> None:
             work.governor.release(Granted(work.bucket, work.row.step_marker, work.row.turn))
 
 
-def _after_error(row: Collection, owner: str, error: ApiError) -> None:
-    """Permanent errors end the job; others are tried again, less and less often, until the deadline."""
-    if error.permanent:
-        end(row, State.FAILED, str(error))
-        return
-    if row.trouble >= TROUBLE_LIMIT:
-        end(row, State.FAILED, f"Given up after {row.trouble} errors in a row; the last: {error}")
-        return
-    _later(row, owner, str(error), error.retry_after or min(BACKOFF * 2**row.trouble, BACKOFF_CAP))
-
-
-def _later(row: Collection, owner: str, reason: str, seconds: float) -> None:
-    with transaction.atomic():
-        when = timezone.now() + timedelta(seconds=seconds)
-        text = f"{reason} Trying again in {seconds:.0f} s."[:300]
-        if Collection.objects.all().change(row.pk, owner, trouble=row.trouble + 1, next_poll_at=when, status_text=text):
-            collections.note(row, "trouble", reason)
-
-
 def _words(command: dict[str, Any]) -> str:
     return f"{command['type']} " + ", ".join(f"{p['key']}={p['value']}" for p in command["params"])
 
@@ -359,3 +295,7 @@ _MOVES = {
     State.RUNNING: _running,
     State.FETCHING: fetch,
 }
+
+_MACHINE: Final = polling.Machine(
+    rows=Collection.objects.all, task="liveresponse.step", move=_turn, end=_stop, note=collections.note
+)

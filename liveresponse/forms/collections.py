@@ -42,10 +42,3 @@ class RequestForm(forms.Form):
     @property
     def parameters(self) -> dict[str, Any]:
         return {parameter.name: self.cleaned_data[parameter.name] for parameter in self.definition.parameters}
-
-
-class StandingForm(forms.Form):
-    """A lead's yes in advance to one script."""
-
-    days = forms.IntegerField(label="Days", min_value=1, max_value=90, initial=30)
-    reason = forms.CharField(label="Why", max_length=500)

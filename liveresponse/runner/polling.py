@@ -1,0 +1,117 @@
+"""One poll is one move: lease the row, let its machine do one thing, and settle what went wrong.
+
+Every move is safe to lose and safe to repeat: what it found is written in one conditional update while the lease is
+still ours. The machines of a collection and of a response action differ; this is what they share.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Generic, Literal
+
+from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.utils import timezone
+
+from ircase import jobs
+from ircase.store import StoreError
+from liveresponse.models import PolledQuerySet, lease
+from liveresponse.models.polled import PolledT
+from liveresponse.providers import Opener, Tenant
+from msapi.errors import ApiError, InvalidParameter
+
+logger = logging.getLogger(__name__)
+
+TROUBLE_LIMIT: Final = 40
+BACKOFF, BACKOFF_CAP = 10.0, 300.0
+STORE_WAIT: Final = 60.0
+
+
+class Refused(Exception):
+    """The job must not go on; the message says why and what to do."""
+
+
+class Lost(Exception):
+    """Another worker holds the lease now: end quietly."""
+
+
+@dataclass(frozen=True)
+class Machine(Generic[PolledT]):
+    """What the poller is told about one kind of row. `end` and `note` are the services that write an end and a line of
+    the log; `task` moves one row by its primary key."""
+
+    rows: Callable[[], PolledQuerySet[PolledT]]
+    task: str
+    move: Callable[[PolledT, str, Tenant], None]
+    end: Callable[[PolledT, Literal["failed", "refused"], str], None]
+    note: Callable[[PolledT, str, str], None]
+
+
+def advance(machine: Machine[PolledT], pk: int, owner: str, opener: Opener) -> None:
+    """Lease row `pk` and make one move. Nothing happens when it is not due or another worker has it."""
+    row: Any = machine.rows().take(pk, owner)
+    if row is None:
+        return
+    with _kept(machine, row, owner):
+        try:
+            with opener(row.connection) as tenant:
+                machine.move(row, owner, tenant)
+        except Lost:
+            logger.info("poll.lease_lost", extra={"task": machine.task, "row": str(row.uuid)})
+        except Refused as error:
+            machine.end(row, "refused", str(error))
+        except InvalidParameter as error:
+            machine.end(row, "failed", str(error))
+        except ApiError as error:
+            _after_error(machine, row, owner, error)
+        except StoreError as error:
+            _later(machine, row, owner, str(error), STORE_WAIT)
+    machine.rows().change(pk, owner, lease_owner="", lease_until=None)
+    if machine.rows().due().filter(pk=pk).exists():
+        # Nothing to wait for before the next move: the clock's next tick would only cost time.
+        jobs.send(machine.task, pk)
+
+
+@contextmanager
+def _kept(machine: Machine[PolledT], row: PolledT, owner: str) -> Iterator[None]:
+    """Renew the lease while a move takes long (a large download)."""
+    done = threading.Event()
+
+    def renew() -> None:
+        try:
+            while not done.wait(lease().total_seconds() / 4):
+                close_old_connections()
+                # A database that is busy for a moment must not end the renewing: the next turn comes before the lapse.
+                with suppress(DatabaseError):
+                    machine.rows().change(row.pk, owner, lease_until=timezone.now() + lease())
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=renew, name=f"lease-{row.pk}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=10)
+
+
+def _after_error(machine: Machine[PolledT], row: PolledT, owner: str, error: ApiError) -> None:
+    """Permanent errors end the job; others are tried again, less and less often, until the deadline."""
+    if error.permanent:
+        machine.end(row, "failed", str(error))
+        return
+    if row.trouble >= TROUBLE_LIMIT:
+        machine.end(row, "failed", f"Given up after {row.trouble} errors in a row; the last: {error}")
+        return
+    _later(machine, row, owner, str(error), error.retry_after or min(BACKOFF * 2**row.trouble, BACKOFF_CAP))
+
+
+def _later(machine: Machine[PolledT], row: PolledT, owner: str, reason: str, seconds: float) -> None:
+    with transaction.atomic():
+        when = timezone.now() + timedelta(seconds=seconds)
+        text = f"{reason} Trying again in {seconds:.0f} s."[:300]
+        if machine.rows().change(row.pk, owner, trouble=row.trouble + 1, next_poll_at=when, status_text=text):
+            machine.note(row, "trouble", reason)

@@ -1,0 +1,1 @@
+"""Live Response in the browser. Doors: access, one service, a page."""
