@@ -12,10 +12,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
+from artifacts.collected.package import package_root
 from artifacts.limits import Budget, LoadStopped, MemberRefused
 from artifacts.naming import safe_member_name, shown
 from artifacts.streams import BoundedReads, Gunzip, ZipEntry
@@ -35,13 +36,17 @@ class Member:
     name: str
     path: Path
     depth: int  # archives around it
+    package: str = ""  # of a file of an investigation package: the name of the package
 
 
 class Unpacker:
     """Opens archives into a scratch folder. One per load."""
 
-    def __init__(self, scratch: Path, budget: Budget, problem: NoteProblem) -> None:
+    def __init__(
+        self, scratch: Path, budget: Budget, problem: NoteProblem, rank: Callable[[str], int] = lambda name: 0
+    ) -> None:
         self._scratch = scratch
+        self._rank = rank
         self._budget = budget
         self._problem = problem
         self._count = 0
@@ -52,10 +57,13 @@ class Unpacker:
             return
         try:
             with zipfile.ZipFile(archive.path) as opened:
-                # event logs first: they know the full name of the device that other files call by its short one
-                for info in sorted(opened.infolist(), key=lambda info: not info.filename.lower().endswith(".evtx")):
+                entries = opened.infolist()
+                package = package_root(info.filename for info in entries)
+                for info in sorted(entries, key=lambda info: self._rank(f"{archive.name}!{info.filename}")):
                     if not info.is_dir() and not info.filename.endswith("\\"):
-                        yield from self._zip_member(archive, opened, info)
+                        for member in self._zip_member(archive, opened, info):
+                            inside = package is not None and _plain(info.filename).startswith(package)
+                            yield replace(member, package=archive.name) if inside else member
         except _BROKEN as error:
             self._problem(archive.name, "archive.broken", f"the zip cannot be read further: {error}")
 
@@ -179,6 +187,10 @@ class Unpacker:
         return False
 
 
+def _plain(name: str) -> str:
+    return name.replace("\\", "/")
+
+
 def _zip_directory(path: Path) -> tuple[int, int]:
     """Entries and bytes of a zip's central directory as its end record claims; (0, 0) where there is none."""
     with path.open("rb") as raw:
@@ -199,20 +211,26 @@ def _zip_directory(path: Path) -> tuple[int, int]:
         return struct.unpack_from("<QQ", record, 32) if len(record) == 56 else (entries, size)
 
 
-def folder_members(root: Path, name: str, budget: Budget, problem: NoteProblem) -> Iterator[Member]:
-    """The files below a folder, sorted; links are not followed but named."""
+def folder_members(
+    root: Path, name: str, budget: Budget, problem: NoteProblem, rank: Callable[[str], int] = lambda name: 0
+) -> Iterator[Member]:
+    """The files below a folder, by rank and name; links are not followed but named."""
+    found = []
     for folder, folders, files in os.walk(root):
         folders.sort()
-        here = Path(folder)
-        for file in sorted(files):
-            path = here / file
-            label = f"{name}/{path.relative_to(root).as_posix()}"
-            if path.is_symlink() or not path.is_file():
-                problem(shown(label), "file.link", "a link or a device, not a file: left out")
-                continue
-            try:
-                budget.take_entry()
-            except LoadStopped as stop:
-                problem(shown(label), stop.code, str(stop))
-                raise
-            yield Member(shown(label), path, 0)
+        found += [(Path(folder) / file).relative_to(root).as_posix() for file in files]
+        if len(found) > budget.limits.entries:  # one more than may be taken, which then stops the load
+            break
+    package = package_root(found)
+    for inner in sorted(found, key=lambda inner: (rank(f"{name}/{inner}"), inner)):
+        path, label = root / inner, f"{name}/{inner}"
+        if path.is_symlink() or not path.is_file():
+            problem(shown(label), "file.link", "a link or a device, not a file: left out")
+            continue
+        try:
+            budget.take_entry()
+        except LoadStopped as stop:
+            problem(shown(label), stop.code, str(stop))
+            raise
+        inside = package is not None and inner.startswith(package)
+        yield Member(shown(label), path, 0, name if inside else "")

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
 Order = Literal["ymd", "mdy", "dmy"]
 
 _DATE = re.compile(
-    r"\s*(\d{1,4})([./-])\s?(\d{1,2})\2\s?(\d{1,4})\.?,?\s+(\d{1,2})[:.](\d{2})[:.](\d{2})(?:\s*([AaPp])\.?[Mm]\.?)?\s*\Z"
+    r"\s*(\d{1,4})([./-])\s?(\d{1,2})\2\s?(\d{1,4})\.?,?\s+(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:\s*([AaPp])\.?[Mm]\.?)?\s*\Z"
 )
 _SETTLED_WITHIN = timedelta(days=3)
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """The order of day, month and year in some dates, or None; and why it is that, or why it is open."""
+
+    order: Order | None
+    why: str
+
+
 def date_order(texts: Iterable[str], *, collected: date | None = None) -> Order | None:
+    """As ``judged``, without the reason."""
+    return judged(texts, collected=collected).order
+
+
+def judged(texts: Iterable[str], *, collected: date | None = None) -> Judgement:
     """The order of day, month and year in which all these dates make sense, or None where more than one does.
 
     ``collected`` is the day on which the file was made: no date may lie after it, and where two orders remain, the one
@@ -27,10 +41,13 @@ def date_order(texts: Iterable[str], *, collected: date | None = None) -> Order 
         moments = _all_read(samples, order)
         if moments and (collected is None or max(moments).date() <= collected + timedelta(days=1)):
             fits[order] = max(moments)
+    if len(fits) == 1:
+        return Judgement(next(iter(fits)), "no other order makes dates of all values up to the day of collection")
     if len(fits) > 1 and collected is not None:
         near = [o for o, newest in fits.items() if abs(newest.date() - collected) <= _SETTLED_WITHIN]
-        return near[0] if len(near) == 1 else None
-    return next(iter(fits)) if len(fits) == 1 else None
+        if len(near) == 1:
+            return Judgement(near[0], "only so is the newest date within three days of the collection")
+    return Judgement(None, "more than one order makes sense" if fits else "no order makes dates of all values")
 
 
 def _all_read(samples: Sequence[str], order: Order) -> list[datetime]:
@@ -58,7 +75,9 @@ def read_local(text: str, order: Order) -> datetime | None:
             return None
         hours = hours % 12 + (12 if half in "Pp" else 0)
     try:
-        return datetime(int(parts["y"]), int(parts["m"]), int(parts["d"]), hours, int(minute), int(second_of_minute))
+        return datetime(
+            int(parts["y"]), int(parts["m"]), int(parts["d"]), hours, int(minute), int(second_of_minute or 0)
+        )
     except ValueError:
         return None
 

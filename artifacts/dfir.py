@@ -1,9 +1,12 @@
-"""The zip of DFIR-Script.ps1: its folder of CSVs becomes tables ``DFIR_<file>``, with the quirks its files have."""
+"""The zip of DFIR-Script.ps1: its CSVs and printed texts become tables ``DFIR_<file>``, with the quirks its files have.
+
+Which file is what: ``mappings/dfir.yaml``. The script: https://github.com/Bert-JanP/Incident-Response-Powershell
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -12,42 +15,59 @@ from typing import Any, cast
 
 import yaml
 
+from artifacts.collected import printed
 from artifacts.csvfiles import CsvFile
-from artifacts.culture import Order, date_order, local_text, read_local
+from artifacts.culture import Judgement, Order, judged, local_text, read_local
 from artifacts.mapping import FOLDER
 from artifacts.naming import identifier
 from artifacts.rowsets import fitted
 from artifacts.spool import Spools
-from artifacts.text import TextSource, open_text
+from artifacts.text import TextSource
 from kql.types import Column, KqlType
 
 _ROOT = re.compile(r"(?:\A|[!/])DFIR-(?P<host>[^/!]{1,63})-(?P<day>\d{4}-\d\d-\d\d)(?:\.zip)?(?=[!/])", re.IGNORECASE)
 _CSV_FOLDER = "csv results (siem import data)"
-_OTHER_CSVS = {"processlist", "uniqueprocesshash"}  # the CSVs outside that folder that it has no twin of
-_EXCLUSIONS = re.compile(r"exclusion(path|extension|ipaddress|process)\.txt\Z", re.IGNORECASE)
-_KINDS = {"path": "Path", "extension": "Extension", "ipaddress": "IpAddress", "process": "Process"}
+_OTHER_CSVS = {"processlist", "uniqueprocesshash", "connecteddevices"}  # those outside that folder
 _DAY_COLUMNS = ("DeviceName", "CollectedOn", "SourceFile")
+# What is planned, expires, or is a build's mark (the link date of a driver) may lie after the day of collection.
+_NOT_PAST = ("Next", "Account", "Password", "Link")
+_DATES_SEEN = 20_000
+_MERGED = 100_000
+# Groups of three digits as a culture parts them: comma, point, blank, no-break blank, apostrophe.
+_GROUPED = re.compile("-?\\d{1,3}(?:[.,'\u2019\u00a0\u202f ]\\d{3})+\\Z")
+_NOT_ADMIN = re.compile(r"N/A: ", re.IGNORECASE)
+_WORDS: Mapping[Order, str] = {"ymd": "year, month, day", "mdy": "month, day, year", "dmy": "day, month, year"}
+_PRINTED: Mapping[str, Callable[[Iterable[str]], Iterator[Mapping[str, Any]]]] = {
+    "blocks": printed.blocks,
+    "ruled": printed.ruled,
+    "headed": printed.headed,
+    "ipconfig": printed.adapters,
+}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How one CSV of the zip is written: see mappings/dfir.yaml."""
+    """What one kind of content is: see mappings/dfir.yaml."""
 
     shape: str = "table"
     types: Mapping[str, KqlType] = field(default_factory=dict)
     dates: tuple[str, ...] = ()
     optional: str = ""
+    merge: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DfirMember:
-    """A file of a DFIR zip that becomes rows. ``root`` tells the zips of one load apart."""
+    """A file of a DFIR zip that becomes rows. ``root`` tells the zips of one load apart; ``base`` names the content,
+    which several files may have. ``print`` is how a text is printed, empty for a CSV."""
 
     root: str
     host: str
     day: str
     base: str
     kind: str = ""  # of a list of Defender exclusions
+    print: str = ""
+    rank: int = 1
 
     @property
     def table(self) -> str:
@@ -60,32 +80,71 @@ class DfirMember:
             return None
 
 
-def dfir_member(name: str) -> DfirMember | None:
-    """What a member's name says, or None where it is not one of the files that become tables."""
+@dataclass(frozen=True)
+class DfirRoot:
+    """The collection that a member belongs to: the name up to its folder, the device, and the path below."""
+
+    root: str
+    host: str
+    day: str
+    path: str
+
+
+def dfir_root(name: str) -> DfirRoot | None:
+    """The DFIR collection that a member's name puts it into, if any."""
     roots = list(_ROOT.finditer(name))
     if not roots:
         return None
     found = roots[-1]
-    path = PurePosixPath(name[found.end() + 1 :].replace("!", "/"))
-    base, parent = path.stem, path.parent.name.casefold()
-    root, host, day = name[: found.end()], found["host"].lower(), found["day"]
-    exclusion = _EXCLUSIONS.match(path.name)
-    if exclusion and parent == "defenderexclusions":
-        return DfirMember(root, host, day, "DefenderExclusions", _KINDS[exclusion.group(1).lower()])
-    if path.suffix.casefold() == ".csv" and (parent == _CSV_FOLDER or base.casefold() in _OTHER_CSVS):
-        return DfirMember(root, host, day, base)
-    return None
+    return DfirRoot(name[: found.end()], found["host"].lower(), found["day"], name[found.end() + 1 :].replace("!", "/"))
 
 
-def is_duplicate_csv(name: str) -> bool:
-    """A CSV of a DFIR zip that has a twin in the CSV folder."""
-    return _ROOT.search(name) is not None and name.lower().endswith(".csv") and dfir_member(name) is None
+def dfir_member(name: str) -> DfirMember | None:
+    """What a member's name says, or None where it is not one of the files that become tables."""
+    root = dfir_root(name)
+    if root is None:
+        return None
+    where = (root.root, root.host, root.day)
+    text = _texts().get(root.path.casefold())
+    if text is not None:
+        rank = 0 if text.get("first") else 2
+        return DfirMember(*where, text["table"], text.get("kind", ""), text.get("print", ""), rank)
+    path = PurePosixPath(root.path)
+    if path.suffix.casefold() != ".csv":
+        return None
+    if path.parent.name.casefold() == _CSV_FOLDER:
+        return DfirMember(*where, path.stem)
+    return DfirMember(*where, path.stem, rank=2) if path.stem.casefold() in _OTHER_CSVS else None
+
+
+def reading_rank(name: str) -> int:
+    """When a file of a collection is read: event logs first, for they know the full name of the device that other
+    files call by its short one; then, of files with the same content, the one that tells it best."""
+    if name.lower().endswith(".evtx"):
+        return 0
+    found = dfir_member(name.replace("\\", "/"))
+    return 1 + found.rank if found else 4
+
+
+def order_words(order: Order) -> str:
+    """An order of dates for people."""
+    return _WORDS[order]
+
+
+@cache
+def _document() -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], yaml.safe_load((FOLDER / "dfir.yaml").read_text(encoding="utf-8")))
+
+
+@cache
+def _texts() -> Mapping[str, Mapping[str, Any]]:
+    return {path.casefold(): entry for path, entry in _document()["texts"].items()}
 
 
 @cache
 def shapes() -> Mapping[str, Shape]:
-    document = yaml.safe_load((FOLDER / "dfir.yaml").read_text(encoding="utf-8"))
-    return {name.casefold(): _shape(entry) for name, entry in document["files"].items()}
+    """The shapes by content, without case."""
+    return {name.casefold(): _shape(entry) for name, entry in _document()["files"].items()}
 
 
 def _shape(entry: Mapping[str, Any]) -> Shape:
@@ -94,20 +153,58 @@ def _shape(entry: Mapping[str, Any]) -> Shape:
         types=cast(Mapping[str, KqlType], entry.get("types", {})),
         dates=tuple(entry.get("dates", ())),
         optional=entry.get("optional", ""),
+        merge=tuple(entry.get("merge", ())),
     )
 
 
 @dataclass
+class Twins:
+    """What was read of the collections of one load, so that the same content is not read twice.
+
+    ``orders`` is the order of dates that a collection's files settled: one device has one culture.
+    """
+
+    filled: set[tuple[str, str]] = field(default_factory=set)
+    merged: dict[tuple[str, str], set[tuple[Any, ...]]] = field(default_factory=dict)
+    orders: dict[str, tuple[Order, str]] = field(default_factory=dict)
+
+    def superfluous(self, member: DfirMember) -> bool:
+        """Whether another file with this content had rows, and nothing is to be had from a second one."""
+        content = (member.root, member.base.casefold())
+        merges = shapes().get(content[1], Shape()).merge
+        return content in self.filled and not merges
+
+    def fresh(self, member: DfirMember, row: Mapping[str, Any], merge: tuple[str, ...]) -> bool:
+        """Whether no file read before had this row; True where nothing is compared."""
+        if not merge:
+            return True
+        seen = self.merged.setdefault((member.root, member.base.casefold()), set())
+        key = tuple(row.get(name) for name in merge)
+        if key in seen:
+            return False
+        if len(seen) < _MERGED:
+            seen.add(key)
+        return True
+
+
+@dataclass
 class DfirFile:
-    """One file on its way into its table."""
+    """One file on its way into its table. ``notes`` and ``problems`` are code and sentence, known after ``write``."""
 
     member: DfirMember
     name: str
-    source: TextSource
     device: str
+    open: Callable[[], TextSource]
+    twins: Twins
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    _refused: str = ""
 
-    def write(self, spools: Spools) -> int:
-        """Write the rows; returns how many. Raises CsvBroken where the CSV breaks off."""
+    def write(self, source: TextSource, spools: Spools) -> int:
+        """Write the rows of ``source``; returns how many. ``open`` gives the same text again, for a walk before.
+
+        Raises CsvBroken where the CSV breaks off.
+        """
         shape = shapes().get(self.member.base.casefold(), Shape())
         orders = self._date_orders(shape)
         typed = {name.casefold(): kind for name, kind in shape.types.items()}
@@ -116,10 +213,16 @@ class DfirFile:
         known += [Column(f"{name}_Local", "datetime") for name in orders]
         spool = spools.named(self.member.table, "dfir", tuple(known))
         count = 0
-        for row in self._rows(shape):
+        for row in self._rows(source, shape):
+            if not self.twins.fresh(self.member, row, shape.merge):
+                continue
             spool.add(self._typed(row, typed, orders), spools.limits.columns)
             spools.count(1)
             count += 1
+        if self._refused:
+            self.problems.append(("dfir.admin", f"the script could not collect this: {self._refused}"))
+        if count:
+            self.twins.filled.add((self.member.root, self.member.base.casefold()))
         return count
 
     def _typed(
@@ -132,6 +235,8 @@ class DfirFile:
         }
         for name, value in row.items():
             kind = typed.get(name.casefold(), "string")
+            if kind in ("int", "long") and isinstance(value, str) and _GROUPED.match(value.strip()):
+                value = re.sub(r"[^\d-]", "", value)
             cells[name] = fitted(value, kind) if kind == "string" or isinstance(value, str) else value
         for name, order in orders.items():
             local = read_local(str(row.get(name, "")), order)
@@ -140,48 +245,93 @@ class DfirFile:
         return cells
 
     def _date_orders(self, shape: Shape) -> dict[str, Order]:
-        """The culture of each date column, from a first walk over the file."""
+        """The culture of the date columns, from a first walk over the file; it is noted, with the reason."""
         if not shape.dates:
             return {}
         samples: dict[str, set[str]] = {name: set() for name in shape.dates}
-        for row in CsvFile(open_text(self.source.path)).rows():
+        for row in self._rows(self.open(), shape):
             for name, seen in samples.items():
-                if len(seen) < 20_000 and isinstance(row.get(name), str):
+                if len(seen) < _DATES_SEEN and isinstance(row.get(name), str):
                     seen.add(cast(str, row[name]))
-        # what is planned or expires lies after the day of collection: only the past can be held against that day
-        past = set().union(
-            *(seen for name, seen in samples.items() if not name.startswith(("Next", "Account", "Password")))
+        if not any(samples.values()):
+            return {}
+        past = set().union(*(seen for name, seen in samples.items() if not name.startswith(_NOT_PAST)))
+        found = judged(past, collected=self.member.collected())
+        order = self._settled(found, sorted(name for name, seen in samples.items() if seen))
+        return {name: order for name, seen in samples.items() if seen} if order is not None else {}
+
+    def _settled(self, found: Judgement, columns: list[str]) -> Order | None:
+        order, why = found.order, found.why
+        if order is None and self.member.root in self.twins.orders:
+            order, other = self.twins.orders[self.member.root]
+            why = f"as in {other} of the same device"
+        names = ", ".join(columns)
+        if order is None:
+            self.problems.append(("dfir.culture", f"{names}: day and month cannot be told apart ({why}): text only"))
+            return None
+        self.twins.orders.setdefault(self.member.root, (order, self.member.base))
+        self.notes.append(
+            (
+                "note.culture",
+                f"{names} read as {order_words(order)}: {why}. Local time of the device, its zone is not said",
+            )
         )
-        order = date_order(past, collected=self.member.collected())
-        return {name: order for name, seen in samples.items() if seen and order is not None}
+        return order
 
-    def _rows(self, shape: Shape) -> Iterator[Mapping[str, Any]]:
-        if shape.shape == "lines" or self.member.kind:
-            return self._lines()
-        if shape.shape == "squeezed":
-            return self._squeezed(shape.optional)
-        return CsvFile(self.source).rows()
+    def _rows(self, source: TextSource, shape: Shape) -> Iterator[Mapping[str, Any]]:
+        if self.member.print in _PRINTED:
+            return _PRINTED[self.member.print](source.lines())
+        if shape.shape == "run_keys":
+            return run_keys(printed.blocks(source.lines()) if self.member.print else CsvFile(source).rows())
+        if shape.shape == "lines":
+            return self._lines(source)
+        if shape.shape.startswith("squeezed"):
+            return squeezed(source.lines(), shape.optional, ruler=shape.shape == "squeezed_ruled")
+        return CsvFile(source).rows()
 
-    def _lines(self) -> Iterator[Mapping[str, Any]]:
-        for line in self.source.lines():
+    def _lines(self, source: TextSource) -> Iterator[Mapping[str, Any]]:
+        for line in source.lines():
             text = line.strip("\ufeff\r\n\t ")
-            if text:
+            if _NOT_ADMIN.match(text):
+                self._refused = text[:200]
+            elif text:
                 yield {"Kind": self.member.kind or "Unlabelled", "Value": text}
 
-    def _squeezed(self, optional: str) -> Iterator[Mapping[str, Any]]:
-        """A text table whose runs of blanks became commas; ``optional`` is the column that some rows lack."""
-        header: list[str] = []
-        for line in self.source.lines():
-            text = line.strip("\ufeff\r\n")
-            bare = text.strip(" >,\t")
-            if not bare or set(bare) <= set("= ,-"):
-                continue
-            cells = [cell.strip() for cell in bare.split(",")]
-            if not header:
-                header = [identifier(cell) for cell in cells]
-                continue
-            if optional in header and len(cells) < len(header):
-                cells.insert(header.index(optional), "")
-            row: dict[str, Any] = dict(zip(header, cells, strict=False))
-            row["IsCurrent"] = "true" if text.lstrip().startswith(">") else "false"
-            yield {**row, "RawLine": text}
+
+def run_keys(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Registry keys that have a column per value: a row per value, under the names of Microsoft's registry table."""
+    for row in rows:
+        key = str(row.get("PSPath", "")).rpartition("::")[2]
+        for name, value in row.items():
+            if name not in ("PSPath", "PSParentPath", "PSChildName", "PSDrive", "PSProvider") and value:
+                yield {"RegistryKey": key, "RegistryValueName": name, "RegistryValueData": value}
+
+
+def squeezed(lines: Iterable[str], optional: str, *, ruler: bool) -> Iterator[Mapping[str, Any]]:
+    """A text table whose runs of blanks became commas; ``optional`` is the column that some rows lack.
+
+    With ``ruler`` the headings are the line above ``====,====``, and lines before them are no rows.
+    """
+    header: list[str] = []
+    above = ""
+    for line in lines:
+        text = line.strip("\ufeff\r\n")
+        bare = text.strip(" >,\t")
+        if not bare:
+            continue
+        if set(bare) <= set("= ,-"):
+            if ruler and above:
+                header, above = [identifier(cell) for cell in above.split(",")], ""
+            continue
+        if not header:
+            if ruler:
+                above = bare
+            else:
+                header = [identifier(cell) for cell in bare.split(",")]
+            continue
+        cells = [cell.strip() for cell in bare.split(",")]
+        if optional in header and len(cells) < len(header):
+            cells.insert(header.index(optional), "")
+        row: dict[str, Any] = dict(zip(header, cells, strict=False))
+        row["IsCurrent"] = "true" if text.lstrip().startswith(">") else "false"
+        yield {**row, "RawLine": text}

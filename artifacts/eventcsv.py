@@ -1,4 +1,6 @@
-"""Event logs that PowerShell's Get-EventLog wrote as CSV: the fields are pulled out of the English message text.
+"""Event logs that PowerShell's Get-EventLog wrote as CSV: the fields are pulled out of the message text.
+
+English, German and French: the words stand in mappings/dfir.yaml.
 
 Sixteen columns, no event data (``ReplacementStrings`` is only a type name), times local in the device's culture.
 """
@@ -13,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from artifacts.culture import Order, date_order, local_text, read_local
+from artifacts.culture import Judgement, Order, judged, local_text, read_local
 from artifacts.mapping import FOLDER
 from artifacts.records import Record
 
@@ -29,14 +31,14 @@ def is_event_csv(header: Iterable[str]) -> bool:
     return {name.casefold() for name in header} >= _COLUMNS
 
 
-def time_order(rows: Iterable[Mapping[str, Any]], collected: date | None) -> Order | None:
+def time_order(rows: Iterable[Mapping[str, Any]], collected: date | None) -> Judgement:
     """The culture of the TimeGenerated column, judged by up to 20,000 rows."""
     samples = set()
     for row in rows:
         samples.add(str(_cell(row, "TimeGenerated")))
         if len(samples) >= _SAMPLES:
             break
-    return date_order(samples, collected=collected)
+    return judged(samples, collected=collected)
 
 
 def record_of(row: Mapping[str, Any], order: Order | None) -> Record | None:
@@ -64,15 +66,16 @@ def record_of(row: Mapping[str, Any], order: Order | None) -> Record | None:
 
 
 def message_fields(message: str) -> dict[str, Any]:
-    """EventData fields from an English message; a localised one gives none."""
-    known = _labels()
+    """EventData fields from a message; one in a language whose words are not listed gives none."""
+    known, words = _labels(), _words()
     fields: dict[str, Any] = {}
     section = ""
     for line in message.splitlines()[:200]:
         match = _LINE.match(line.rstrip())
         if match is None:
             continue
-        label, value = match["label"].strip(), (match["value"] or "").strip()
+        label, value = match["label"].strip().replace("\u2019", "'"), (match["value"] or "").strip()
+        label = words.get(label.casefold(), label)
         if not value and not match["indent"]:
             section = label
             continue
@@ -86,6 +89,17 @@ def message_fields(message: str) -> dict[str, Any]:
 def _labels() -> Mapping[str, str]:
     document = yaml.safe_load((FOLDER / "dfir.yaml").read_text(encoding="utf-8"))
     return {str(label): str(name) for label, name in document["message"].items()}
+
+
+@cache
+def _words() -> Mapping[str, str]:
+    """What sections and labels of other languages are in English, without case and with straight apostrophes."""
+    document = yaml.safe_load((FOLDER / "dfir.yaml").read_text(encoding="utf-8"))
+    return {
+        str(word).replace("\u2019", "'").casefold(): str(english)
+        for words in document["languages"].values()
+        for word, english in words.items()
+    }
 
 
 def _cell(row: Mapping[str, Any], name: str) -> Any:

@@ -13,7 +13,7 @@ GIB = 2**30
 class Limits:
     """Caps of one load. Sizes are bytes really written, never sizes that an archive claims."""
 
-    entries: int = 20_000  # members of all archives and files of all folders together
+    entries: int = 150_000  # members of all archives and files of all folders together
     member_bytes: int = 4 * GIB  # one unpacked member
     total_bytes: int = 8 * GIB  # all unpacked members together
     ratio: int = 200  # unpacked to packed bytes of one member, beyond the first MiB

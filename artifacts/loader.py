@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from artifacts.archives import Member, Unpacker, folder_members
 from artifacts.choices import Choice, Dialect
+from artifacts.collected.reader import Collected
 from artifacts.csvfiles import CsvFile
-from artifacts.dfir import DfirFile, dfir_member, is_duplicate_csv
-from artifacts.eventcsv import is_event_csv, record_of, time_order
-from artifacts.events import EventTables, device
+from artifacts.dfir import reading_rank
+from artifacts.eventcsv import is_event_csv
+from artifacts.events import EventTables
 from artifacts.evtxfiles import EvtxFile
 from artifacts.jsonfiles import JsonFile
 from artifacts.limits import ArtifactError, Budget, Limits, LoadStopped
@@ -109,7 +110,7 @@ class _Loader:
         self._choices = {choice.member: choice for choice in choices}
         self._shapes: list[Shape] = []
         self._sampled = 0
-        self._budget = budget
+        self.budget = budget
         self._progress = progress or (lambda note: None)
         self._said = 0.0
         self._problems: list[Problem] = []
@@ -118,11 +119,12 @@ class _Loader:
         (scratch / "members").mkdir()
         (scratch / "spools").mkdir()
         self._scratch = scratch
-        self._unpacker = Unpacker(scratch / "members", budget, self.problem)
-        self._spools = Spools(scratch / "spools", budget, only)
-        self._events = EventTables.of(self._spools, scratch)
+        self._unpacker = Unpacker(scratch / "members", budget, self.problem, reading_rank)
+        self.spools = Spools(scratch / "spools", budget, only)
+        self.events = EventTables.of(self.spools, scratch)
         self._records = 0
-        self._security_logs: set[str] = set()
+        self._collected = Collected(self)
+        self._notes: list[Problem] = []
 
     def problem(self, member: str, code: str, message: str) -> None:
         if len(self._problems) < _PROBLEMS:
@@ -130,22 +132,35 @@ class _Loader:
         else:
             self._dropped += 1
 
+    def note(self, member: str, code: str, message: str) -> None:
+        """An assumption that the reading of a file rests on."""
+        if len(self._notes) < _PROBLEMS:
+            self._notes.append(Problem(shown(member), code, shown(message, length=1_000)))
+
     def read(self, path: Path, name: str) -> None:
         """One path that the caller gave."""
         if path.is_dir():
-            for member in folder_members(path, name, self._budget, self.problem):
+            for member in folder_members(path, name, self.budget, self.problem, reading_rank):
                 self._member(member)
         else:
-            self._budget.take_entry()
+            self.budget.take_entry()
             path.stat()
             self._member(Member(shown(name), path, 0))
 
     def finish(self, out: Path, complete: bool) -> LoadReport:
         if self._dropped:
             self._problems.append(Problem("", "report.problems", f"{self._dropped:,} more problems are not listed"))
-        tables = self._spools.finish(out, self.problem, lambda name: self._say("writing", name, force=True))
-        not_made = tuple(sorted(self._spools.not_made))
-        return LoadReport(tables, tuple(self._problems), tuple(self._files), complete, not_made, tuple(self._shapes))
+        tables = self.spools.finish(out, self.problem, lambda name: self._say("writing", name, force=True))
+        not_made = tuple(sorted(self.spools.not_made))
+        return LoadReport(
+            tables,
+            tuple(self._problems),
+            tuple(self._files),
+            complete,
+            not_made,
+            tuple(self._shapes),
+            tuple(self._notes),
+        )
 
     def _member(self, member: Member) -> None:
         """One file, whatever it is. Only LoadStopped leaves this."""
@@ -173,7 +188,7 @@ class _Loader:
         for inner in members:
             count += 1
             self._member(inner)
-        self._file(member, kind, count)
+        self.file(member, kind, count)
 
     def _plain(self, member: Member, kind: Kind) -> None:
         readers: dict[Kind, Callable[[Member], None]] = {
@@ -183,35 +198,35 @@ class _Loader:
             "parquet": self._parquet,
             "xlsx": self._xlsx,
         }
-        if dfir_member(member.name) is not None and kind in ("csv", "other"):
-            self._dfir(member)
-        elif is_duplicate_csv(member.name):
-            self._file(member, "other")
-        elif kind in readers:
+        chosen = member.name in self._choices and not member.package
+        if not chosen and self._collected.takes(member, kind):
+            return
+        if kind in readers:
             readers[kind](member)
         elif kind == "packed":
             word = packed_as(member.path)
             self.problem(member.name, "archive.unsupported", f"a {word} archive is not read; unpack it, load its files")
-            self._file(member, "packed")
+            self.file(member, "packed")
         else:
-            self._file(member, kind)
+            self.file(member, kind)
 
     def _evtx(self, member: Member) -> None:
         source = EvtxFile(member.path, self._scratch)
-        events = self._events.for_file(member.name)
+        events, computer = self.events.for_file(member.name), ""
         try:
-            for row in self._counted(source.rows(), member):
+            for row in self.counted(source.rows(), member):
                 record = from_evtx(row)
                 if record is None:
                     source.records_bad += 1
                 else:
+                    computer = record.computer
                     events.add(row, record)
         finally:
             events.finish()
             self._evtx_problems(member, source, events.records)
-            if member.name.lower().endswith("security.evtx") and events.records:
-                self._security_logs.add(member.name.rpartition("!")[0])
-            self._file(member, "evtx", events.records, source.records_bad)
+            if events.records:
+                self._collected.event_log(member, computer)
+            self.file(member, "evtx", events.records, source.records_bad)
 
     def _evtx_problems(self, member: Member, source: EvtxFile, kept: int) -> None:
         why = f" ({'; '.join(source.examples)})" if source.examples else ""
@@ -228,12 +243,12 @@ class _Loader:
             self.problem(member.name, "evtx.cut", f"the file is cut short{lost}; {kept:,} records kept")
 
     def _json(self, member: Member) -> None:
-        source = self._text(member)
+        source = self.text(member)
         reader = JsonFile(source)
-        events = self._events.for_file(member.name)
-        rows = FileRows(self._spools, member.name, reading=self._reading(member.name, typed=True))
+        events = self.events.for_file(member.name)
+        rows = FileRows(self.spools, member.name, reading=self.reading(member.name, typed=True))
         try:
-            for row in self._counted(reader.rows(), member):
+            for row in self.counted(reader.rows(), member):
                 record = from_json(row)
                 if record is None:
                     rows.add(row)
@@ -241,7 +256,7 @@ class _Loader:
                     events.add(row, record)
         finally:
             events.finish()
-            self._rows_end(member.name, rows, "json", Dialect(encoding=source.encoding))
+            self.rows_end(member.name, rows, "json", Dialect(encoding=source.encoding))
             if reader.bad:
                 self.problem(
                     member.name,
@@ -256,28 +271,28 @@ class _Loader:
                     "event.zone",
                     f"{events.unzoned:,} events carry only a wall clock of unknown zone, which was taken as UTC",
                 )
-            self._text_problems(member, source)
-            self._file(member, "json", events.records + rows.records, reader.bad)
+            self.text_problems(member, source)
+            self.file(member, "json", events.records + rows.records, reader.bad)
 
     def _csv(self, member: Member) -> None:
         choice = self._choices.get(member.name)
         if choice is None and self._is_event_csv(member):
-            self._event_csv(member)
+            self._collected.event_csv(member)
             return
-        source = self._text(member)
+        source = self.text(member)
         reader = CsvFile(source, choice.dialect if choice else Dialect())
-        rows = FileRows(self._spools, member.name, reading=self._reading(member.name))
+        rows = FileRows(self.spools, member.name, reading=self.reading(member.name))
         try:
-            for row in self._counted(reader.rows(), member):
+            for row in self.counted(reader.rows(), member):
                 rows.add(row)
         finally:
             found = replace(
                 reader.dialect, delimiter=reader.delimiter, encoding=source.encoding, header=not reader.guessed
             )
-            self._rows_end(member.name, rows, "csv", found)
+            self.rows_end(member.name, rows, "csv", found)
             self._csv_problems(member, reader)
-            self._text_problems(member, source)
-            self._file(member, "csv", rows.records)
+            self.text_problems(member, source)
+            self.file(member, "csv", rows.records)
 
     @staticmethod
     def _is_event_csv(member: Member) -> bool:
@@ -285,10 +300,15 @@ class _Loader:
         next(islice(first.rows(), 1), None)
         return is_event_csv(first.header)
 
-    def _reading(self, member: str, *, typed: bool = False) -> Reading:
+    def reading(self, member: str, *, typed: bool = False) -> Reading:
         return Reading(self._choices.get(member), Survey(typed=typed) if self._survey else None)
 
-    def _rows_end(self, member: str, rows: FileRows, kind: str, dialect: Dialect) -> None:
+    def dialect(self, member: Member, otherwise: Dialect) -> Dialect:
+        """The layout that a person chose for a file, else ``otherwise``."""
+        choice = self._choices.get(member.name)
+        return choice.dialect if choice else otherwise
+
+    def rows_end(self, member: str, rows: FileRows, kind: str, dialect: Dialect) -> None:
         """After the last row of a file: its types, what did not fit, and what it looks like."""
         shape = rows.finish(kind, dialect)
         for code, message in rows.problems():
@@ -302,19 +322,19 @@ class _Loader:
         prefix = f"{member.name}!"
         dialects = {name[len(prefix) :]: c.dialect for name, c in self._choices.items() if name.startswith(prefix)}
         stem, count = PurePosixPath(member.name.replace("!", "/")).stem, 0
-        for sheet in sheets(member.path, self._budget, dialects):
+        for sheet in sheets(member.path, self.budget, dialects):
             label = prefix + shown(sheet.name)
             name = f"{stem}_{sheet.name}" if sheet.several else stem
-            rows = FileRows(self._spools, label, reading=self._reading(label), name=name)
+            rows = FileRows(self.spools, label, reading=self.reading(label), name=name)
             try:
-                for row in self._counted(sheet.rows(), member):
+                for row in self.counted(sheet.rows(), member):
                     rows.add(row)
             except XlsxBroken as error:
                 self.problem(label, error.code, str(error))
             finally:
                 count += rows.records
-                self._rows_end(label, rows, "xlsx", replace(sheet.dialect, header=not sheet.guessed))
-        self._file(member, "xlsx", count)
+                self.rows_end(label, rows, "xlsx", replace(sheet.dialect, header=not sheet.guessed))
+        self.file(member, "xlsx", count)
 
     def _csv_problems(self, member: Member, reader: CsvFile) -> None:
         if reader.guessed:
@@ -328,61 +348,16 @@ class _Loader:
                 member.name, "csv.ragged", f"{reader.ragged:,} rows have more cells than the header; see ExtraCells"
             )
 
-    def _event_csv(self, member: Member) -> None:
-        """A log that Get-EventLog wrote: into the event tables as far as its columns and its message go."""
-        found = dfir_member(member.name)
-        order = time_order(CsvFile(open_text(member.path)).rows(), found.collected() if found else None)
-        source = self._text(member)
-        kept = skipped = 0
-        for row in self._counted(CsvFile(source).rows(), member):
-            record = record_of(row, order)
-            if record is None:
-                skipped += 1
-                continue
-            kept += 1
-            self._events.write(record, member.name)
-        if order is None and kept:
-            self.problem(
-                member.name,
-                "csv.culture",
-                "day and month cannot be told apart: TimeGenerated is empty, TimeSource keeps the text",
-            )
-        self._text_problems(member, source)
-        self._file(member, "csv", kept, skipped)
-
-    def _dfir(self, member: Member) -> None:
-        found = dfir_member(member.name)
-        assert found is not None
-        source = self._text(member)
-        computer = self._events.full_name(found.host)
-        file = DfirFile(found, member.name, source, device(computer)[0])
-        count = file.write(self._spools)
-        self._records += count
-        self._text_problems(member, source)
-        self._file(member, "dfir", count)
-        if found.base.casefold() == "securityevents" and count:
-            self._dfir_security(member, found.root)
-
-    def _dfir_security(self, member: Member, root: str) -> None:
-        if any(log.startswith(root.rpartition("!")[0]) for log in self._security_logs):
-            self.problem(
-                member.name,
-                "dfir.twin",
-                "the Security.evtx beside it holds the same events and more of them: SecurityEvent is made from that",
-            )
-        else:
-            self._event_csv(member)
-
     def _parquet(self, member: Member) -> None:
-        rows = FileRows(self._spools, member.name, reading=self._reading(member.name, typed=True))
+        rows = FileRows(self.spools, member.name, reading=self.reading(member.name, typed=True))
         try:
-            for row in self._counted(parquet_rows(member.path), member):
+            for row in self.counted(parquet_rows(member.path), member):
                 rows.add(row)
         finally:
-            self._rows_end(member.name, rows, "parquet", Dialect())
-            self._file(member, "parquet", rows.records)
+            self.rows_end(member.name, rows, "parquet", Dialect())
+            self.file(member, "parquet", rows.records)
 
-    def _text(self, member: Member) -> TextSource:
+    def text(self, member: Member) -> TextSource:
         choice = self._choices.get(member.name)
         source = open_text(member.path, choice.dialect.encoding if choice else "")
         if source.assumed:
@@ -393,7 +368,7 @@ class _Loader:
             )
         return source
 
-    def _text_problems(self, member: Member, source: TextSource) -> None:
+    def text_problems(self, member: Member, source: TextSource) -> None:
         if source.nuls:
             self.problem(member.name, "text.nul", f"{source.nuls:,} NUL characters were dropped")
         if source.long_lines:
@@ -401,15 +376,15 @@ class _Loader:
                 member.name, "text.long", f"{source.long_lines:,} lines of over 16 Mi characters were left out"
             )
 
-    def _counted(self, rows: Iterator[_Row], member: Member) -> Iterator[_Row]:
+    def counted(self, rows: Iterator[_Row], member: Member) -> Iterator[_Row]:
         for number, row in enumerate(rows):
             self._records += 1
             if not number % 512:
-                self._budget.check_time()
+                self.budget.check_time()
                 self._say("reading", member.name)
             yield row
 
-    def _file(self, member: Member, kind: str, records: int = 0, skipped: int = 0) -> None:
+    def file(self, member: Member, kind: str, records: int = 0, skipped: int = 0) -> None:
         if len(self._files) < _FILES:
             self._files.append(FileReport(member.name, kind, records, skipped))
 
@@ -417,4 +392,4 @@ class _Loader:
         now = time.monotonic()
         if force or now - self._said >= _PROGRESS_EVERY:
             self._said = now
-            self._progress(ProgressNote(stage, name, self._records, self._budget.total_bytes))
+            self._progress(ProgressNote(stage, name, self._records, self.budget.total_bytes))

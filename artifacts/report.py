@@ -40,7 +40,8 @@ class LoadedTable:
 
     ``first_time`` and ``last_time`` are ISO 8601 in UTC, None where the table has no time. ``origin`` says what made
     the rows: ``events`` (Windows events under Microsoft's raw table names), ``mapping`` (rows derived from events),
-    ``rows`` (rows that already were in a Microsoft table), ``file`` (named by the file), ``dfir`` (a DFIR zip).
+    ``rows`` (rows that already were in a Microsoft table), ``file`` (named by the file), ``dfir`` (a DFIR zip),
+    ``collection`` (logs, histories and packages that a device gave).
     ``wildcard`` is False for a second view of rows that another table holds: leave it out of wildcards.
     """
 
@@ -60,6 +61,7 @@ class LoadReport:
 
     ``complete`` is False where a cap or a cancellation cut the whole load short. ``not_made`` names tables that the
     data holds rows of and that were not asked for. ``shapes``: what each file of rows looks like, where that was asked.
+    ``notes`` are assumptions that the reading rests on, for example how dates were read, file by file.
     """
 
     tables: tuple[LoadedTable, ...]
@@ -68,6 +70,7 @@ class LoadReport:
     complete: bool = True
     not_made: tuple[str, ...] = ()
     shapes: tuple[Shape, ...] = ()
+    notes: tuple[Problem, ...] = ()
 
     def table(self, name: str) -> LoadedTable:
         """The table of that name; raises KeyError."""
@@ -92,6 +95,7 @@ class LoadReport:
             complete=document["complete"],
             not_made=tuple(document["not_made"]),
             shapes=tuple(Shape.from_json(shape) for shape in document["shapes"]),
+            notes=tuple(Problem(**note) for note in document["notes"]),
         )
 
 

@@ -89,6 +89,15 @@ class FileRows:
             self._member, kind, table, self.records, dialect, survey.columns(otherwise), survey.sample(), known
         )
 
+    def declare(self, columns: Mapping[str, KqlType]) -> None:
+        """What the format declares of its columns: taken for those that no value tells otherwise."""
+        if self.records:
+            own = self._own_spool()
+            own.expect(columns, self._spools.limits.columns)
+            for name, kind in columns.items():
+                if own.empty(name):
+                    own.declare(name, kind)
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Code and sentence of what did not fit."""
         yield from self._reading.problems()

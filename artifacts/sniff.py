@@ -7,9 +7,13 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from artifacts.collected.sqlitefiles import MAGIC, is_wal
 from artifacts.xlsxfiles import is_workbook
 
-Kind = Literal["evtx", "json", "csv", "parquet", "zip", "tar", "gzip", "other", "packed", "empty", "document", "xlsx"]
+Kind = Literal[
+    "evtx", "json", "csv", "parquet", "zip", "tar", "gzip", "other", "packed", "empty", "document", "xlsx", "sqlite",
+    "wal",
+]  # fmt: skip
 
 _TABLES = (".csv", ".tsv", ".psv")
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -38,6 +42,10 @@ def kind_of(path: Path, name: str) -> Kind:
         if lowered.endswith(_DOCUMENTS) or b"[Content_Types].xml" in head[:64] or lowered.endswith(_WORKBOOKS):
             return "xlsx" if is_workbook(path) else "document"
         return "zip"
+    if head.startswith(MAGIC):
+        return "sqlite"
+    if is_wal(head):
+        return "wal"
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith(b"\x1f\x8b"):

@@ -15,6 +15,7 @@ from artifacts.naming import column_name
 from artifacts.report import LoadedTable
 from artifacts.text import dump_line
 from kql.catalogue import TABLES
+from kql.parquet import LINE_BYTES
 from kql.tables import write_parquet
 from kql.types import Column, KqlType
 
@@ -122,6 +123,11 @@ class TableSpool:
         column = self.names.get(name)
         if column in self.extra:
             self.declared.setdefault(column, set()).add(kind)
+
+    def empty(self, name: str) -> bool:
+        """Whether no value of a column, by the file's name of it, has come yet."""
+        column = self.names.get(name, "")
+        return column in self.extra and not self.extra[column].kinds
 
     def _type(self, column: str, guess: _Guess) -> KqlType:
         said = self.declared.get(column, set())
@@ -231,6 +237,12 @@ def _written(spool: TableSpool, out: Path, problem: NoteProblem) -> LoadedTable:
             spool.name,
             "table.misfits",
             f"{info.misfits:,} values did not fit their column's type and are empty in the table",
+        )
+    if info.skipped:
+        problem(
+            spool.name,
+            "table.long",
+            f"{info.skipped:,} rows of over {LINE_BYTES >> 20} MiB each were left out of the table",
         )
     if spool.overflowed:
         problem(

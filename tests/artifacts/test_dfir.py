@@ -68,8 +68,8 @@ def dfir_zip(**more: bytes | str) -> bytes:
 def test_each_csv_becomes_a_table(run: Loaded) -> None:
     report = run({f"{ROOT}.zip": dfir_zip()})
     assert counts(report) == {
-        "DFIR_ActiveUsers": 2, "DFIR_AutoRun": 1, "DFIR_DefenderExclusions": 3, "DFIR_Drivers": 1,
-        "DFIR_OpenTCPConnections": 1, "DFIR_ProcessList": 1, "DFIR_Processes": 1,
+        "DFIR_ActiveUsers": 2, "DFIR_AutoRun": 1, "DFIR_DefenderExclusions": 2, "DFIR_Drivers": 1,
+        "DFIR_ConnectedDevices": 1,        "DFIR_OpenTCPConnections": 1, "DFIR_ProcessList": 1, "DFIR_Processes": 1,
     }  # fmt: skip
     assert report.problems == ()
     (autorun,) = rows(report, "DFIR_AutoRun")
@@ -88,7 +88,7 @@ def test_text_tables_are_set_right_where_a_cell_is_missing(run: Loaded) -> None:
 
 def test_exclusions_without_header_keep_their_kind_where_a_file_tells_it(run: Loaded) -> None:
     found = {(row["Kind"], row["Value"]) for row in rows(run({f"{ROOT}.zip": dfir_zip()}), "DFIR_DefenderExclusions")}
-    assert found == {("Unlabelled", "C:\\Temp"), ("Unlabelled", ".ps1"), ("Path", "C:\\Temp")}
+    assert found == {("Unlabelled", ".ps1"), ("Path", "C:\\Temp")}
 
 
 def test_dates_stay_text_and_get_a_typed_twin_only_where_plain(run: Loaded) -> None:
@@ -177,8 +177,10 @@ def test_any_message_gives_fields_or_none(text: str) -> None:
         (f"{ROOT}.zip!{ROOT}/CSV Results (SIEM Import Data)/AutoRun.csv", "DFIR_AutoRun"),
         (f"{ROOT}/csv results (siem import data)/Shadow Copy.csv", "DFIR_Shadow_Copy"),
         (f"x/{ROOT}/ProcessInformation/UniqueProcessHash.csv", "DFIR_UniqueProcessHash"),
-        (f"{ROOT}/ConnectedDevices/ConnectedDevices.csv", None),
-        (f"{ROOT}/ipconfig.txt", None),
+        (f"{ROOT}/ConnectedDevices/ConnectedDevices.csv", "DFIR_ConnectedDevices"),
+        (f"{ROOT}/ipconfig.txt", "DFIR_IpConfig"),
+        (f"{ROOT}/MPLogs/MPLog-20260101.log", None),
+        (f"{ROOT}/Persistence/notes.txt", None),
         ("CSV Results (SIEM Import Data)/AutoRun.csv", None),
     ],
 )

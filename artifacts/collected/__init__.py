@@ -1,0 +1,1 @@
+"""What scripts and packages collect from a device, as rows: printed tables and lists, logs, histories, databases."""
