@@ -47,8 +47,10 @@ def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
-def env_secret(name: str) -> str:
-    """The secret `name`, or the content of the file that `name`_FILE points to (as container platforms mount them)."""
+def env_secret(name: str, default: str | None = None) -> str:
+    """The secret `name`, or the content of the file that `name`_FILE points to (as container platforms mount them).
+
+    Raises ImproperlyConfigured where it is not set and has no default."""
     path = os.environ.get(f"{name}_FILE")
     if path:
         try:
@@ -57,6 +59,8 @@ def env_secret(name: str) -> str:
             raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from None
     else:
         value = os.environ.get(name, "").strip()
+    if not value and default is not None:
+        return default
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. Set it, or {name}_FILE to a file that holds it.")
     return value

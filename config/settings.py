@@ -13,6 +13,7 @@ EVIDENCE_DIR = DATA_DIR / "evidence"  # sealed bytes, named by SHA-256
 TABLES_DIR = DATA_DIR / "tables"  # Parquet made from evidence; always rebuildable
 SPOOL_DIR = DATA_DIR / "spool"  # work in progress; may be emptied while no worker runs
 REPORTS_DIR = DATA_DIR / "reports"
+EXPORTS_DIR = DATA_DIR / "exports"  # zips that were made to be handed out; they go after EXPORT_KEEP_DAYS
 UPLOADS_DIR = DATA_DIR / "uploads"  # what has arrived of uploads that are not whole yet; on the disk of the evidence
 
 # --- Django --------------------------------------------------------------------------------------------------------
@@ -191,6 +192,13 @@ PLACES_FILE = env_str("IRCASE_MMDB", "")  # a GeoLite2 database; empty: the one 
 FILE_PROFILE_HOURS = env_int("IRCASE_FILE_PROFILE_HOURS", 168)  # how long Defender's answer about a file is kept
 FILE_PROFILE_CALLS = env_int("IRCASE_FILE_PROFILE_CALLS", 200)  # files that one run asks Defender about
 FEEDS_MAY_USE_LOOPBACK = False  # the tests' feeds are on this machine; no environment can set it
+
+# --- Exports and signed statements (docs/evidence.md) ----------------------------------------------------------------
+EXPORT_KEEP_DAYS = env_int("IRCASE_EXPORT_KEEP_DAYS", 14)
+SIGNING_KEY = env_secret("IRCASE_SIGNING_KEY", "")  # 32 bytes, hexadecimal; empty: made at first use, kept encrypted
+STATEMENT_HOURS = env_float("IRCASE_STATEMENT_HOURS", 24)
+STATEMENT_URLS = env_list("IRCASE_STATEMENT_URLS")  # https addresses that each statement is sent to
+STATEMENT_PRIVATE_HOSTS = env_list("IRCASE_STATEMENT_PRIVATE_HOSTS")  # hosts that may lie on the house's own network
 
 # --- Logs: one JSON object a line, to standard error -----------------------------------------------------------------
 LOGGING = {

@@ -7,9 +7,10 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
 from ircase import access, intake, runner, taker
-from ircase.models import Connection, Evidence, ParseJob, ReportBuild, RowTake, Upload, User
+from ircase.dossier import build as dossier
+from ircase.models import CaseExport, Connection, Evidence, ParseJob, ReportBuild, RowTake, Upload, User
 from ircase.report import build
-from ircase.services import approvals, evidence, health, preflights, resumable, sweep
+from ircase.services import approvals, caseexports, evidence, health, posting, preflights, resumable, statements, sweep
 from ircase.work import new_owner
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,19 @@ def build_report(pk: int) -> None:
         build.build(job)
 
 
+@shared_task(name="ircase.export_case")
+def export_case(pk: int) -> None:
+    job = CaseExport.objects.select_related("case", "requested_by", "activity").claim(pk, new_owner())
+    if job is not None:
+        dossier.build(job)
+
+
+@shared_task(name="ircase.post_statements")
+def post_statements() -> None:
+    """Statements that wait to be sent outside; the tick below sends it again where this message is lost."""
+    posting.send_due()
+
+
 @shared_task(name="ircase.take_rows")
 def take_rows(pk: int) -> None:
     job = RowTake.objects.select_related("case", "evidence", "requested_by", "activity").claim(pk, new_owner())
@@ -77,6 +91,11 @@ def sweep_all() -> None:
     sweep.sweep(ReportBuild.objects.all(), "ircase.build_report")
     resumable.tidy()
     sweep.sweep(RowTake.objects.all(), "ircase.take_rows")
+    sweep.sweep(CaseExport.objects.all(), "ircase.export_case")
+    dossier.clear_parts()
+    caseexports.tidy()
+    statements.make_if_due()
+    posting.remind()
     approvals.expire_old()
     intake.nudge()
     health.note_sweep()

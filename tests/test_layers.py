@@ -26,7 +26,7 @@ ROWS = (
     {"urls", "checks", "apps"},
     {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
-    {"forms", "runner", "watcher", "taker", "report", "dashboard", "casehead", "caselist", "finder",
+    {"forms", "runner", "watcher", "taker", "report", "dossier", "dashboard", "casehead", "caselist", "finder",
      "sentences", "spool", "manifest", "gathering", "line", "importer",
      "supplying", "pushing"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",

@@ -19,6 +19,16 @@ from ircase.models.cases import (
 from ircase.models.chain import GENESIS, AppendOnlyError, ChainHead
 from ircase.models.checklist import ChecklistItem, PreparationItem, Proof
 from ircase.models.connections import Connection
+from ircase.models.custody import (
+    CaseExport,
+    CaseImport,
+    CustodyBefore,
+    SigningKey,
+    StatedHead,
+    Statement,
+    StatementPost,
+    Transfer,
+)
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
 from ircase.models.findings import Asset, Event, Indicator
 from ircase.models.intake import IncidentFeed, IncomingIncident
@@ -39,6 +49,8 @@ __all__ = [
     "Approval",
     "Asset",
     "Case",
+    "CaseExport",
+    "CaseImport",
     "CaseMember",
     "CaseRole",
     "CaseSequence",
@@ -47,6 +59,7 @@ __all__ = [
     "ChecklistItem",
     "Classification",
     "Connection",
+    "CustodyBefore",
     "CustodyEntry",
     "Determination",
     "Event",
@@ -70,9 +83,14 @@ __all__ = [
     "ReportBuild",
     "RowTake",
     "Severity",
+    "SigningKey",
     "StandingApproval",
     "Star",
+    "StatedHead",
+    "Statement",
+    "StatementPost",
     "Tlp",
+    "Transfer",
     "Upload",
     "UploadState",
     "User",

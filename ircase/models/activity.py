@@ -25,6 +25,7 @@ class Activity(models.Model):
         IMPORT = "import", "Import"
         REPORT = "report", "Report"
         PUSH = "push", "Copy on a cluster"
+        EXPORT = "export", "Export"
 
     class Verdict(models.TextChoices):
         NONE = "", "Not judged"

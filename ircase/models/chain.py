@@ -15,22 +15,23 @@ class AppendOnlyError(ImproperlyConfigured):
     """Code tried to change or delete a row that may only be added."""
 
 
-def _refuse(what: str) -> NoReturn:
+def refuse(what: str) -> NoReturn:
+    """Raise AppendOnlyError."""
     raise AppendOnlyError(f"Log and custody rows are append-only: {what} is refused.")
 
 
-class AppendOnlyQuerySet(models.QuerySet["ChainedRow"]):
+class AppendOnlyQuerySet(models.QuerySet[Any]):
     def update(self, **kwargs: Any) -> int:
-        _refuse("update()")
+        refuse("update()")
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        _refuse("delete()")
+        refuse("delete()")
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> int:
-        _refuse("bulk_update()")
+        refuse("bulk_update()")
 
     def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
-        _refuse("bulk_create()")
+        refuse("bulk_create()")
 
 
 class ChainHead(models.Model):
@@ -63,15 +64,15 @@ class ChainedRow(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self.pk is not None:
-            _refuse("save() of an existing row")
+            refuse("save() of an existing row")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        _refuse("delete()")
+        refuse("delete()")
 
-    def compute_digest(self) -> str:
-        """SHA-256 over the row's canonical JSON: keys sorted, no spaces, UTF-8; docs/evidence.md has an example."""
-        content = {
+    def content(self) -> dict[str, Any]:
+        """What the digest is made of."""
+        return {
             "chain": self.chain,
             "sequence": self.sequence,
             "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -80,5 +81,8 @@ class ChainedRow(models.Model):
             "detail": self.detail,
             "previous": self.previous,
         }
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def compute_digest(self) -> str:
+        """SHA-256 over the row's canonical JSON: keys sorted, no spaces, UTF-8; docs/evidence.md has an example."""
+        text = json.dumps(self.content(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

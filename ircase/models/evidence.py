@@ -26,6 +26,7 @@ class Evidence(models.Model):
         UPLOAD = "upload", "Upload"
         REPORT = "report", "Report"
         INCIDENT = "incident", "Incident as received"
+        PHYSICAL = "physical", "Physical item"
 
     class Integrity(models.TextChoices):
         UNCHECKED = "unchecked", "Not checked since it was sealed"
@@ -75,7 +76,7 @@ class Evidence(models.Model):
 
 
 class CustodyEntry(ChainedRow):
-    """Sealed, viewed, downloaded, verified, exported: every touch of one piece of evidence."""
+    """Sealed, viewed, downloaded, verified, exported, taken, transferred, returned: every touch of one exhibit."""
 
     evidence = models.ForeignKey(Evidence, on_delete=models.PROTECT, related_name="custody")
     actor = models.ForeignKey(

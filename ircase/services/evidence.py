@@ -13,7 +13,7 @@ from ircase.models import Case, Evidence, User
 from ircase.services import log
 from ircase.store import Stored, StoreError, chunks_of, digest_of, put, put_file
 
-__all__ = ["StoreError", "Stored", "deliver", "manifest_digest", "put", "put_file", "seal", "verify"]
+__all__ = ["StoreError", "Stored", "bytes_of", "deliver", "manifest_digest", "put", "put_file", "seal", "verify"]
 
 
 def manifest_digest(manifest: dict[str, Any]) -> str:
@@ -34,9 +34,12 @@ def seal(
     media_type: str = "application/octet-stream",
     description: str = "",
     partial: bool = False,
+    act: str = "sealed",
+    **more: Any,
 ) -> Evidence:
     """Make bytes that `put` has stored an exhibit of the case, with custody entry 1 and a log entry.
 
+    `act` and `more` are for what is no plain sealing (`taken`, `imported`): custody entry 1 is called so and holds more.
     Call it in the transaction that ends the run, so that a run is DONE exactly when its evidence exists.
     """
     # The case row is the lock under which exhibit numbers are given.
@@ -60,7 +63,7 @@ def seal(
     evidence.save()
     log.record_custody(
         evidence,
-        "sealed",
+        act,
         actor=actor,
         sha256=evidence.sha256,
         size=evidence.size,
@@ -68,6 +71,7 @@ def seal(
         manifest_sha256=evidence.manifest_sha256,
         case=case.reference,
         exhibit=evidence.exhibit,
+        **more,
     )
     log.record(
         "evidence.sealed", case=case, actor=actor, exhibit=evidence.exhibit, name=evidence.name, sha256=evidence.sha256
@@ -105,7 +109,12 @@ def look(evidence: Evidence) -> Evidence.Integrity:
     return Evidence.Integrity.VERIFIED if same and manifest_same else Evidence.Integrity.ALTERED
 
 
+def bytes_of(evidence: Evidence) -> Iterator[bytes]:
+    """The sealed bytes, in chunks, without a custody entry: for work inside the house. Raises OSError."""
+    return chunks_of(evidence.path)
+
+
 def deliver(evidence: Evidence, *, actor: User, action: str = "downloaded", **detail: Any) -> Iterator[bytes]:
     """The bytes, for a download or a preview. The custody entry is written before the first byte leaves."""
     log.record_custody(evidence, action, actor=actor, **detail)
-    return chunks_of(evidence.path)
+    return bytes_of(evidence)

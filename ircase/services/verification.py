@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogEntry
 from ircase.models.chain import ChainedRow
-from ircase.services import evidence
+from ircase.services import evidence, statements
 
 _CHUNK = 1000
 
@@ -34,15 +34,26 @@ class Fault:
 def verify_everything(*, mark: bool = True) -> Iterator[Fault]:
     """Every case, then the chain of what belongs to none."""
     for case in Case.objects.order_by("pk").iterator():
-        yield from verify_case(case, mark=mark)
+        yield from _everything_of(case, mark=mark)
     yield from verify_site()
+    for found in statements.disagreements():
+        yield Fault("site", found.chain or f"statement {found.number}", found.code, found.message)
 
 
 def verify_case(case: Case, *, mark: bool = True) -> Iterator[Fault]:
-    """The case's log, its register of exhibits, and each exhibit's file, manifest and custody.
+    """The case's log, its register of exhibits, each exhibit's file, manifest and custody, and what signed statements
+    said of these chains.
 
     With `mark` what is found is kept on the evidence, where the pages and the report say it aloud.
     """
+    yield from _everything_of(case, mark=mark)
+    uuids = Evidence.objects.filter(case=case).values_list("uuid", flat=True)
+    chains = [f"case:{case.uuid}", *(f"evidence:{uuid}" for uuid in uuids)]
+    for found in statements.compared(statements.stated_of(chains)):
+        yield Fault(case.reference, found.chain, found.code, found.message)
+
+
+def _everything_of(case: Case, *, mark: bool) -> Iterator[Fault]:
     yield from _log_of(case)
     yield from _register_of(case)
     for item in Evidence.objects.filter(case=case).select_related("case").order_by("number").iterator():

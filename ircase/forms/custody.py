@@ -1,0 +1,104 @@
+"""Exports, and the acts of custody."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from ircase.models import Case, CaseMember, User
+from ircase.services import caseexports
+
+
+class ExportForm(forms.Form):
+    """What leaves the house, for whom and why."""
+
+    exhibits = forms.CharField(
+        max_length=2000,
+        required=False,
+        help_text="Such as E001, E004-E007. Empty: the whole case with its log and content.",
+    )
+    receiver = forms.CharField(max_length=200, help_text="Person and organisation.")
+    purpose = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, case: Case, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.case = case
+
+    def clean_exhibits(self) -> list[int]:
+        return caseexports.numbers_of(self.case, self.cleaned_data["exhibits"])
+
+
+class ActForm(forms.Form):
+    """What every act of custody says: why, where, when, and the number of the seal."""
+
+    purpose = forms.CharField(max_length=500)
+    place = forms.CharField(max_length=200)
+    happened_at = forms.DateTimeField(
+        label="When it happened",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="Empty: now.",
+    )
+    seal = forms.CharField(max_length=100, required=False, label="Seal number")
+
+    def clean_happened_at(self) -> Any:
+        at = self.cleaned_data["happened_at"]
+        if at is not None and at > timezone.now() + timedelta(minutes=5):
+            raise ValidationError("It cannot have happened in the future.")
+        return at
+
+
+class SealForm(ActForm):
+    seal = forms.CharField(max_length=100, label="New seal number")
+
+
+class PhysicalForm(ActForm):
+    """A thing that is no file, as it is taken into custody."""
+
+    field_order = ("name", "description", "serial", "place", "purpose", "happened_at", "seal")
+    name = forms.CharField(max_length=255, label="What it is", help_text="Such as Laptop, Samsung 980 Pro SSD.")
+    description = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    serial = forms.CharField(max_length=200, required=False, label="Serial number or IMEI")
+    purpose = forms.CharField(max_length=500, label="Why it was taken")
+    place = forms.CharField(max_length=200, label="Where it was taken")
+
+
+class TransferForm(ActForm):
+    """To a member of the case, who confirms; or to somebody outside, which the giver acknowledges."""
+
+    field_order = ("receiver", "outsider", "acknowledged", "purpose", "place", "happened_at", "seal")
+    receiver = forms.ModelChoiceField(
+        User.objects.none(),
+        required=False,
+        to_field_name="username",
+        empty_label="Somebody outside",
+        help_text="A member of the case confirms by signing in.",
+    )
+    outsider = forms.CharField(
+        max_length=200, required=False, label="Receiver outside", help_text="Name and organisation."
+    )
+    acknowledged = forms.CharField(
+        max_length=200,
+        required=False,
+        label="Your acknowledgement",
+        help_text="For a receiver outside: type your own name. You state that they took it and signed the form.",
+    )
+
+    def __init__(self, *args: Any, case: Case, giver: User, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.giver = giver
+        members = CaseMember.objects.filter(case=case).values("user")
+        people = User.objects.filter(pk__in=members, is_active=True).exclude(pk=giver.pk).order_by("username")
+        self.fields["receiver"].queryset = people  # type: ignore[attr-defined]
+        self.fields["receiver"].label_from_instance = lambda user: f"{user.name} ({user.username})"  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        inside, outside = data.get("receiver"), (data.get("outsider") or "").strip()
+        if bool(inside) == bool(outside):
+            raise ValidationError("Choose a member of the case, or name one receiver outside; not both.")
+        if outside and " ".join((data.get("acknowledged") or "").split()).casefold() != self.giver.name.casefold():
+            self.add_error("acknowledged", f"Type your name as it stands here: {self.giver.name}.")
+        return data
