@@ -130,11 +130,11 @@ class Definition:
         return {p.name: p.placed(values[p.name]) for p in self.parameters if p.name in values}
 
     def preview(self, values: Mapping[str, object], *, machine: str = "<device id>") -> list[Sent]:
-        """Exactly what would be sent, step by step; what only a transcript can tell stands as {name}.
-
-        Raises InvalidParameter.
+        """Exactly what would be sent, step by step; what only a transcript can tell, and a value that is not given,
+        stands as {name}. Raises InvalidParameter.
         """
-        placed = {**{name: f"{{{name}}}" for step in self.steps for name in step.find}, **self.placed(values)}
+        open_places = [name for step in self.steps for name in step.find] + [p.name for p in self.parameters]
+        placed = {**{name: f"{{{name}}}" for name in open_places}, **self.placed(values)}
         return [self._sent(number, step, placed, machine) for number, step in enumerate(self.steps, 1)]
 
     def _sent(self, number: int, step: Step, placed: Mapping[str, object], machine: str) -> Sent:
