@@ -1,5 +1,6 @@
 """A collection as the runner and the pages use it."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,11 @@ class Sent:
     title: str
     path: str
     body: Mapping[str, Any]
+
+    @property
+    def json(self) -> str:
+        """The body as it is written, for people."""
+        return json.dumps(self.body, indent=2, ensure_ascii=False)
 
     @property
     def words(self) -> str:

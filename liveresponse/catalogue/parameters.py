@@ -44,6 +44,10 @@ class Parameter:
     if_yes: str
     if_no: str
 
+    @property
+    def type_label(self) -> str:
+        return TYPE_LABELS[self.type]
+
     def clean(self, given: object) -> Value:
         """The value to use. Raises ParameterError."""
         value = self.default if given in (None, "") and self.default is not None else given

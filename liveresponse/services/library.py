@@ -45,6 +45,13 @@ class Held:
     standing: tuple[StandingApproval, ...] = ()
     waiting: LibraryChange | None = None
 
+    @property
+    def waiting_text(self) -> str:
+        """What is under way, in a word."""
+        return {Kind.UPLOADED: "Uploading", Kind.REPLACED: "Replacing", Kind.DELETED: "Deleting"}[
+            Kind(self.waiting.kind if self.waiting else Kind.UPLOADED)
+        ]
+
 
 def held(connection: Connection) -> list[Held]:
     """Everything that is in the library or that a collection needs, ours first. Five queries."""
@@ -148,6 +155,7 @@ def upload(
 
 def upload_own(*, connection: Connection, actor: User, name: str) -> LibraryChange:
     """Put the script that IRCase ships under that name into the library, in place of a differing one."""
+    access.require_keep_library(actor, connection)
     own = own_scripts().get(name.lower())
     if own is None:
         raise ValidationError(f"IRCase ships no script called {name}.")

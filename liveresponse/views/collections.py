@@ -48,7 +48,8 @@ def request_collection(request: HttpRequest, reference: str, definition: str) ->
     plan = _definition(definition)
     device = request.GET.get("device")
     form = RequestForm(case, plan, request.POST or None, initial={"device": device} if device else None)
-    if request.method == "POST" and form.is_valid():
+    wants_preview = request.POST.get("act") == "preview"
+    if request.method == "POST" and not wants_preview and form.is_valid():
         try:
             row = collections.request_collection(
                 case=case,
@@ -71,7 +72,7 @@ def request_collection(request: HttpRequest, reference: str, definition: str) ->
         "standing": plan.takes_standing and bool(files) and all(standing for _, _, standing in files),
         "preview": _preview(form, plan),
     }
-    status = 422 if form.errors else 200
+    status = 422 if form.errors and not wants_preview else 200
     return render_tab(request, case, "live-response", "liveresponse/request.html", context, status=status)
 
 
