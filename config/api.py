@@ -19,7 +19,8 @@ from ircase.api import (
     stars,
 )
 from ircase.api.auth import PerToken, TokenAuth
-from liveresponse.api import collections
+from liveresponse.api import collections, definitions
+from liveresponse.api import library as scripts
 
 api = NinjaAPI(
     title="IRCase",
@@ -32,6 +33,6 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
-for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, collections):
+for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, collections, definitions, scripts):
     api.add_router("", _area.router)
 problems.install(api)

@@ -13,7 +13,7 @@ from ircase.models import Connection
 from ircase.work import new_owner
 from liveresponse import runner
 from liveresponse.models import Collection
-from liveresponse.services import collections
+from liveresponse.services import collections, library
 from msapi.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ def poll() -> None:
     """Beat's tick: every collection that is due gets a worker; a library not read for a while is read again."""
     for pk in list(Collection.objects.all().due().values_list("pk", flat=True)):
         jobs.send("liveresponse.step", pk)
+    for pk in library.waiting(timezone.now()):
+        jobs.send("liveresponse.change_library", pk)
     old = timezone.now() - LIBRARY_AGE
     seen = Connection.objects.filter(enabled=True).annotate(read=Max("library_scripts__seen_at"))
     for connection in seen.filter(Q(read=None) | Q(read__lte=old)):
@@ -50,3 +52,8 @@ def sync_library(pk: int) -> None:
         runner.sync_library(connection)
     except ApiError as error:
         logger.warning("library.unread", extra={"connection": connection.name, "error": str(error)})
+
+
+@shared_task(name="liveresponse.change_library")
+def change_library(pk: int) -> None:
+    runner.change_library(pk)

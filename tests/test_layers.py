@@ -33,6 +33,7 @@ ROWS = (
      "knownfiles"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing", "shelf",
      "textdiff", "constants", "sweeping"},
+    {"ownscripts"},
     {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "incoming", "secrets", "logs", "wording",
      "importing", "starters", "fetching", "feedfiles"},
     {"models"},

@@ -56,8 +56,9 @@ from ircase.services import (
 )
 from kql.parquet import write_parquet
 from kql.types import Column
-from liveresponse.models import LibraryScript
+from liveresponse.models import CollectionVersion, LibraryScript
 from liveresponse.services import collections
+from liveresponse.services import definitions as collection_definitions
 from tests.cast import make_evidence
 
 ROW = {"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}
@@ -129,6 +130,17 @@ def make_saved_hunt(author: User) -> HuntVersion:
     content = {"title": "Ours", "entity": "device", "sources": ["case"], "kql": "DeviceEvents | take 10"}
     known = HuntVersion.objects.filter(saved__slug="team-hunt").first()
     return known or library.save_hunt(actor=author, slug="team-hunt", content=content)
+
+
+def make_saved_collection(author: User) -> CollectionVersion:
+    """A collection of the team's own that runs a script, so that it waits for review."""
+    found = CollectionVersion.objects.filter(saved__slug="team-collection").first()
+    content = {
+        "title": "Team collection", "description": "", "platforms": ["Windows"], "parameters": [],
+        "steps": [{"key": "run", "title": "Run", "run_script": "Own.ps1", "output": "printed", "table": "Own"}],
+        "changes": "Nothing.", "approval": "script", "time_limit": "72h",
+    }  # fmt: skip
+    return found or collection_definitions.save_collection(actor=author, slug="team-collection", content=content)
 
 
 def make_run(case: Case, actor: User, evidence: Evidence, table: CaseTable) -> HuntRun:
@@ -265,6 +277,10 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
         "liveresponse:grant_standing.pk": script.pk,
+        "liveresponse:definition.collection_id": make_saved_collection(lead).saved.slug,
+        "definition_id": "team-collection",
+        "liveresponse:library.pk": case.connection.pk,
+        "script": script.pk,
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
@@ -272,6 +288,9 @@ def make_world(case: Case, asker: User) -> World:
                           notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
+    things |= {f"api:{key}.pk": case.connection.pk for key in LIBRARY_OPERATIONS}
+    things |= {f"api:{key}.name": "IRCase-Get-Folder.ps1" for key in LIBRARY_OPERATIONS}
+    things |= {"api:POST /connections/{pk}/library-files/{name}/deletion.name": script.name}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
     bodies = BODIES | {
@@ -300,6 +319,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     }
 
 
+LIBRARY_OPERATIONS = (
+    "GET /connections/{pk}/library-files", "GET /connections/{pk}/library-changes",
+    "POST /connections/{pk}/library-reading", "PUT /connections/{pk}/library-files/{name}",
+    "POST /connections/{pk}/library-files/{name}/shipped", "POST /connections/{pk}/library-files/{name}/deletion",
+)  # fmt: skip
 # Where a body that merely fits its schema would be about something else than access.
 BODIES: dict[str, Any] = {
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
@@ -314,6 +338,7 @@ BODIES: dict[str, Any] = {
 _TIMELINE = "add=timeline&title=It+began"
 FORMS = {
     "hunting:hunt_approve": "version=1",
+    "liveresponse:definition_approve": "version=1",
     "ircase:checklist_item": "action=reopen",
     "hunting:run_row": _TIMELINE,
     "ircase:table_row": _TIMELINE,

@@ -10,22 +10,10 @@ from ninja import Router, Schema, Status
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from liveresponse.catalogue import definitions
 from liveresponse.models import Collection, LibraryScript
 from liveresponse.services import collections
 
 router = Router(tags=["Live Response"])
-
-
-class DefinitionOut(Schema):
-    id: str
-    version: int
-    title: str
-    description: str
-    changes: str
-    needs_approval: bool
-    script: str
-    parameters: list[str]
 
 
 class CollectionIn(Schema):
@@ -45,6 +33,7 @@ class CommandOut(Schema):
 class CollectionOut(Schema):
     uuid: UUID
     definition: str
+    version: int
     device: str
     machine_id: str
     parameters: dict[str, Any]
@@ -55,6 +44,7 @@ class CollectionOut(Schema):
     action_id: str
     script_name: str
     script_sha256: str
+    files: list[dict[str, str]]
     approved_by: str
     requested_at: datetime
     deadline: datetime
@@ -85,24 +75,6 @@ class ScriptOut(Schema):
     description: str
     parameters: str
     seen_at: datetime
-
-
-@router.get("/collection-definitions", response=list[DefinitionOut])
-def list_definitions(request: HttpRequest) -> list[dict[str, Any]]:
-    person(request)
-    return [
-        {
-            "id": plan.id,
-            "version": plan.version,
-            "title": plan.title,
-            "description": plan.description,
-            "changes": plan.changes,
-            "needs_approval": plan.needs_approval,
-            "script": plan.script,
-            "parameters": [parameter.name for parameter in plan.parameters],
-        }
-        for plan in definitions().values()
-    ]
 
 
 @router.get("/cases/{reference}/collections", response=list[CollectionOut])

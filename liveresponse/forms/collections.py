@@ -30,14 +30,18 @@ class RequestForm(forms.Form):
         self.order_fields(["device", *(p.name for p in definition.parameters), "reason"])
 
     def _field(self, parameter: Parameter) -> forms.Field:
+        common: dict[str, Any] = {
+            "label": parameter.title, "help_text": parameter.help, "initial": parameter.default,
+            "required": parameter.required or parameter.type != "string",
+        }  # fmt: skip
         if parameter.type == "int":
-            return forms.IntegerField(
-                label=parameter.title,
-                min_value=parameter.minimum,
-                max_value=parameter.maximum,
-                initial=parameter.default,
-            )
-        return forms.CharField(label=parameter.title, max_length=1024, initial=parameter.default)
+            return forms.IntegerField(min_value=parameter.minimum, max_value=parameter.maximum, **common)
+        if parameter.type == "bool":
+            return forms.BooleanField(**{**common, "required": False})
+        if parameter.type == "choice":
+            return forms.ChoiceField(choices=[(value, value) for value in parameter.choices], **common)
+        longest = 1024 if parameter.type == "path" else parameter.max_length
+        return forms.CharField(max_length=longest, **common)
 
     @property
     def parameters(self) -> dict[str, Any]:

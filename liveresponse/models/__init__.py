@@ -7,17 +7,21 @@ from liveresponse.models.collections import (
     CollectionState,
     CommandLog,
 )
+from liveresponse.models.definitions import CollectionVersion, SavedCollection
 from liveresponse.models.polled import Polled, PolledQuerySet, lease
-from liveresponse.models.scripts import LibraryScript
+from liveresponse.models.scripts import LibraryChange, LibraryScript
 
 __all__ = [
     "FINAL_COLLECTION_STATES",
     "Collection",
     "CollectionQuerySet",
     "CollectionState",
+    "CollectionVersion",
     "CommandLog",
+    "LibraryChange",
     "LibraryScript",
     "Polled",
     "PolledQuerySet",
+    "SavedCollection",
     "lease",
 ]

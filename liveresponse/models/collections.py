@@ -63,12 +63,16 @@ class Collection(Polled):
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     definition = models.CharField(max_length=64)
     version = models.PositiveIntegerField()
+    plan = models.JSONField(default=dict, help_text="The definition as it was when this was asked for, whole.")
     parameters = models.JSONField(default=dict)
     found = models.JSONField(default=dict, help_text="What earlier steps found in their transcripts, by name.")
     device = models.CharField(max_length=255, help_text="The device's DNS name.")
     machine_id = models.CharField(max_length=40, blank=True, help_text="Defender's DeviceId, once it is known.")
     script_name = models.CharField(max_length=255, blank=True)
     script_sha256 = models.CharField(max_length=64, blank=True, help_text="What the approval is bound to.")
+    files = models.JSONField(
+        default=list, blank=True, help_text="Every library file of the plan: {name, sha256}, as approved."
+    )
     reason = models.TextField(blank=True, help_text="Why it was asked for.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     requested_at = models.DateTimeField(default=timezone.now)

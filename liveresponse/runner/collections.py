@@ -4,7 +4,9 @@ The only thing that cannot be repeated, submitting to Defender, is preceded by a
 action id): a worker that finds an intent looks for the action's twin before anything is sent again.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -12,11 +14,12 @@ from django.utils import timezone
 
 from ircase import access, quota
 from ircase.services import approvals
+from liveresponse.catalogue import platform_of
 from liveresponse.models import Collection
 from liveresponse.providers import Opener, Tenant, open_tenant
 from liveresponse.runner import polling
 from liveresponse.runner.polling import Refused
-from liveresponse.runner.results import fetch
+from liveresponse.runner.results import fetch, next_step
 from liveresponse.runner.work import State, Work, end
 from liveresponse.services import collections
 from msapi.errors import (
@@ -30,6 +33,7 @@ from msapi.errors import (
 from msapi.governor import Granted, Wait
 from msapi.machines import ActionStatus, CommandStatus, MachineAction
 
+_ANOTHER: Final = {False: "Another session is open on the device", True: "A package is being collected already"}
 TWIN_GRACE: Final = timedelta(seconds=30)
 """How long after an intent a missing twin may still appear in the list of actions."""
 
@@ -61,6 +65,10 @@ def _approved(work: Work) -> None:
     """Find the device, then stand in line."""
     _may_act(work)
     machine = work.tenant.machine(work.row.machine_id or work.row.device)
+    platform = platform_of(machine.os_platform)
+    if platform and platform not in work.plan.platforms:
+        wanted = ", ".join(work.plan.platforms)
+        raise Refused(f"{machine.dns_name} is {machine.os_platform}; {work.plan.title} is for {wanted}.")
     work.write(
         "device",
         f"{machine.dns_name} is device {machine.id}",
@@ -82,53 +90,79 @@ def _may_act(work: Work) -> None:
     if not work.plan.needs_approval:
         return
     valid = approvals.find_valid(row.uuid, collections.binding_of(row))
-    if valid is None and approvals.find_standing(row.connection, row.script_sha256) is None:
+    if valid is None and not collections.standing_of(row, work.plan):
         raise Refused(
             "No approval covers this act any more: it ran out, was withdrawn, or something changed. Ask again."
         )
 
 
-def _same_script(work: Work) -> None:
-    """The library must still hold the very script that was approved. Raises Refused."""
-    name = work.step.run_script
-    files = {file.name.lower(): file.sha256.lower() for file in work.tenant.library_files()} if name else {}
-    if name and name.lower() not in files:
-        raise Refused(f"{name} is no longer in the tenant's library.")
-    if name and files[name.lower()] != work.row.script_sha256:
-        raise Refused(
-            f"{name} in the tenant's library is not the file that was approved (its SHA-256 differs). Ask again."
-        )
+def _same_files(work: Work) -> None:
+    """Before a script runs or a file is put on the device, the library must still hold the very files that were
+    approved: all that the collection uses. Raises Refused."""
+    if not work.step.file:
+        return
+    there = {file.name.lower(): file.sha256.lower() for file in work.tenant.library_files()}
+    for file in collections.files_of(work.row):
+        if file["name"].lower() not in there:
+            raise Refused(f"{file['name']} is no longer in the tenant's library.")
+        if there[file["name"].lower()] != file["sha256"]:
+            raise Refused(
+                f"{file['name']} in the tenant's library is not the file that was approved (its SHA-256 differs). "
+                "Ask again."
+            )
 
 
 def _queued(work: Work) -> None:
     """Wait for a turn; then write the intent and submit."""
     _may_act(work)
-    _same_script(work)
-    command = work.step.command(work.values)
+    _same_files(work)
+    order = _order(work)
     answer = work.governor.acquire(work.bucket, work.row.step_marker)
     if isinstance(answer, Wait):
-        text = f"In line for Live Response: place {answer.place}, about {answer.eta:.0f} s"
+        line = "a package" if work.step.package else "Live Response"
+        text = f"In line for {line}: place {answer.place}, about {answer.eta:.0f} s"
         work.write(status_text=text, after=timedelta(seconds=max(answer.seconds, 0.5)))
         return
     work.write(
         "submitting",
-        f"{work.step.title}: {_words(command.as_json())}",
+        f"{work.step.title}: {order.words}",
         state=State.SUBMITTED,
         action_id="",
         turn=answer.nonce,
         submitted_at=timezone.now(),
         status_text="Submitting",
     )
-    _submit(work, command)
+    _submit(work, order)
 
 
-def _submit(work: Work, command: Any) -> None:
+@dataclass(frozen=True)
+class _Order:
+    """One thing to ask of Defender: what it is in words, and the call that does it."""
+
+    words: str
+    send: Callable[[], MachineAction]
+
+
+def _order(work: Work) -> _Order:
+    """Raises InvalidParameter where a value cannot be sent."""
     row = work.row
+    if work.step.package:
+        return _Order(
+            "CollectInvestigationPackage", lambda: work.tenant.collect_package(row.machine_id, row.step_marker)
+        )
+    command = work.step.command(work.values)
+    return _Order(
+        _words(command.as_json()),
+        lambda: work.tenant.run_live_response(row.machine_id, [command], row.step_marker),
+    )
+
+
+def _submit(work: Work, order: _Order) -> None:
     try:
-        action = work.tenant.run_live_response(row.machine_id, [command], row.step_marker)
+        action = order.send()
     except ActiveRequestExists:
         _release(work)
-        text = "Another session is open on the device; waiting for its end"
+        text = f"{_ANOTHER[work.step.package]}; waiting for its end"
         work.write(
             "busy",
             text,
@@ -223,7 +257,9 @@ def _final(work: Work, action: MachineAction) -> None:
         )
     elif action.status == ActionStatus.TIMED_OUT:
         end(work.row, State.EXPIRED, "The device did not come online in the time that Defender keeps a request.")
-    elif any(command.status == CommandStatus.COMPLETED for command in action.commands):
+    elif work.step.put_file and _is_done(action):
+        next_step(work)
+    elif _is_done(action) or (work.step.package and action.status == ActionStatus.SUCCEEDED):
         work.write(
             "status",
             f"Machine action {action.id} ended as {action.status}",
@@ -234,6 +270,10 @@ def _final(work: Work, action: MachineAction) -> None:
         end(
             work.row, State.FAILED, action.failure or f"Defender ended the session as {action.status} without a reason."
         )
+
+
+def _is_done(action: MachineAction) -> bool:
+    return any(command.status == CommandStatus.COMPLETED for command in action.commands)
 
 
 def _status_text(work: Work, action: MachineAction) -> str:

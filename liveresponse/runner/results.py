@@ -1,12 +1,12 @@
 """Bringing a step's result home: the transcript of a script, or the file that was asked for."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path, PureWindowsPath
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from django.db import transaction
@@ -16,15 +16,20 @@ from ircase.models import Evidence
 from ircase.runner import spool_folder
 from ircase.services import activity, evidence, tables
 from ircase.store import Stored
+from liveresponse.catalogue import last_path
 from liveresponse.models import Collection
 from liveresponse.runner.polling import Lost
+from liveresponse.runner.printed import PrintedError, read_printed, write_printed
 from liveresponse.runner.work import State, Work, end
 from liveresponse.services import collections
 from msapi.blobs import Downloaded
-from msapi.errors import BadReply, LinkExpired, ResultTooLarge
+from msapi.errors import BadReply, LinkExpired, NotFound, ResultTooLarge, Throttled
+from msapi.governor import Wait
 from msapi.machines import CommandStatus, MachineAction
 from msapi.scripts import SCRIPT_RESULT_BYTES, ScriptResult, gunzip, parse_script_result
 
+PACKAGE_LOOKS: Final = 10
+"""How often a package that its action calls ready may still have no link."""
 HEAD: Final = 4000
 """Characters of a transcript that the command log shows; all of it is evidence."""
 
@@ -44,19 +49,48 @@ def fetch(work: Work) -> None:
     """FETCHING -> the next step, or the end. A link that ran out is asked for anew with the next move."""
     action = work.tenant.machine_action(work.row.action_id)
     done = [c for c in action.commands if c.status == CommandStatus.COMPLETED]
-    if not done:
+    if not done and not work.step.package:
         end(work.row, State.FAILED, action.failure or "The session ended without a result.")
+        return
+    link = _package_link(work) if work.step.package else _result_link(work, done[0].index)
+    if not link:
         return
     with _folder(work.row) as folder:
         try:
-            fetched = _download(work, done[0].index, folder)
+            fetched = _download(work, link, folder)
         except LinkExpired as error:
             work.write("link_expired", str(error), trouble=work.row.trouble + 1, after=timedelta(seconds=1))
             return
         if work.step.run_script:
-            _keep_transcript(work, action, fetched)
+            _keep_transcript(work, action, fetched, folder)
         else:
             _keep_file(work, action, fetched)
+
+
+def _result_link(work: Work, index: int) -> str:
+    return work.tenant.live_response_result_link(work.row.action_id, index)
+
+
+def _package_link(work: Work) -> str:
+    """The link of an investigation package, "" while it is not to be had: 2 calls a minute, 404 until it is ready."""
+    ticket = f"{work.row.step_marker} link"
+    turn = work.governor.acquire(work.link_bucket, ticket)
+    if isinstance(turn, Wait):
+        text = f"In line for the package's link: place {turn.place}, about {turn.eta:.0f} s"
+        work.write(status_text=text, after=timedelta(seconds=max(turn.seconds, 0.5)))
+        return ""
+    try:
+        return work.tenant.package_link(work.row.action_id)
+    except NotFound as error:
+        if work.row.trouble >= PACKAGE_LOOKS:
+            raise
+        text = "The package is not ready to be fetched yet"
+        trouble, wait = work.row.trouble + 1, work.pace("live_response_offline_seconds", 30)
+        work.write("not_ready", str(error), status_text=text, trouble=trouble, after=wait)
+        return ""
+    except Throttled as error:
+        work.governor.penalise(work.link_bucket, error.retry_after or 60.0)
+        raise
 
 
 @contextmanager
@@ -68,8 +102,7 @@ def _folder(row: Collection) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _download(work: Work, index: int, folder: Path) -> Fetched:
-    link = work.tenant.live_response_result_link(work.row.action_id, index)
+def _download(work: Work, link: str, folder: Path) -> Fetched:
     blob, plain = folder / "blob", folder / "file"
     with blob.open("xb") as sink:
         got = work.tenant.download(link, sink)
@@ -88,40 +121,98 @@ def _cap(work: Work) -> int:
     return int(work.row.connection.limits.get("download_bytes", 4 * 2**30))
 
 
-def _keep_transcript(work: Work, action: MachineAction, fetched: Fetched) -> None:
-    """Seal the script's result; go on if it holds what the next steps need."""
+def _keep_transcript(work: Work, action: MachineAction, fetched: Fetched, folder: Path) -> None:
+    """Seal the script's result, whatever it is; then read the output from it, or go on with what it names."""
     stored = evidence.put_file(fetched.path)
-    with fetched.path.open("rb") as file:
-        result = parse_script_result(file.read(SCRIPT_RESULT_BYTES + 1))
-    found = {
-        name: match["path"].strip()
-        for name, pattern in work.step.find.items()
-        if (match := _last(pattern, result.output))
-    }
-    lacking = sorted(set(work.step.find) - set(found))
+    read = _read_transcript(work, fetched)
+    output = None
+    if work.step.printed and not read.lacking:
+        output = _Output.of(read.result, work.step.table, folder)
     with transaction.atomic():
-        sealed = _seal(
-            work,
-            action,
-            fetched,
-            stored,
-            f"{work.row.device} {work.step.run_script} transcript.json",
-            "application/json",
-            _facts(result),
-        )
-        collections.note(work.row, "transcript", result.output[:HEAD], **_facts(result), evidence=sealed.exhibit)
-        if lacking:
-            _finish(work, State.FAILED, _why(result, lacking), None)
+        name = f"{work.row.device} {work.step.run_script} transcript.json"
+        kept = replace(fetched, fault=fetched.fault or read.fault)
+        sealed = _seal(work, action, kept, stored, name, "application/json", _facts(read.result))
+        facts = _facts(read.result)
+        collections.note(work.row, "transcript", read.result.output[:HEAD], **facts, evidence=sealed.exhibit)
+        work.row.transcript = facts
+        if read.lacking:
+            _finish(work, State.FAILED, read.fault or _why(read.result, read.lacking), None)
+        elif output is not None:
+            _keep_printed(work, action, fetched, output, sealed)
         else:
-            _next(work, found={**work.row.found, **found}, transcript=_facts(result))
+            next_step(work, found={**work.row.found, **read.found}, transcript=facts)
 
 
-def _last(pattern: Any, text: str) -> Any:
-    """The last match: a script may print a path more than once, and the last is the finished file."""
-    match = None
-    for match in pattern.finditer(text):  # noqa: B007
-        pass
-    return match
+@dataclass(frozen=True)
+class _Read:
+    """A transcript read for what the next steps need; `lacking` is what it does not say, and `fault` why."""
+
+    result: ScriptResult
+    found: Mapping[str, str]
+    lacking: tuple[str, ...]
+    fault: str = ""
+
+
+def _read_transcript(work: Work, fetched: Fetched) -> _Read:
+    """A result too large or broken is kept as it came; nothing is found in it."""
+    wanted = tuple(sorted(work.step.find)) or (("output",) if work.step.printed else ())
+    try:
+        with fetched.path.open("rb") as file:
+            result = parse_script_result(file.read(SCRIPT_RESULT_BYTES + 1))
+        found = {name: last_path(pattern, result.output) for name, pattern in work.step.find.items()}
+    except (BadReply, ResultTooLarge, TimeoutError) as error:
+        nothing = ScriptResult(work.step.run_script, None, "", "", is_complete=False)
+        return _Read(nothing, {}, wanted or ("result",), f"{error} The transcript is kept as it was downloaded.")
+    return _Read(result, found, tuple(sorted(name for name, path in found.items() if not path)))
+
+
+@dataclass(frozen=True)
+class _Output:
+    """What a script printed, as a file to seal; or why there is none."""
+
+    stored: Stored | None
+    name: str
+    rows: int
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, result: ScriptResult, table: str, folder: Path) -> Self:
+        try:
+            printed = read_printed(result.output, table)
+        except PrintedError as error:
+            return cls(None, "", 0, (str(error),))
+        path = write_printed(printed, folder)
+        return cls(evidence.put_file(path), path.name, printed.row_count, printed.problems)
+
+
+def _keep_printed(work: Work, action: MachineAction, fetched: Fetched, output: _Output, transcript: Evidence) -> None:
+    """Seal the rows that a script printed, end the job, and have them read: in the caller's transaction."""
+    if output.stored is None:
+        reason = " ".join([*output.problems, _how_it_ended(work), "The transcript is kept as evidence."])
+        _finish(work, State.FAILED, " ".join(reason.split()), None)
+        return
+    name = f"{work.plan.id} of {work.row.device}.zip" if output.name == "tables.zip" else output.name
+    more = {"derived_from": transcript.exhibit, "transcript_sha256": transcript.sha256, "rows": output.rows}
+    media = "application/zip" if output.name.endswith(".zip") else "application/x-ndjson"
+    more["problems"] = list(output.problems)
+    sealed = _seal(work, action, fetched, output.stored, name, media, more)
+    collections.note(work.row, "printed", f"{output.rows:,} rows printed by the script", evidence=sealed.exhibit)
+    for problem in output.problems:
+        collections.note(work.row, "problem", problem)
+    faults = [*output.problems[:5], _how_it_ended(work)]
+    said = " ".join(fault for fault in faults if fault)
+    if said:
+        _finish(work, State.PARTIAL, f"{sealed.exhibit}: {output.rows:,} rows, but: {said}", sealed)
+    else:
+        _finish(work, State.DONE, f"{sealed.exhibit} {name}, {output.rows:,} rows", sealed)
+    if work.plan.parser:
+        tables.queue_parse(evidence=sealed, actor=work.row.requested_by)
+
+
+def _how_it_ended(work: Work) -> str:
+    """Why a script's work cannot be whole, "" where it may be."""
+    code = work.row.transcript.get("exit_code")
+    return "" if code in (0, None) else f"The script ended with exit code {code}."
 
 
 def _facts(result: ScriptResult) -> dict[str, Any]:
@@ -137,7 +228,7 @@ def _why(result: ScriptResult, lacking: list[str]) -> str:
     return " ".join([*parts, "The transcript is kept as evidence."])
 
 
-def _next(work: Work, **fields: Any) -> None:
+def next_step(work: Work, **fields: Any) -> None:
     """To the next step, in line again: each step is a machine action of its own."""
     work.write(
         "step",
@@ -153,38 +244,33 @@ def _next(work: Work, **fields: Any) -> None:
 
 
 def _keep_file(work: Work, action: MachineAction, fetched: Fetched) -> None:
-    """Seal the file, end the job, and have it read into tables: in one transaction."""
+    """Seal the file, have it read into tables, and end the job or go on: in one transaction."""
     stored = evidence.put_file(fetched.path)
-    path = str(getattr(work.step.command(work.values), "path", ""))
-    name = PureWindowsPath(path).name if "\\" in path else path.rsplit("/", 1)[-1]
+    path, name = _named(work)
+    kept_name = name + (".gz" if fetched.fault else "")
     with transaction.atomic():
-        sealed = _seal(
-            work,
-            action,
-            fetched,
-            stored,
-            (name or "file") + (".gz" if fetched.fault else ""),
-            "application/octet-stream",
-            {"path": path},
-        )
-        collections.note(
-            work.row, "fetched", f"{path}: {stored.size:,} bytes, SHA-256 {stored.sha256}", evidence=sealed.exhibit
-        )
-        failed_script = work.row.transcript.get("exit_code") not in (0, None)
-        if fetched.fault:
+        sealed = _seal(work, action, fetched, stored, kept_name, "application/octet-stream", {"path": path})
+        words = f"{path or name}: {stored.size:,} bytes, SHA-256 {stored.sha256}"
+        collections.note(work.row, "fetched", words, evidence=sealed.exhibit)
+        if not work.step.output:
+            next_step(work)
+        elif fetched.fault:
             _finish(work, State.PARTIAL, f"{sealed.exhibit} is kept as it was downloaded: {fetched.fault}", sealed)
-        elif failed_script:
-            code = work.row.transcript["exit_code"]
-            _finish(
-                work,
-                State.PARTIAL,
-                f"{sealed.exhibit} {name}: fetched, but the script ended with exit code {code}",
-                sealed,
-            )
+        elif ended := _how_it_ended(work):
+            _finish(work, State.PARTIAL, f"{sealed.exhibit} {name}: fetched, but: {ended}", sealed)
         else:
             _finish(work, State.DONE, f"{sealed.exhibit} {name}, {stored.size:,} bytes", sealed)
         if work.plan.parser:
             tables.queue_parse(evidence=sealed, actor=work.row.requested_by)
+
+
+def _named(work: Work) -> tuple[str, str]:
+    """Path on the device and name of what was fetched; a package has no path."""
+    if work.step.package:
+        return "", f"Investigation package of {work.row.device}.zip"
+    path = str(getattr(work.step.command(work.values), "path", ""))
+    name = PureWindowsPath(path).name if "\\" in path else path.rsplit("/", 1)[-1]
+    return path, name or "file"
 
 
 def _seal(
@@ -210,7 +296,8 @@ def _seal(
         "action_created": action.created,
         "requestor": action.requestor,
         "script": work.step.run_script,
-        "script_sha256": row.script_sha256 if work.step.run_script else "",
+        "script_sha256": _sha256_of(row, work.step.run_script),
+        "files": collections.files_of(row),
         "download": {
             "bytes": fetched.blob.bytes,
             "sha256": fetched.blob.sha256,
@@ -236,6 +323,10 @@ def _seal(
     row.evidence.add(sealed)
     row.activity.evidence.add(sealed)
     return sealed
+
+
+def _sha256_of(row: Collection, name: str) -> str:
+    return next((f["sha256"] for f in collections.files_of(row) if f["name"].lower() == name.lower()), "")
 
 
 def _finish(work: Work, state: State, outcome: str, output: Evidence | None) -> None:

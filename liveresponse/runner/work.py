@@ -8,12 +8,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from ircase.services import activity, connections
-from liveresponse.catalogue import Definition, Step, definitions
+from liveresponse import shelf
+from liveresponse.catalogue import Definition, Step
 from liveresponse.models import Collection, CollectionState
 from liveresponse.providers import Tenant
 from liveresponse.runner.polling import Lost, Refused
 from liveresponse.services import collections
-from msapi.governor import Bucket, Governor, live_response_bucket
+from msapi.governor import Bucket, Governor, defender_bucket, live_response_bucket, package_bucket
 
 State = CollectionState
 TICKET_SECONDS: Final = 900.0
@@ -30,9 +31,9 @@ class Work:
     plan: Definition = field(init=False)
 
     def __post_init__(self) -> None:
-        plan = definitions().get(self.row.definition)
-        if plan is None or plan.version != self.row.version:
-            raise Refused(f"The collection {self.row.definition!r} has changed since this was asked for. Ask again.")
+        plan = shelf.plan_of(self.row)
+        if plan is None:
+            raise Refused(f"The collection {self.row.definition!r} cannot be read any more. Ask again.")
         self.plan = plan
 
     @property
@@ -41,11 +42,19 @@ class Work:
 
     @property
     def values(self) -> dict[str, object]:
-        return {**self.row.parameters, **self.row.found}
+        """What stands in arguments and paths, by name."""
+        return {**self.plan.placed(self.row.parameters), **self.row.found}
 
     @property
     def bucket(self) -> Bucket:
-        return live_response_bucket(connections.endpoint(self.row.connection), TICKET_SECONDS)
+        """Whose turn the step waits for: a package is no Live Response session."""
+        endpoint = connections.endpoint(self.row.connection)
+        return defender_bucket(endpoint) if self.step.package else live_response_bucket(endpoint, TICKET_SECONDS)
+
+    @property
+    def link_bucket(self) -> Bucket:
+        """Asking for a package's link, 2 a minute."""
+        return package_bucket(connections.endpoint(self.row.connection))
 
     def pace(self, name: str, default: float) -> timedelta:
         """A poll time of the connection's settings, in seconds."""

@@ -11,7 +11,8 @@ from django.utils import timezone
 from ircase import jobs
 from ircase.models import Activity, Approval, Case, StandingApproval, User
 from ircase.services import activity, approvals, log
-from liveresponse.catalogue import Definition, ParameterError, definitions
+from liveresponse import shelf
+from liveresponse.catalogue import Definition, ParameterError
 from liveresponse.models import FINAL_COLLECTION_STATES, Collection, CollectionState, CommandLog, LibraryScript
 
 APPROVAL_KIND = "liveresponse.script"
@@ -31,9 +32,9 @@ def request_collection(
 ) -> Collection:
     """One job on one device. It starts at once where no approval is needed or a standing one covers the script's hash;
     otherwise it waits for a lead. Raises ValidationError with what to mend."""
-    plan = definitions().get(definition)
+    plan = shelf.definition(definition)
     if plan is None:
-        raise ValidationError(f"There is no collection called {definition!r}.")
+        raise ValidationError(f"There is no collection called {definition!r} that can be used.")
     _check_case(case)
     try:
         values = plan.clean(parameters)
@@ -41,18 +42,20 @@ def request_collection(
         raise ValidationError(str(error)) from error
     if not device.strip():
         raise ValidationError("Choose a device.")
-    script = _script(case, plan)
+    files = _files(case, plan)
     collection = Collection(
         uuid=uuid.uuid4(),
         case=case,
         connection=case.connection,
         definition=plan.id,
         version=plan.version,
+        plan=dict(plan.content),
         parameters=values,
+        files=files,
         device=device.strip().lower(),
         machine_id=machine_id,
         script_name=plan.script,
-        script_sha256=script.sha256 if script else "",
+        script_sha256=next((file["sha256"] for file in files if file["name"].lower() == plan.script.lower()), ""),
         reason=reason,
         requested_by=actor,
         deadline=timezone.now() + _time_limit(case, plan),
@@ -73,6 +76,7 @@ def request_collection(
             "parameters": values,
             "script": plan.script,
             "script_sha256": collection.script_sha256,
+            "files": files,
             "reason": reason,
         },
     )
@@ -92,17 +96,33 @@ def _check_case(case: Case) -> None:
         raise ValidationError("The case is closed. Reopen it first.")
 
 
-def _script(case: Case, plan: Definition) -> LibraryScript | None:
-    """The library script the job will run: an approval binds to its hash, so it has to be known now."""
-    if not plan.script:
-        return None
-    script = LibraryScript.objects.filter(connection=case.connection, name__iexact=plan.script).first()
-    if script is None or not script.sha256:
+def _files(case: Case, plan: Definition) -> list[dict[str, str]]:
+    """The library files the job will use: an approval binds to their hashes, so they have to be known now."""
+    if not plan.files:
+        return []
+    there = {row.name.lower(): row for row in LibraryScript.objects.filter(connection=case.connection)}
+    lacking = [name for name in plan.files if name.lower() not in there or not there[name.lower()].sha256]
+    if lacking:
         raise ValidationError(
-            f"{plan.script} is not in the tenant's Live Response library. Upload it in the Defender portal"
-            f"{f' (from {plan.source})' if plan.source else ''}, then read the library again."
+            f"{' and '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not in the tenant's Live Response "
+            f"library. Upload it{f' (from {plan.source})' if plan.source else ''} on the library's page or in the "
+            "Defender portal, then read the library again."
         )
-    return script
+    return [{"name": there[name.lower()].name, "sha256": there[name.lower()].sha256} for name in plan.files]
+
+
+def files_of(collection: Collection) -> list[dict[str, str]]:
+    """Every library file that the job uses, {name, sha256} as approved."""
+    return [dict(file) for file in collection.files]
+
+
+def standing_of(collection: Collection, plan: Definition) -> list[StandingApproval]:
+    """The standing approvals that together cover every file of the job; none where one file lacks its own, or where the
+    definition asks for a person each time."""
+    if not plan.takes_standing or not collection.files:
+        return []
+    found = [approvals.find_standing(collection.connection, file["sha256"]) for file in collection.files]
+    return [] if None in found else [standing for standing in found if standing is not None]
 
 
 def _time_limit(case: Case, plan: Definition) -> timedelta:
@@ -112,22 +132,20 @@ def _time_limit(case: Case, plan: Definition) -> timedelta:
 
 
 def binding_of(collection: Collection) -> str:
-    """What an approval is bound to: action, device, script, its hash, parameters."""
+    """What an approval is bound to: the definition whole, device, every library file with its hash, parameters."""
     return approvals.binding(
         action=collection.definition,
         version=collection.version,
         connection=collection.connection_id,
         device=collection.device,
-        script=collection.script_name,
-        sha256=collection.script_sha256,
+        plan=collection.plan,
+        files=collection.files,
         parameters=collection.parameters,
     )
 
 
 def _ask_or_start(collection: Collection, plan: Definition, actor: User) -> None:
-    standing = (
-        approvals.find_standing(collection.connection, collection.script_sha256) if collection.script_sha256 else None
-    )
+    standing = standing_of(collection, plan)
     if not plan.needs_approval or standing:
         start(collection, approved_by=_standing_text(standing) if standing else "No approval needed")
         return
@@ -137,22 +155,30 @@ def _ask_or_start(collection: Collection, plan: Definition, actor: User) -> None
         kind=APPROVAL_KIND,
         subject=collection.uuid,
         title=f"{plan.title} on {collection.device}",
-        detail={
-            "Collection": plan.title,
-            "Device": collection.device,
-            "Script": collection.script_name,
-            "SHA-256": collection.script_sha256,
-            "Parameters": ", ".join(f"{k} = {v}" for k, v in collection.parameters.items()) or "none",
-            "Changes on the device": plan.changes,
-        },
+        detail=_question(collection, plan),
         digest=binding_of(collection),
         task="liveresponse.approval_decided",
         reason=collection.reason,
     )
 
 
-def _standing_text(standing: StandingApproval) -> str:
-    return f"Standing approval of {standing.granted_by.name} until {standing.expires_at:%Y-%m-%d}"
+def _question(collection: Collection, plan: Definition) -> dict[str, str]:
+    """What the person who decides is told."""
+    sent = plan.preview(collection.parameters, machine=collection.machine_id or collection.device)
+    return {
+        "Collection": f"{plan.title}, version {plan.version}",
+        "Device": collection.device,
+        **{f"SHA-256 of {file['name']}": file["sha256"] for file in collection.files},
+        "Parameters": ", ".join(f"{k} = {v}" for k, v in collection.parameters.items()) or "none",
+        "What is sent": "; ".join(f"{number}. {step.words}" for number, step in enumerate(sent, 1)),
+        "Changes on the device": plan.changes,
+    }
+
+
+def _standing_text(standing: list[StandingApproval]) -> str:
+    first = min(standing, key=lambda row: row.expires_at)
+    names = " and ".join(dict.fromkeys(row.granted_by.name for row in standing))
+    return f"Standing approval of {names} until {first.expires_at:%Y-%m-%d}"
 
 
 def start(collection: Collection, *, approved_by: str) -> None:
@@ -242,7 +268,7 @@ def retry(*, collection: Collection, actor: User) -> Collection:
     )
 
 
-STEP_WORDS = ("device", "submitting", "submitted", "found", "busy", "step", "fetched", "cancelled")
+STEP_WORDS = ("device", "submitting", "submitted", "found", "busy", "step", "fetched", "printed", "cancelled")
 
 
 def remember(collection: Collection) -> None:

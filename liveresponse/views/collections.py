@@ -11,16 +11,17 @@ from ircase import access
 from ircase.models import Approval, Case, ParseJob, StandingApproval
 from ircase.pages import render_tab
 from ircase.services import approvals
-from liveresponse.catalogue import Definition, definitions
+from liveresponse import shelf
+from liveresponse.catalogue import Definition, ParameterError, Sent
 from liveresponse.forms.collections import RequestForm
 from liveresponse.models import Collection, LibraryScript
 from liveresponse.services import collections
 
 
 def _definition(name: str) -> Definition:
-    plan = definitions().get(name)
+    plan = shelf.definition(name)
     if plan is None:
-        raise Http404("No such collection.")
+        raise Http404("No such collection, or none that can be used yet.")
     return plan
 
 
@@ -31,7 +32,7 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
     rows = Collection.objects.for_case(case).select_related("requested_by", "output")[:200]
     context = {
         "collections": rows,
-        "definitions": definitions().values(),
+        "definitions": shelf.definitions().values(),
         "watching": any(not r.is_final for r in rows),
     }
     if request.GET.get("part") == "list":
@@ -47,7 +48,8 @@ def request_collection(request: HttpRequest, reference: str, definition: str) ->
     plan = _definition(definition)
     device = request.GET.get("device")
     form = RequestForm(case, plan, request.POST or None, initial={"device": device} if device else None)
-    if request.method == "POST" and form.is_valid():
+    wants_preview = request.POST.get("act") == "preview"
+    if request.method == "POST" and not wants_preview and form.is_valid():
         try:
             row = collections.request_collection(
                 case=case,
@@ -61,16 +63,41 @@ def request_collection(request: HttpRequest, reference: str, definition: str) ->
             form.add_error(None, error)
         else:
             return redirect("liveresponse:collection", case.reference, row.uuid)
-    script = LibraryScript.objects.filter(connection=case.connection, name__iexact=plan.script or "-").first()
-    context = {"form": form, "plan": plan, "script": script, "standing": _standing(case, script)}
-    status = 422 if form.errors else 200
+    files = _files(case, plan)
+    context = {
+        "form": form,
+        "plan": plan,
+        "files": files,
+        "lacking": [name for name, script, _ in files if script is None],
+        "standing": plan.takes_standing and bool(files) and all(standing for _, _, standing in files),
+        "preview": _preview(form, plan),
+    }
+    status = 422 if form.errors and not wants_preview else 200
     return render_tab(request, case, "live-response", "liveresponse/request.html", context, status=status)
 
 
-def _standing(case: Case, script: LibraryScript | None) -> StandingApproval | None:
-    if script is None or case.connection is None:
-        return None
-    return approvals.find_standing(case.connection, script.sha256)
+def _files(case: Case, plan: Definition) -> list[tuple[str, LibraryScript | None, StandingApproval | None]]:
+    """Every library file that the collection uses, as we know it, with the approval in advance that covers it."""
+    if case.connection is None:
+        return [(name, None, None) for name in plan.files]
+    there = {row.name.lower(): row for row in LibraryScript.objects.filter(connection=case.connection)}
+    found = [(name, there.get(name.lower())) for name in plan.files]
+    return [
+        (name, row, approvals.find_standing(case.connection, row.sha256) if row is not None else None)
+        for name, row in found
+    ]
+
+
+def _preview(form: RequestForm, plan: Definition) -> list[Sent]:
+    """What would be sent, with the values that the form has; {Name} where it has none yet."""
+    given = {p.name: form[p.name].value() for p in plan.parameters}
+    values: dict[str, object] = {}
+    for parameter in plan.parameters:
+        try:
+            values[parameter.name] = parameter.clean(given[parameter.name])
+        except ParameterError:
+            continue
+    return plan.preview(values)
 
 
 def _collection(case: Case, uuid: str) -> Collection:
@@ -85,7 +112,7 @@ def collection(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
     row = _collection(case, uuid)
     context = {
         "row": row,
-        "plan": definitions().get(row.definition),
+        "plan": shelf.plan_of(row),
         "log": row.commands.all()[:500],
         "exhibits": row.evidence.all(),
         "approval": Approval.objects.filter(subject=row.uuid).select_related("decided_by", "requested_by").first(),

@@ -12,7 +12,7 @@ from ircase.models import StandingApproval
 from ircase.pages import render_tab
 from ircase.services import approvals
 from ircase.views.doors import say_errors
-from liveresponse.catalogue import definitions
+from liveresponse import shelf
 from liveresponse.forms.scripts import StandingForm
 from liveresponse.models import LibraryScript
 
@@ -23,7 +23,7 @@ def scripts(request: HttpRequest, reference: str) -> HttpResponse:
     case = access.get_case(access.current_user(request), reference)
     context = {
         "scripts": LibraryScript.objects.filter(connection=case.connection),
-        "needed": {plan.script.lower() for plan in definitions().values() if plan.script},
+        "needed": {name.lower() for plan in shelf.definitions().values() for name in plan.files},
         "standing": StandingApproval.objects.filter(connection=case.connection, revoked_at=None).select_related(
             "granted_by"
         ),

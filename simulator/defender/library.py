@@ -15,6 +15,11 @@ from simulator.http import ApiFault, Call, json_response
 UPLOAD_CAP = 20 * 2**20
 DFIR_SCRIPT = "DFIR-Script.ps1"
 EVENTS_SCRIPT = "CollectWindowsSecurityEvents.ps1"
+ALL_EVENTS_SCRIPT = "CollectWindowsEvents.ps1"
+_PRELOADED = (
+    (DFIR_SCRIPT, "Device triage"), (EVENTS_SCRIPT, "Windows security events"),
+    (ALL_EVENTS_SCRIPT, "Application, System and Security events"),
+)  # fmt: skip
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}\Z")
 _PLACEHOLDER = (
     "# {name}: a stand-in written for the simulator. The real script is not distributed with it.\n"
@@ -24,11 +29,11 @@ _PLACEHOLDER = (
 
 
 def ensure_preloaded(simulator: Simulator) -> None:
-    """Put the two scripts of the collections into a library that has never been written to."""
+    """Put the third-party scripts of the collections into a library that has never been written to."""
     with simulator.state.lock:
         if simulator.state.get("library-made", "library") is not None:
             return
-        for name, description in ((DFIR_SCRIPT, "Device triage"), (EVENTS_SCRIPT, "Windows security events")):
+        for name, description in _PRELOADED:
             fields = {"Description": description, "HasParameters": "true", "ParametersDescription": "-sw days"}
             _store(simulator, name, _PLACEHOLDER.format(name=name).encode(), fields, "admin@northwharf.example")
         simulator.state.put("library-made", "library", {})

@@ -8,9 +8,9 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from simulator.core import Simulator
-from simulator.defender import actions
+from simulator.defender import actions, folders
 from simulator.defender.actions import Plan, Step
-from simulator.defender.library import DFIR_SCRIPT, EVENTS_SCRIPT, find_file
+from simulator.defender.library import ALL_EVENTS_SCRIPT, DFIR_SCRIPT, EVENTS_SCRIPT, find_file
 from simulator.defender.machines import find
 from simulator.http import ApiFault, Call
 from simulator.story.timeline import moment_of
@@ -23,7 +23,10 @@ _NEEDED = {"PutFile": "FileName", "RunScript": "ScriptName", "GetFile": "Path"}
 _OPTIONAL = {"PutFile": frozenset[str](), "RunScript": frozenset({"Args"}), "GetFile": frozenset[str]()}
 _FORBIDDEN = re.compile(r"[;&|!$]")
 _SECONDS = {"PutFile": 8.0, "GetFile": 20.0}
-_SCRIPT_SECONDS = {DFIR_SCRIPT.lower(): 120.0, EVENTS_SCRIPT.lower(): 60.0}
+_SCRIPT_SECONDS = {
+    DFIR_SCRIPT.lower(): 120.0, EVENTS_SCRIPT.lower(): 60.0, ALL_EVENTS_SCRIPT.lower(): 90.0,
+    folders.FOLDER_SCRIPT.lower(): 40.0,
+}  # fmt: skip
 _NOT_FOUND = "The system cannot find the file specified."
 
 
@@ -106,7 +109,8 @@ def _step(call: Call, device: Device, command: dict[str, Any], start: float, ear
     if command["type"] == "RunScript":
         return _script(call, device, values["ScriptName"], values.get("Args", ""), start)
     if command["type"] == "PutFile":
-        return Step(start, start + _SECONDS["PutFile"], "Completed")
+        put = rf"{DOWNLOADS}\{values['FileName']}"
+        return Step(start, start + _SECONDS["PutFile"], "Completed", produces=put)
     return _get_file(call.simulator, device, values["Path"], start, earlier)
 
 
@@ -118,34 +122,49 @@ def _script(call: Call, device: Device, name: str, arguments: str, start: float)
     spelled = known["fileName"] if known else name
     fails = "failing" in device.host or "script_fails" in call.faults
     end = start + _SCRIPT_SECONDS.get(name.lower(), 15.0)
-    week = call.simulator.story.world.week
-    date = week.local(moment_of(call.simulator.clock.wall())).strftime("%Y-%m-%d")
-    produces = "" if fails else _product(device, name, date)
-    result = {"kind": "script", "name": spelled, "args": arguments, "fails": fails, "produces": produces}
+    produces = "" if fails else _product(call.simulator, device, name, arguments)
+    code = 1 if fails else folders.exit_code(arguments) if name.lower() == folders.FOLDER_SCRIPT.lower() else 0
+    result = {"kind": "script", "code": code, "name": spelled, "args": arguments, "fails": fails, "produces": produces}
     return Step(start, end, "Completed", [], result, produces)
 
 
-def _product(device: Device, script: str, date: str) -> str:
-    """The file that one of the two known scripts leaves behind."""
-    if script.lower() == DFIR_SCRIPT.lower():
-        return rf"{DOWNLOADS}\DFIR-{device.computer}-{date}.zip"
-    if script.lower() == EVENTS_SCRIPT.lower():
-        return rf"{DOWNLOADS}\SecurityEvents-{date}.csv"
-    return ""
+def _product(simulator: Simulator, device: Device, script: str, arguments: str) -> str:
+    """The file that one of the known scripts leaves behind."""
+    now = simulator.clock.wall()
+    date = simulator.story.world.week.local(moment_of(now)).strftime("%Y-%m-%d")
+    if script.lower() == folders.FOLDER_SCRIPT.lower():
+        return "" if folders.is_missing(arguments) else rf"{DOWNLOADS}\{folders.zip_name(device.computer, now)}"
+    names = {
+        DFIR_SCRIPT.lower(): f"DFIR-{device.computer}-{date}.zip",
+        EVENTS_SCRIPT.lower(): f"SecurityEvents-{date}.csv",
+        ALL_EVENTS_SCRIPT.lower(): f"WindowsEvents-{date}.csv",
+    }
+    name = names.get(script.lower(), "")
+    return rf"{DOWNLOADS}\{name}" if name else ""
 
 
 def _get_file(simulator: Simulator, device: Device, path: str, start: float, earlier: list[Step]) -> Step:
     end = start + _SECONDS["GetFile"]
     base = path.rsplit("\\", 1)[-1].lower()
-    collected = re.match(r"dfir-.*\.zip\Z|securityevents-\d{4}-\d\d-\d\d\.csv\Z", base)
-    if collected:
+    kind = _kind_of(base)
+    if kind:
         if not _produced(simulator, device, path, earlier):
             return Step(start, end, "Failed", [f"{_NOT_FOUND} ({path})"])
-        kind = "dfir" if base.startswith("dfir-") else "events"
         return Step(start, end, "Completed", [], {"kind": kind, "path": path})
+    if path.lower() == rf"{DOWNLOADS}\{base}".lower() and _produced(simulator, device, path, earlier):
+        return Step(start, end, "Completed", [], {"kind": "put", "path": path})
     if "missing" in path.lower():
         return Step(start, end, "Failed", [f"{_NOT_FOUND} ({path})"])
     return Step(start, end, "Completed", [], {"kind": "sample", "path": path})
+
+
+def _kind_of(base: str) -> str:
+    """Which script makes a file of that name; "" for any other file."""
+    if re.match(r"dfir-.*\.zip\Z", base):
+        return "dfir"
+    if re.match(r"(securityevents|windowsevents)-\d{4}-\d\d-\d\d\.csv\Z", base):
+        return "events"
+    return "folder" if folders.is_zip(base) else ""
 
 
 def _produced(simulator: Simulator, device: Device, path: str, earlier: list[Step]) -> bool:

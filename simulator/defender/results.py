@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from simulator import links
 from simulator.clock import parse_iso
 from simulator.core import Simulator
-from simulator.defender import actions
+from simulator.defender import actions, folders
 from simulator.defender.liveresponse import DOWNLOADS
 from simulator.defender.machines import META
 from simulator.dfir.archive import dfir_zip, events_csv
@@ -60,8 +60,12 @@ def _file_content(
 ) -> bytes:
     if result["kind"] == "sample":
         return _sample(facts.device.name, result["path"])
+    if result["kind"] == "put":
+        return simulator.state.get_blob(f"library/{result['path'].rsplit(chr(92), 1)[-1]}") or b""
     made_at, arguments = _made(simulator, action, result["path"])
     made = Facts(facts.world, facts.device, facts.tables, made_at)
+    if result["kind"] == "folder":
+        return folders.folder_zip(made, arguments)
     return dfir_zip(made, arguments) if result["kind"] == "dfir" else events_csv(made)
 
 
@@ -71,7 +75,7 @@ def _made(simulator: Simulator, action: dict[str, Any], path: str) -> tuple[date
     for run in actions.actions_of(simulator, action["machine"], "LiveResponse"):
         for step in run["plan"]["steps"]:
             if step["produces"].lower() == path.lower():
-                best = (_ended(simulator, run, step), step["result"]["args"])
+                best = (_ended(simulator, run, step), step["result"].get("args", ""))
         if run["id"] == action["id"]:
             break
     return best
@@ -93,7 +97,7 @@ def _script_json(action: dict[str, Any], index: int, result: dict[str, Any]) -> 
     output, errors = _transcript(action, index, result)
     fields = {"script_name": result["name"], "script_output": output, "script_errors": errors}
     texts = ",".join(f'"{key}":{_loose(value)}' for key, value in fields.items())
-    code = 1 if result["fails"] else 0
+    code = result["code"]
     return b"\xef\xbb\xbf" + f'{{"exit_code":{code},{texts}}}'.encode()
 
 
@@ -112,6 +116,8 @@ def _transcript(action: dict[str, Any], index: int, result: dict[str, Any]) -> t
         error = f"{result['name']} : Access to the path is denied.\r\n    + CategoryInfo : PermissionDenied"
         return "\r\n".join([*lines, "The script ended with an error."]) + "\r\n", error
     path = result["produces"]
+    if result["name"].lower() == folders.FOLDER_SCRIPT.lower():
+        return "\r\n".join([*lines, *folders.said(result["args"], path)]) + "\r\n", ""
     if path.endswith(".zip"):
         folder = path.removesuffix(".zip")
         lines += [f"Output directory created: {folder}...", "Collecting information", f"Write results to {path}..."]

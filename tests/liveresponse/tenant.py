@@ -11,7 +11,7 @@ from typing import IO
 
 from ircase.models import Connection
 from msapi.blobs import Downloaded
-from msapi.commands import GetFile, LiveResponseCommand, RunScript
+from msapi.commands import GetFile, LiveResponseCommand, PutFile, RunScript
 from msapi.errors import ApiError, NotFound
 from msapi.governor import Bucket, Granted, Wait
 from msapi.machines import CommandState, LibraryFile, Machine, MachineAction
@@ -66,7 +66,9 @@ class FakeTenant:
     looks_needed: int = 2
     actions: dict[str, MachineAction] = field(default_factory=dict)
     looks: dict[str, int] = field(default_factory=dict)
-    submitted: list[tuple[LiveResponseCommand, str]] = field(default_factory=list)
+    submitted: list[tuple[LiveResponseCommand | None, str]] = field(default_factory=list)
+    packages: list[str] = field(default_factory=list)
+    platform: str = "Windows11"
     cancelled: list[str] = field(default_factory=list)
 
     def _fault(self, call: str) -> None:
@@ -78,7 +80,7 @@ class FakeTenant:
         self._fault("machine")
         if id_or_name not in (MACHINE, "ws-07.contoso.com"):
             raise NotFound("There is no such device in the tenant.", status=404, permanent=True)
-        return machine()
+        return replace(machine(), os_platform=self.platform)
 
     def library_files(self) -> Iterator[LibraryFile]:
         self._fault("library_files")
@@ -113,12 +115,27 @@ class FakeTenant:
             raise self.submit_then_fail.pop(0)
         return action
 
+    def collect_package(self, machine_id: str, comment: str) -> MachineAction:
+        self._fault("collect_package")
+        action = self.run_live_response(machine_id, [PutFile("package")], comment)
+        self.packages.append(action.id)
+        self.submitted.pop()
+        self.submitted.append((None, comment))
+        self.actions[action.id] = replace(action, type="CollectInvestigationPackage", commands=())
+        return self.actions[action.id]
+
+    def package_link(self, action_id: str) -> str:
+        self._fault("package_link")
+        return f"https://store.blob.core.windows.net/{action_id}?sig=secret"
+
     def machine_action(self, action_id: str) -> MachineAction:
         self._fault("machine_action")
         self.looks[action_id] = self.looks.get(action_id, 0) + 1
         action = self.actions[action_id]
         if self.looks[action_id] < self.looks_needed:
             return action
+        if not action.commands:
+            return replace(action, status=self.final)
         command = replace(action.commands[0], status=self.command_status, errors=self.errors)
         return replace(action, status=self.final, commands=(command,))
 
@@ -142,7 +159,9 @@ class FakeTenant:
         sink.write(content)
         return Downloaded(len(content), hashlib.sha256(content).hexdigest(), content.startswith(b"\x1f\x8b"))
 
-    def _result(self, command: LiveResponseCommand) -> bytes:
+    def _result(self, command: LiveResponseCommand | None) -> bytes:
+        if command is None:
+            return b"PK\x03\x04 an investigation package"
         if isinstance(command, RunScript):
             return transcript()
         assert isinstance(command, GetFile)
