@@ -20,12 +20,14 @@ from artifacts.events import EventTables, device
 from artifacts.evtxfiles import EvtxFile
 from artifacts.jsonfiles import JsonFile
 from artifacts.limits import ArtifactError, Budget, Limits, LoadStopped
-from artifacts.naming import shown
+from artifacts.naming import identifier, shown
+from artifacts.printedfiles import is_printed_file, tables_in
 from artifacts.reading import Reading
 from artifacts.records import from_evtx, from_json
 from artifacts.report import FileReport, LoadReport, Problem
 from artifacts.rowsets import FileRows, parquet_rows
 from artifacts.shapes import MAX_SHAPES, Shape, Survey
+from artifacts.snapshots import TABLES as SNAPSHOTS
 from artifacts.sniff import Kind, kind_of, packed_as
 from artifacts.spool import Spools
 from artifacts.text import TextSource, open_text
@@ -187,6 +189,8 @@ class _Loader:
             self._dfir(member)
         elif is_duplicate_csv(member.name):
             self._file(member, "other")
+        elif kind in ("json", "other") and is_printed_file(open_text(member.path)):
+            self._printed(member)
         elif kind in readers:
             readers[kind](member)
         elif kind == "packed":
@@ -349,6 +353,20 @@ class _Loader:
             )
         self._text_problems(member, source)
         self._file(member, "csv", kept, skipped)
+
+    def _printed(self, member: Member) -> None:
+        """What a library script printed: its own tables, or one by the file's name."""
+        found = tables_in(open_text(member.path), identifier(PurePosixPath(member.name.replace("!", "/")).stem))
+        count = 0
+        for name, rows in found.rows.items():
+            spool = self._spools.named(name, "snapshot" if name in SNAPSHOTS else "printed", SNAPSHOTS.get(name, ()))
+            for row in self._counted(iter(rows), member):
+                self._spools.count(1)
+                spool.add(row, self._spools.limits.columns)
+                count += 1
+        for fault in found.faults:
+            self.problem(member.name, fault.code, fault.message)
+        self._file(member, "json", count)
 
     def _dfir(self, member: Member) -> None:
         found = dfir_member(member.name)
