@@ -26,6 +26,7 @@ class Evidence(models.Model):
         UPLOAD = "upload", "Upload"
         REPORT = "report", "Report"
         INCIDENT = "incident", "Incident as received"
+        ANSWER = "answer", "Answer of Defender"
 
     class Integrity(models.TextChoices):
         UNCHECKED = "unchecked", "Not checked since it was sealed"

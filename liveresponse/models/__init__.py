@@ -1,5 +1,6 @@
 """What Live Response keeps: collections, their command logs, and the scripts of a tenant's library."""
 
+from liveresponse.models.analyses import FileAnalysis, FileAnalysisQuerySet
 from liveresponse.models.collections import (
     FINAL_COLLECTION_STATES,
     Collection,
@@ -7,6 +8,7 @@ from liveresponse.models.collections import (
     CollectionState,
     CommandLog,
 )
+from liveresponse.models.lookups import Lookup, LookupQuerySet, LookupState
 from liveresponse.models.polled import Polled, PolledQuerySet, lease
 from liveresponse.models.scripts import LibraryScript
 
@@ -16,7 +18,12 @@ __all__ = [
     "CollectionQuerySet",
     "CollectionState",
     "CommandLog",
+    "FileAnalysis",
+    "FileAnalysisQuerySet",
     "LibraryScript",
+    "Lookup",
+    "LookupQuerySet",
+    "LookupState",
     "Polled",
     "PolledQuerySet",
     "lease",
