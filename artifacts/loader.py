@@ -21,12 +21,14 @@ from artifacts.events import EventTables
 from artifacts.evtxfiles import EvtxFile
 from artifacts.jsonfiles import JsonFile
 from artifacts.limits import ArtifactError, Budget, Limits, LoadStopped
-from artifacts.naming import shown
+from artifacts.naming import identifier, shown
+from artifacts.printedfiles import is_printed_file, tables_in
 from artifacts.reading import Reading
 from artifacts.records import from_evtx, from_json
 from artifacts.report import FileReport, LoadReport, Problem
 from artifacts.rowsets import FileRows, parquet_rows
 from artifacts.shapes import MAX_SHAPES, Shape, Survey
+from artifacts.snapshots import TABLES as SNAPSHOTS
 from artifacts.sniff import Kind, kind_of, packed_as
 from artifacts.spool import Spools
 from artifacts.text import TextSource, open_text
@@ -199,6 +201,9 @@ class _Loader:
             "xlsx": self._xlsx,
         }
         chosen = member.name in self._choices and not member.package
+        if not chosen and kind in ("json", "other") and is_printed_file(open_text(member.path)):
+            self._printed(member)
+            return
         if not chosen and self._collected.takes(member, kind):
             return
         if kind in readers:
@@ -347,6 +352,20 @@ class _Loader:
             self.problem(
                 member.name, "csv.ragged", f"{reader.ragged:,} rows have more cells than the header; see ExtraCells"
             )
+
+    def _printed(self, member: Member) -> None:
+        """What a library script printed: its own tables, or one by the file's name."""
+        found = tables_in(open_text(member.path), identifier(PurePosixPath(member.name.replace("!", "/")).stem))
+        count = 0
+        for name, rows in found.rows.items():
+            spool = self.spools.named(name, "snapshot" if name in SNAPSHOTS else "printed", SNAPSHOTS.get(name, ()))
+            for row in self.counted(iter(rows), member):
+                self.spools.count(1)
+                spool.add(row, self.spools.limits.columns)
+                count += 1
+        for fault in found.faults:
+            self.problem(member.name, fault.code, fault.message)
+        self.file(member, "json", count)
 
     def _parquet(self, member: Member) -> None:
         rows = FileRows(self.spools, member.name, reading=self.reading(member.name, typed=True))

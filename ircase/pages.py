@@ -25,6 +25,9 @@ TABS = (
 )
 # The hunts that take a value, `?kind=` and `?value=`; takes the case's reference.
 HUNTS_FOR = "hunting:for_value"
+# What a file and what a device is; they take the case's reference and a hash, or a device's name.
+FILE_PAGE = "liveresponse:file"
+DEVICE_PAGE = "liveresponse:device"
 # One row of a run; takes the case's reference, the run's uuid and the row's number.
 RUN_ROW = "hunting:run_row"
 

@@ -45,6 +45,7 @@ _ICONS = {
     "incident": "siren",
     "library": "book-open",
     "script": "file-text",
+    "lookup": "search",
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -179,6 +180,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "hunt.step_not_run": lambda d: "did not run, as the pack's condition says,",
     "incident.dismissed": lambda d: f"decided that incident {d.get('incident')} needs no case",
     "incident.taken_back": lambda d: f"took back the dismissal of incident {d.get('incident')}",
+    "lookup.asked": lambda d: f"asked Defender about the {d.get('kind')}",
     "incident.imported": lambda d: (
         f"took over incident {d.get('incident')}: {d.get('assets', 0)} assets, {d.get('indicators', 0)} indicators, "
         f"{d.get('events', 0)} events"

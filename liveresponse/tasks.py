@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from ircase import jobs
 from ircase.models import Connection
+from ircase.services import sweep
 from ircase.work import new_owner
 from liveresponse import runner
-from liveresponse.models import Collection
+from liveresponse.models import Collection, FileAnalysis, Lookup
 from liveresponse.services import collections, library
 from msapi.errors import ApiError
 
@@ -27,6 +28,9 @@ def poll() -> None:
         jobs.send("liveresponse.step", pk)
     for pk in library.waiting(timezone.now()):
         jobs.send("liveresponse.change_library", pk)
+    for pk in list(Lookup.objects.all().due().values_list("pk", flat=True)):
+        jobs.send("liveresponse.look_up", pk)
+    sweep.sweep(FileAnalysis.objects.all(), "liveresponse.read_analysis")
     old = timezone.now() - LIBRARY_AGE
     seen = Connection.objects.filter(enabled=True).annotate(read=Max("library_scripts__seen_at"))
     for connection in seen.filter(Q(read=None) | Q(read__lte=old)):
@@ -36,6 +40,18 @@ def poll() -> None:
 @shared_task(name="liveresponse.step")
 def step(pk: int) -> None:
     runner.advance(pk, new_owner())
+
+
+@shared_task(name="liveresponse.look_up")
+def look_up(pk: int) -> None:
+    runner.look_up(pk, new_owner())
+
+
+@shared_task(name="liveresponse.read_analysis")
+def read_analysis(pk: int) -> None:
+    job = FileAnalysis.objects.claim(pk, new_owner())
+    if job is not None:
+        runner.read_analysis(job)
 
 
 @shared_task(name="liveresponse.approval_decided")

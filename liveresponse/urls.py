@@ -1,13 +1,15 @@
-"""The Live Response tab of a case, the library of collections, and the script library of a tenant."""
+"""The Live Response tab of a case, its files and devices, the library of collections, and the script library of a tenant."""
 
 from django.urls import path
 
-from liveresponse.views import collections, definitions, library, scripts
+from liveresponse.views import analyses, collections, definitions, devices, files, library, scripts
 
 app_name = "liveresponse"
 _BASE = "cases/<str:reference>/live-response/"
 _COLLECTION = "collections/<slug:collection_id>/"
 _TENANT = "tenant-scripts/<int:pk>/"
+_FILES = "cases/<str:reference>/files/"
+_DEVICE = "cases/<str:reference>/devices/<str:device>/"
 urlpatterns = [
     path("collections/", definitions.library, name="collection_library"),
     path("collections/new/", definitions.new, name="definition_new"),
@@ -34,4 +36,17 @@ urlpatterns = [
     path(f"{_BASE}<uuid:uuid>/", collections.collection, name="collection"),
     path(f"{_BASE}<uuid:uuid>/cancel/", collections.cancel, name="cancel"),
     path(f"{_BASE}<uuid:uuid>/retry/", collections.retry, name="retry"),
+    path(_FILES, files.files, name="files"),
+    path(f"{_FILES}analyses/", analyses.analysis_new, name="analysis_new"),
+    path(f"{_FILES}analyses/<uuid:uuid>/", analyses.analysis, name="analysis"),
+    path(f"{_FILES}analyses/<uuid:uuid>/take/", analyses.analysis_take, name="analysis_take"),
+    path(f"{_FILES}<str:digest>/", files.file, name="file"),
+    path(f"{_FILES}<str:digest>/ask/", files.file_ask, name="file_ask"),
+    path(f"{_FILES}<str:digest>/seal/", files.file_seal, name="file_seal"),
+    path(f"{_FILES}<str:digest>/indicator/", files.file_indicator, name="file_indicator"),
+    path(f"{_FILES}<str:digest>/verdict/", files.file_verdict, name="file_verdict"),
+    path(_DEVICE, devices.device, name="device"),
+    path(f"{_DEVICE}ask/", devices.device_ask, name="device_ask"),
+    path(f"{_DEVICE}seal/", devices.device_seal, name="device_seal"),
+    path(f"{_DEVICE}snapshots/", devices.device_snapshots, name="device_snapshots"),
 ]

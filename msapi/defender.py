@@ -11,7 +11,7 @@ from msapi.blobs import BlobStore, Downloaded
 from msapi.commands import GetFile, LiveResponseCommand, PutFile, RunScript, check_file_name, check_order
 from msapi.endpoint import Audience, is_guid
 from msapi.errors import BadReply, InvalidParameter, NotFound
-from msapi.files import FileProfile, read_file_profile
+from msapi.files import FileProfile, FileStats, read_file_profile, read_file_stats
 from msapi.machines import (
     LibraryFile,
     LogonUser,
@@ -103,9 +103,26 @@ class Defender:
     def file(self, sha: str) -> FileProfile:
         """What Defender knows of a file, by its SHA-1 or SHA-256. NotFound where it knows none; 100 calls a minute,
         1,500 an hour. https://learn.microsoft.com/defender-endpoint/api/get-file-information"""
-        if not _FILE_HASH.fullmatch(sha):
-            raise InvalidParameter("A file is asked for by its SHA-1 or its SHA-256, in hex digits.", service=_SERVICE)
-        return read_file_profile(self._get(f"/api/files/{sha.lower()}", ("File.Read.All",)))
+        return read_file_profile(self._get(f"/api/files/{_file_hash(sha)}", ("File.Read.All",)))
+
+    def file_stats(self, sha: str) -> FileStats:
+        """How common a file was in the last 30 days. NotFound where Defender does not know it."""
+        path = f"/api/files/{_file_hash(sha)}/stats"
+        call = Call(Audience.DEFENDER, "GET", path, params={"lookBackHours": 720}, needs=("File.Read.All",))
+        return read_file_stats(_object(self._transport.json(call)))
+
+    def file_alerts(self, sha: str) -> Iterator[MachineAlert]:
+        """Alerts that name a file."""
+        path = f"/api/files/{_file_hash(sha)}/alerts"
+        needs = ("Alert.Read.All", "Alert.ReadWrite.All")
+        return (read_machine_alert(raw) for raw in self._listed(path, needs=needs))
+
+    def file_machines(self, sha1: str) -> Iterator[Machine]:
+        """Devices that a file was seen on, by its SHA-1 alone; an unknown file was seen on none.
+        https://learn.microsoft.com/defender-endpoint/api/get-file-related-machines"""
+        if not _SHA1.fullmatch(sha1):
+            raise InvalidParameter("The devices of a file are asked for by its SHA-1.", service=_SERVICE)
+        return (read_machine(raw) for raw in self._listed(f"/api/files/{sha1.lower()}/machines"))
 
     # The library of scripts and tools
 
@@ -286,6 +303,12 @@ class Defender:
                 return
             params = {**params, "$skip": given}
         raise BadReply("The list has more pages than the connection's limit allows.", service=_SERVICE)
+
+
+def _file_hash(value: str) -> str:
+    if not _FILE_HASH.fullmatch(value):
+        raise InvalidParameter("A file is asked for by its SHA-1 or its SHA-256, in hex digits.", service=_SERVICE)
+    return value.lower()
 
 
 def _machine_id(value: str) -> str:

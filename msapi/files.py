@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from msapi.reading import flag, number, text
+from msapi.reading import flag, number, text, texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +51,36 @@ def read_file_profile(raw: Mapping[str, Any]) -> FileProfile:
         is_pe=flag(raw, "isPeFile"),
         determination=text(raw, "determinationType"),
         threat=text(raw, "determinationValue"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FileStats:
+    """How common a file is: on how many devices of the organisation and of the world, since when, under which names.
+
+    `prevalence` and `world_prevalence` are None where the service does not say; times are ISO 8601 texts.
+    """
+
+    sha1: str
+    prevalence: int | None
+    first_seen: str
+    last_seen: str
+    world_prevalence: int | None
+    world_first_seen: str
+    world_last_seen: str
+    names: tuple[str, ...]
+
+
+def read_file_stats(raw: Mapping[str, Any]) -> FileStats:
+    """The statistics as a value. The service spells the figure of the world `globallyPrevalence` here and
+    `globalPrevalence` elsewhere: https://learn.microsoft.com/defender-endpoint/api/get-file-statistics"""
+    return FileStats(
+        sha1=text(raw, "sha1").lower(),
+        prevalence=number(raw, "organizationPrevalence", "orgPrevalence"),
+        first_seen=text(raw, "orgFirstSeen"),
+        last_seen=text(raw, "orgLastSeen"),
+        world_prevalence=number(raw, "globallyPrevalence", "globalPrevalence"),
+        world_first_seen=text(raw, "globalFirstObserved"),
+        world_last_seen=text(raw, "globalLastObserved"),
+        names=texts(raw, "topFileNames"),
     )

@@ -56,8 +56,8 @@ from ircase.services import (
 )
 from kql.parquet import write_parquet
 from kql.types import Column
-from liveresponse.models import CollectionVersion, LibraryScript
-from liveresponse.services import collections
+from liveresponse.models import CollectionVersion, LibraryScript, Lookup
+from liveresponse.services import analyses, collections, lookups
 from liveresponse.services import definitions as collection_definitions
 from tests.cast import make_evidence
 
@@ -195,6 +195,11 @@ def make_world(case: Case, asker: User) -> World:
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
+    file_analysis = analyses.queue(evidence=rows, actor=lead)
+    for kind, key in (("file", "a" * 64), ("device", "ws-07")):
+        Lookup.objects.filter(pk=lookups.ask(case=case, actor=lead, kind=kind, key=key).pk).update(
+            state="done", answers={"file": {"state": "unknown"}}
+        )
     script, _ = LibraryScript.objects.get_or_create(
         connection=case.connection, name="DFIR-Script.ps1", defaults={"sha256": "a" * 64}
     )
@@ -274,6 +279,9 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:places.pk": places.pk,
         "hunting:profiles.pk": profiles.pk,
         "liveresponse:collection.uuid": collection.uuid,
+        "liveresponse:analysis.uuid": file_analysis.uuid,
+        "digest": "a" * 64,
+        "device": "ws-07",
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
         "liveresponse:grant_standing.pk": script.pk,

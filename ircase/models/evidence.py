@@ -27,6 +27,7 @@ class Evidence(models.Model):
         REPORT = "report", "Report"
         INCIDENT = "incident", "Incident as received"
         PHYSICAL = "physical", "Physical item"
+        ANSWER = "answer", "Answer of Defender"
 
     class Integrity(models.TextChoices):
         UNCHECKED = "unchecked", "Not checked since it was sealed"

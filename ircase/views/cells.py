@@ -16,7 +16,7 @@ from frontend.jsontree import Node, nodes
 from ircase import grid, recognition
 from ircase.forms.rows import RowAssetForm, RowEventForm, RowIndicatorForm
 from ircase.models import Asset, Case, Event, Indicator
-from ircase.pages import HUNTS_FOR
+from ircase.pages import DEVICE_PAGE, FILE_PAGE, HUNTS_FOR
 from ircase.views.grids import with_condition
 from kql.literals import literal
 from kql.types import Column, decode_value
@@ -27,11 +27,13 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Pivot:
-    """What a value is, as what it may be added (as the form calls it; empty: as nothing), the way to its hunts."""
+    """What a value is, as what it may be added (as the form calls it; empty: as nothing), the way to its hunts, and to
+    its own page where it is a file or a device."""
 
     entity: recognition.Entity
     add: str
     hunts_url: str
+    page_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,15 @@ def _tree(cell: Any) -> list[Node] | None:
 def _pivot(case: Case, entity: recognition.Entity) -> Pivot:
     asked = urlencode({"kind": entity.kind, "value": entity.value})
     add = entity.role if entity.role in ("asset", "indicator") else ""
-    return Pivot(entity, add, f"{reverse(HUNTS_FOR, args=[case.reference])}?{asked}")
+    return Pivot(entity, add, f"{reverse(HUNTS_FOR, args=[case.reference])}?{asked}", _own_page(case, entity))
+
+
+def _own_page(case: Case, entity: recognition.Entity) -> str:
+    if entity.kind in (Indicator.Kind.SHA256, Indicator.Kind.SHA1, Indicator.Kind.MD5):
+        return reverse(FILE_PAGE, args=[case.reference, entity.value])
+    if entity.kind == Asset.Kind.DEVICE and entity.role == "asset":
+        return reverse(DEVICE_PAGE, args=[case.reference, entity.value])
+    return ""
 
 
 def kql_filter(column: Column, cell: Any) -> str:

@@ -37,7 +37,7 @@ class PolledQuerySet(models.QuerySet[PolledT]):
             .filter(pk=pk)
             .update(lease_owner=owner, lease_until=timezone.now() + lease(), polls=F("polls") + 1)
         )
-        return self.select_related("case", "connection", "activity", "requested_by").get(pk=pk) if taken == 1 else None
+        return self.select_related(*self.model.BESIDE).get(pk=pk) if taken == 1 else None
 
     def change(self, pk: int, owner: str, **fields: Any) -> bool:
         """Write what a move found, if `owner` still holds the lease. False: another has it, so nothing was changed."""
@@ -45,10 +45,11 @@ class PolledQuerySet(models.QuerySet[PolledT]):
 
 
 class Polled(models.Model):
-    """What the poller needs of a row. A subclass adds `uuid`, `state`, `case`, `connection`, `activity`, `requested_by`
-    and says which of its states are `FINAL`."""
+    """What the poller needs of a row. A subclass adds `uuid`, `state`, `case`, `connection`, `requested_by`, mostly an
+    `activity`, and says which of its states are `FINAL` and which rows are read with it (`BESIDE`)."""
 
     FINAL: ClassVar[tuple[str, ...]] = ()
+    BESIDE: ClassVar[tuple[str, ...]] = ("case", "connection", "activity", "requested_by")
 
     status_text = models.CharField(max_length=300, blank=True, help_text="What it waits for now, in a sentence.")
     failure = models.TextField(blank=True)

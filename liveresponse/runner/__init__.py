@@ -1,6 +1,8 @@
-"""The work behind the tasks: one leased collection, one move."""
+"""The work behind the tasks: one leased row, one move."""
 
+from liveresponse.runner.analyses import read_analysis
 from liveresponse.runner.collections import advance
+from liveresponse.runner.lookups import look_up
 from liveresponse.runner.scripts import change_library, sync_library
 
-__all__ = ["advance", "change_library", "sync_library"]
+__all__ = ["advance", "change_library", "look_up", "read_analysis", "sync_library"]

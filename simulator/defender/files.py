@@ -11,11 +11,12 @@ from werkzeug.wrappers import Response
 
 from simulator.clock import iso
 from simulator.core import Simulator
-from simulator.defender.machines import META
+from simulator.defender.machines import META, alert_resource, machine_resource
 from simulator.http import ApiFault, Call, json_response
 from simulator.story import images
 from simulator.story.images import Image
 from simulator.story.timeline import DAY, as_datetime
+from simulator.story.world import Device
 
 _HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
 _MOST_HOURS = 720
@@ -65,7 +66,7 @@ def file_stats(call: Call) -> Response:
     image = _find(call)
     resource = file_resource(call.simulator, image)
     now = call.simulator.story.world.week.now
-    devices = 3 if image in images.HOSTILE else len(call.simulator.story.world.devices)
+    devices = len(_devices(call.simulator, image))
     return json_response({
         "@odata.context": f"{META}#microsoft.windowsDefenderATP.api.InOrgFileStats",
         "sha1": image.sha1, "organizationPrevalence": devices, "orgFirstSeen": iso(as_datetime(now - 3 * DAY)),
@@ -75,11 +76,46 @@ def file_stats(call: Call) -> Response:
     })  # fmt: skip
 
 
-def _find(call: Call) -> Image:
-    wanted = call.params["file"]
+def file_alerts(call: Call) -> Response:
+    """GET /files/{sha1 or sha256}/alerts: those whose evidence names the file."""
+    wanted = _checked(call.params["file"])
+    simulator = call.simulator
+    found = [
+        alert_resource(simulator, alert)
+        for alert in simulator.story.alerts
+        if alert["deviceId"] and any(wanted in (one.get("sha1"), one.get("sha256")) for one in alert["flat"])
+    ]
+    return json_response({"@odata.context": f"{META}#Alerts", "value": found})
+
+
+def file_machines(call: Call) -> Response:
+    """GET /files/{sha1}/machines: an unknown file is 200 with an empty list, another kind of hash is refused."""
+    wanted = _checked(call.params["file"])
+    if len(wanted) != 40:
+        raise ApiFault(400, "InvalidHashValue", "Only a SHA1 is supported here.")
+    image = _known().get(wanted)
+    simulator = call.simulator
+    value = [machine_resource(simulator, device) for device in _devices(simulator, image)] if image else []
+    return json_response({"@odata.context": f"{META}#Machines", "value": value})
+
+
+def _devices(simulator: Simulator, image: Image) -> list[Device]:
+    """What the intruder brought lies where the story put it; the rest is everywhere."""
+    world = simulator.story.world
+    if image in images.HOSTILE:
+        return [world.patient_zero, world.second_host, world.file_server]
+    return list(world.devices)
+
+
+def _checked(wanted: str) -> str:
     if not _HASH.fullmatch(wanted):
         raise ApiFault(400, "InvalidInput", "The file's identifier must be a SHA1 or a SHA256.")
-    image = _known().get(wanted.lower())
+    return wanted.lower()
+
+
+def _find(call: Call) -> Image:
+    wanted = _checked(call.params["file"])
+    image = _known().get(wanted)
     if image is None:
         raise ApiFault(404, "ResourceNotFound", f"File {wanted[:64]} was not found")
     return image

@@ -17,6 +17,7 @@ from simulator.core import Simulator
 from simulator.defender import actions, folders
 from simulator.defender.liveresponse import DOWNLOADS
 from simulator.defender.machines import META
+from simulator.defender.snapshots import printed_by
 from simulator.dfir.archive import dfir_zip, events_csv
 from simulator.dfir.facts import Facts, facts_of
 from simulator.http import ApiFault, Call, json_response
@@ -48,7 +49,8 @@ def result_bytes(simulator: Simulator, action: dict[str, Any], index: int) -> tu
         raise ApiFault(404, "BlobNotFound", "The specified blob does not exist.")
     ended = _ended(simulator, action, action["plan"]["steps"][index])
     if result["kind"] == "script":
-        return "ScriptOutput.json", _script_json(action, index, result)
+        printed = "" if result["fails"] else printed_by(result["name"], facts_of(simulator, device, ended))
+        return "ScriptOutput.json", _script_json(action, index, result, printed)
     facts = facts_of(simulator, device, ended)
     content = _file_content(simulator, action, index, result, facts)
     name = result["path"].rsplit("\\", 1)[-1]
@@ -92,9 +94,9 @@ def _sample(device: str, path: str) -> bytes:
     return f"Sample file of the simulator.\r\nDevice: {device}\r\nPath: {path}\r\nMark: {digest}\r\n".encode()
 
 
-def _script_json(action: dict[str, Any], index: int, result: dict[str, Any]) -> bytes:
+def _script_json(action: dict[str, Any], index: int, result: dict[str, Any], printed: str) -> bytes:
     """The transcript document. As in real ones, control characters stand in it unescaped, after a byte order mark."""
-    output, errors = _transcript(action, index, result)
+    output, errors = _transcript(action, index, result, printed)
     fields = {"script_name": result["name"], "script_output": output, "script_errors": errors}
     texts = ",".join(f'"{key}":{_loose(value)}' for key, value in fields.items())
     code = result["code"]
@@ -105,7 +107,7 @@ def _loose(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _transcript(action: dict[str, Any], index: int, result: dict[str, Any]) -> tuple[str, str]:
+def _transcript(action: dict[str, Any], index: int, result: dict[str, Any], printed: str) -> tuple[str, str]:
     mark = uuid.uuid5(uuid.UUID(action["id"]), str(index))
     lines = [
         f"Transcript started, output file is {DOWNLOADS}\\PSScript_Transcript_{{{mark}}}.txt",
@@ -123,6 +125,8 @@ def _transcript(action: dict[str, Any], index: int, result: dict[str, Any]) -> t
         lines += [f"Output directory created: {folder}...", "Collecting information", f"Write results to {path}..."]
     elif path:
         lines += ["Collecting the Security log", f"Output File Location: {path}"]
+    elif printed:
+        lines.append(printed)
     else:
         lines += [f"Hello from {action['name'].partition('.')[0]}"]
     return "\r\n".join(lines) + "\r\n", ""

@@ -44,6 +44,8 @@ ROUTES = (
     _route("GET", "/alerts/<key>", machines.get_alert, _ALERTS),
     _route("GET", "/files/<file>", files.get_file, ("File.Read.All",)),
     _route("GET", "/files/<file>/stats", files.file_stats, ("File.Read.All",)),
+    _route("GET", "/files/<file>/alerts", files.file_alerts, _ALERTS),
+    _route("GET", "/files/<file>/machines", files.file_machines, _READ),
     _route("GET", "/libraryfiles", library.list_files, _LIBRARY),
     _route("POST", "/libraryfiles", library.upload, _LIBRARY),
     _route("DELETE", "/libraryfiles/<name>", library.delete, _LIBRARY),
