@@ -57,7 +57,7 @@ from ircase.services import (
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import LibraryScript
-from liveresponse.services import collections
+from liveresponse.services import batches, collections
 from tests.cast import make_evidence
 
 ROW = {"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}
@@ -183,6 +183,9 @@ def make_world(case: Case, asker: User) -> World:
     collection = collections.request_collection(
         case=case, actor=lead, definition="get-file", device="ws-07", parameters={"Path": "C:\\x.log"}
     )
+    many = batches.request_batch(
+        case=case, actor=lead, definition="get-file", origin="names", names=["ws-07"], parameters={"Path": "C:\\x.log"}
+    )
     script, _ = LibraryScript.objects.get_or_create(
         connection=case.connection, name="DFIR-Script.ps1", defaults={"sha256": "a" * 64}
     )
@@ -262,13 +265,14 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:places.pk": places.pk,
         "hunting:profiles.pk": profiles.pk,
         "liveresponse:collection.uuid": collection.uuid,
+        "liveresponse:batch.uuid": many.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
         "liveresponse:grant_standing.pk": script.pk,
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection,
+                          build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection, many=many,
                           notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
@@ -287,11 +291,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
-    folders |= {"hunts/copies": "push"}
+    folders |= {"hunts/copies": "push", "collection-batches": "many"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
-             "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
-             "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
+             "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
+             "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ircase.services import activity, connections
 from liveresponse.catalogue import Definition, Step, definitions
 from liveresponse.models import Collection, CollectionState
-from liveresponse.providers import Tenant
+from liveresponse.runner.governed import Governed
 from liveresponse.runner.polling import Lost, Refused
 from liveresponse.services import collections
 from msapi.governor import Bucket, Governor, live_response_bucket
@@ -25,7 +25,7 @@ class Work:
 
     row: Collection
     owner: str
-    tenant: Tenant
+    tenant: Governed
     governor: Governor
     plan: Definition = field(init=False)
 
@@ -46,6 +46,11 @@ class Work:
     @property
     def bucket(self) -> Bucket:
         return live_response_bucket(connections.endpoint(self.row.connection), TICKET_SECONDS)
+
+    @property
+    def flow(self) -> str:
+        """Whose jobs take turns with those of others: the batch's, or the case's single ones."""
+        return f"batch {self.row.batch_id}" if self.row.batch_id else f"case {self.row.case_id}"
 
     def pace(self, name: str, default: float) -> timedelta:
         """A poll time of the connection's settings, in seconds."""

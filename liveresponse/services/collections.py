@@ -34,14 +34,14 @@ def request_collection(
     plan = definitions().get(definition)
     if plan is None:
         raise ValidationError(f"There is no collection called {definition!r}.")
-    _check_case(case)
+    check_case(case)
     try:
         values = plan.clean(parameters)
     except ParameterError as error:
         raise ValidationError(str(error)) from error
     if not device.strip():
         raise ValidationError("Choose a device.")
-    script = _script(case, plan)
+    script = library_script(case, plan)
     collection = Collection(
         uuid=uuid.uuid4(),
         case=case,
@@ -55,7 +55,7 @@ def request_collection(
         script_sha256=script.sha256 if script else "",
         reason=reason,
         requested_by=actor,
-        deadline=timezone.now() + _time_limit(case, plan),
+        deadline=timezone.now() + time_limit(case, plan),
         retry_of=retry_of,
     )
     collection.activity = activity.begin(
@@ -81,7 +81,8 @@ def request_collection(
     return collection
 
 
-def _check_case(case: Case) -> None:
+def check_case(case: Case) -> None:
+    """Raises ValidationError where nothing may touch a device of this case."""
     if case.connection is None:
         raise ValidationError("This case has no connection: choose the tenant on the case's overview first.")
     if not case.connection.enabled or case.connection.read_only:
@@ -92,7 +93,7 @@ def _check_case(case: Case) -> None:
         raise ValidationError("The case is closed. Reopen it first.")
 
 
-def _script(case: Case, plan: Definition) -> LibraryScript | None:
+def library_script(case: Case, plan: Definition) -> LibraryScript | None:
     """The library script the job will run: an approval binds to its hash, so it has to be known now."""
     if not plan.script:
         return None
@@ -105,7 +106,7 @@ def _script(case: Case, plan: Definition) -> LibraryScript | None:
     return script
 
 
-def _time_limit(case: Case, plan: Definition) -> timedelta:
+def time_limit(case: Case, plan: Definition) -> timedelta:
     """How long an offline device is waited for: the connection's setting, else the definition's."""
     hours = case.connection.limits.get("live_response_queue_hours") if case.connection else None
     return timedelta(hours=float(hours)) if hours else plan.time_limit
@@ -129,7 +130,7 @@ def _ask_or_start(collection: Collection, plan: Definition, actor: User) -> None
         approvals.find_standing(collection.connection, collection.script_sha256) if collection.script_sha256 else None
     )
     if not plan.needs_approval or standing:
-        start(collection, approved_by=_standing_text(standing) if standing else "No approval needed")
+        start(collection, approved_by=standing_text(standing) if standing else "No approval needed")
         return
     approvals.request(
         case=collection.case,
@@ -148,10 +149,12 @@ def _ask_or_start(collection: Collection, plan: Definition, actor: User) -> None
         digest=binding_of(collection),
         task="liveresponse.approval_decided",
         reason=collection.reason,
+        # It has to hold for as long as an offline device is waited for.
+        lifetime=max(approvals.LIFETIME, time_limit(collection.case, plan)),
     )
 
 
-def _standing_text(standing: StandingApproval) -> str:
+def standing_text(standing: StandingApproval) -> str:
     return f"Standing approval of {standing.granted_by.name} until {standing.expires_at:%Y-%m-%d}"
 
 
@@ -161,6 +164,7 @@ def start(collection: Collection, *, approved_by: str) -> None:
         state=CollectionState.APPROVED,
         approved_by=approved_by,
         next_poll_at=timezone.now(),
+        changed_at=timezone.now(),
         status_text="Approved; about to start",
     )
     if changed:
@@ -180,10 +184,10 @@ def approval_decided(subject: uuid.UUID) -> None:
     if approval.state == Approval.State.APPROVED and approvals.find_valid(subject, binding_of(collection)):
         start(collection, approved_by=approval.decided_by.name if approval.decided_by else "")
         return
-    end(collection, CollectionState.REFUSED, _why_not(approval))
+    end(collection, CollectionState.REFUSED, why_not(approval))
 
 
-def _why_not(approval: Approval) -> str:
+def why_not(approval: Approval) -> str:
     decider = approval.decided_by.name if approval.decided_by else "a lead"
     return {
         Approval.State.REJECTED: f"Rejected by {decider}: {approval.comment or 'no reason given'}",
@@ -196,7 +200,13 @@ def end(collection: Collection, state: CollectionState, reason: str, *, actor: U
     """Any unfinished state -> a final one without a result, with its reason in a sentence."""
     rows = Collection.objects.filter(pk=collection.pk).exclude(state__in=FINAL_COLLECTION_STATES)
     ended = rows.update(
-        state=state, failure=reason, status_text="", ended_at=timezone.now(), lease_owner="", lease_until=None
+        state=state,
+        failure=reason,
+        status_text="",
+        ended_at=timezone.now(),
+        changed_at=timezone.now(),
+        lease_owner="",
+        lease_until=None,
     )
     if ended:
         activity.end(collection.activity, state=state, outcome=reason, actor=actor)
@@ -222,7 +232,9 @@ def cancel(*, collection: Collection, actor: User) -> None:
             approvals.withdraw(approval=approval, actor=actor)
         end(collection, CollectionState.CANCELLED, f"Cancelled by {actor.name}", actor=actor)
         return
-    Collection.objects.filter(pk=collection.pk).unfinished().update(cancel_requested=True, next_poll_at=timezone.now())
+    Collection.objects.filter(pk=collection.pk).unfinished().update(
+        cancel_requested=True, next_poll_at=timezone.now(), changed_at=timezone.now()
+    )
     jobs.enqueue("liveresponse.step", collection.pk)
 
 

@@ -1,0 +1,40 @@
+"""The line for Live Response: who is called when there is room, and how long it takes."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from django.utils import timezone
+
+from ircase import jobs
+from ircase.models import Connection
+from ircase.services import connections
+from liveresponse.models import Collection, CollectionState
+from msapi.governor import Bucket, Governor
+
+_MARKER: Final = re.compile(r"IRCase ([0-9a-f-]{36}) step ")
+CALLED: Final = 3
+"""How many of the first are called when a session ends: one may be held up by its own device."""
+
+
+def wake_first(governor: Governor, bucket: Bucket) -> None:
+    """Have the first of the line ask again now. Raises GovernorUnavailable."""
+    names = [found[1] for ticket in governor.first(bucket, CALLED) if (found := _MARKER.match(ticket))]
+    rows = Collection.objects.filter(uuid__in=names, state=CollectionState.QUEUED, lease_until=None)
+    called = list(rows.filter(next_poll_at__gt=timezone.now()).values_list("pk", flat=True))
+    Collection.objects.filter(pk__in=called, lease_until=None).update(next_poll_at=timezone.now())
+    for pk in called:
+        jobs.enqueue("liveresponse.step", pk)
+
+
+def stagger(connection: Connection, place: int) -> timedelta:
+    """How long the `place`-th (from 0) of many may sleep before it stands in line: it could not go before anyway, and a
+    thousand rows that ask would only keep the workers busy."""
+    limits = connections.limits(connection)
+    return timedelta(seconds=max(place // limits.live_response_per_minute - 1, 0) * limits.minute_seconds)
+
+
+def span_of(connection: Connection, calls: int) -> timedelta:
+    """How long the quota takes to let in that many calls."""
+    limits = connections.limits(connection)
+    return timedelta(seconds=calls / limits.live_response_per_minute * limits.minute_seconds)
