@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from django.utils import timezone
 
-from ircase import access, quota
+from ircase import access, jobs, quota
 from ircase.services import approvals
 from liveresponse.models import Collection
 from liveresponse.providers import Opener, Tenant, open_tenant
@@ -125,6 +125,7 @@ def _queued(work: Work) -> None:
     except BaseException:
         _release(work)
         raise
+    line.call_one(work.row.connection)
     _submit(work, command)
 
 
@@ -194,8 +195,11 @@ def _running_now(work: Work, action: MachineAction, what: str) -> None:
         state=State.RUNNING,
         action_id=action.id,
         status_text=_status_text(work, action),
-        after=work.pace("live_response_poll_seconds", 10),
+        after=machine_actions.patience(work.row.connection),
     )
+    # The list of all actions is read from now on: it calls the row when something has changed.
+    pace = work.pace("live_response_poll_seconds", 10).total_seconds()
+    jobs.send("liveresponse.watch_actions", work.row.connection_id, after=pace)
 
 
 def _submitted(work: Work) -> None:
@@ -340,7 +344,7 @@ def _release(work: Work) -> None:
         else:
             work.governor.leave(work.bucket, row.step_marker, work.flow)
         row.turn = ""
-        line.wake_first(work.governor, work.bucket)
+        line.session_ended(work.governor, work.bucket)
 
 
 def _words(command: dict[str, Any]) -> str:

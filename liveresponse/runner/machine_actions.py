@@ -5,7 +5,7 @@ from datetime import UTC
 
 from django.utils import timezone
 
-from ircase import quota
+from ircase import jobs, quota
 from ircase.models import Connection
 from liveresponse.models import ActionWatch
 from liveresponse.providers import Opener, open_tenant
@@ -27,6 +27,9 @@ def watch(connection: Connection, opener: Opener = open_tenant) -> int:
     if found is None:
         return 0
     busy = any(True for _ in machine_actions.under_way(connection))
+    if busy:
+        # As soon as it may be; the clock's tick is for when this message is lost.
+        jobs.send("liveresponse.watch_actions", connection.pk, after=pace.total_seconds() + 0.05)
     whole = found.whole_at <= now
     since = machine_actions.boundary(found, connection, whole=whole)
     if since is None:

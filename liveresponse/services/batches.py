@@ -436,7 +436,7 @@ def _leave_line(batch: Batch, rows: list[int]) -> None:
         governor = quota.governor()
         for row in Collection.objects.filter(pk__in=rows).only("uuid", "step", "attempt"):
             governor.leave(bucket, row.step_marker, f"batch {batch.pk}")
-        line.wake_first(governor, bucket)
+        line.wake_first(governor, bucket, 2 * bucket.per_minute)
 
 
 @transaction.atomic

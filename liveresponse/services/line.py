@@ -17,13 +17,29 @@ CALLED: Final = 3
 """How many of the first are called when a session ends: one may be held up by its own device."""
 
 
-def wake_first(governor: Governor, bucket: Bucket) -> None:
-    """Have the first of the line ask again now. Raises GovernorUnavailable."""
-    names = [found[1] for ticket in governor.first(bucket, CALLED) if (found := _MARKER.match(ticket))]
+def session_ended(governor: Governor, bucket: Bucket) -> None:
+    """Have the first of the line ask again now, where sessions are what it waits for. Raises GovernorUnavailable."""
+    if governor.load(bucket).held >= bucket.concurrency - 1:
+        wake_first(governor, bucket, CALLED)
+
+
+def wake_first(governor: Governor, bucket: Bucket, number: int) -> None:
+    """Have the first so many of the line ask again now. Raises GovernorUnavailable."""
+    names = [found[1] for ticket in governor.first(bucket, number) if (found := _MARKER.match(ticket))]
     rows = Collection.objects.filter(uuid__in=names, state=CollectionState.QUEUED, lease_until=None)
     called = list(rows.filter(next_poll_at__gt=timezone.now()).values_list("pk", flat=True))
     Collection.objects.filter(pk__in=called, lease_until=None).update(next_poll_at=timezone.now())
     for pk in called:
+        jobs.enqueue("liveresponse.step", pk)
+
+
+def call_one(connection: Connection) -> None:
+    """Somebody went, so one more of those that sleep outside the line may come and stand in it: with every call that is
+    made the line is fed by itself, however late the clock's tick."""
+    rows = Collection.objects.filter(connection=connection, state=CollectionState.QUEUED, polls=0, lease_until=None)
+    found = rows.filter(next_poll_at__gt=timezone.now()).order_by("next_poll_at", "pk").values_list("pk", flat=True)
+    for pk in list(found[:1]):
+        Collection.objects.filter(pk=pk, polls=0, lease_until=None).update(next_poll_at=timezone.now())
         jobs.enqueue("liveresponse.step", pk)
 
 
