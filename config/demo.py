@@ -40,16 +40,15 @@ def simulator_port(root: Path) -> int:
 
 def limits_at(speed: float) -> dict[str, float]:
     """The connection's limits and poll times for a tenant whose clock runs `speed` times as fast: its minutes are
-    shorter, so it takes more calls in one of ours."""
+    shorter, so it takes more calls in one of ours; Defender's are told as such."""
     return {
         "hunting_per_minute": int(45 * speed),
         "hunting_per_hour": int(1500 * speed),
-        "defender_per_minute": int(100 * speed),
-        "defender_per_hour": int(1500 * speed),
-        "live_response_per_minute": int(10 * speed),
+        "minute_seconds": 60 / speed,
         "live_response_poll_seconds": max(10 / speed, 1),
         "live_response_offline_seconds": max(30 / speed, 2),
         "live_response_busy_seconds": max(30 / speed, 2),
+        "machine_actions_seconds": max(60 / speed, 2),
     }
 
 

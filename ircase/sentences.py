@@ -30,6 +30,7 @@ _ICONS = {
     "hunt": "crosshair",
     "collection": "package",
     "action": "zap",
+    "device_action": "zap",
     "import": "database",
     "report": "file-text",
     "row": "star",
@@ -178,6 +179,13 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "hunt.pack_queued": lambda d: f"ran a pack of {d.get('hunts')} hunts:",
     "hunt.pack_stopped": lambda d: "stopped the pack",
     "hunt.step_not_run": lambda d: "did not run, as the pack's condition says,",
+    "collection.batch_drafted": lambda d: "chose devices for many collections:",
+    "collection.batch_queued": lambda d: f"asked for a collection on {d.get('count')} devices:",
+    "collection.batch_refused": lambda d: "refused the collection on many devices:",
+    "collection.batch_cancelled": lambda d: "cancelled the collection on many devices:",
+    "device_action.elsewhere": lambda d: (
+        f"saw what {d.get('by') or 'somebody'} started outside IRCase on {_time(d.get('at'))}:"
+    ),
     "incident.dismissed": lambda d: f"decided that incident {d.get('incident')} needs no case",
     "incident.taken_back": lambda d: f"took back the dismissal of incident {d.get('incident')}",
     "lookup.asked": lambda d: f"asked Defender about the {d.get('kind')}",

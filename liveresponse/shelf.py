@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from liveresponse.catalogue import Definition, DefinitionError, definition_from
 from liveresponse.catalogue import definitions as shipped
-from liveresponse.models import Collection, CollectionVersion, SavedCollection
+from liveresponse.models import Batch, Collection, CollectionVersion, SavedCollection
 
 
 class Review(StrEnum):
@@ -76,7 +76,7 @@ def version(collection_id: str, number: int) -> Definition | None:
     return _read(row) if row is not None else None
 
 
-def plan_of(row: Collection) -> Definition | None:
+def plan_of(row: Collection | Batch) -> Definition | None:
     """The definition a job was asked with: it keeps its own, so that an edit changes nothing that runs. None where it
     cannot be read by this IRCase."""
     if not row.plan:

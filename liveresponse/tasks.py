@@ -13,24 +13,30 @@ from ircase.models import Connection
 from ircase.services import sweep
 from ircase.work import new_owner
 from liveresponse import runner
-from liveresponse.models import Collection, FileAnalysis, Lookup
-from liveresponse.services import collections, library
+from liveresponse.models import Batch, BatchState, Collection, FileAnalysis, Lookup
+from liveresponse.services import batches, collections, library, machine_actions
 from msapi.errors import ApiError
 
 logger = logging.getLogger(__name__)
 LIBRARY_AGE = timedelta(minutes=15)
+AT_ONCE = 200
 
 
 @shared_task(name="liveresponse.poll")
 def poll() -> None:
-    """Beat's tick: every collection that is due gets a worker; a library not read for a while is read again."""
-    for pk in list(Collection.objects.all().due().values_list("pk", flat=True)):
+    """Beat's tick: every collection that is due gets a worker; a library not read for a while is read again, and so are
+    the actions of a tenant in which something is going on."""
+    for pk in list(Collection.objects.all().due().order_by("next_poll_at").values_list("pk", flat=True)[:AT_ONCE]):
         jobs.send("liveresponse.step", pk)
     for pk in library.waiting(timezone.now()):
         jobs.send("liveresponse.change_library", pk)
     for pk in list(Lookup.objects.all().due().values_list("pk", flat=True)):
         jobs.send("liveresponse.look_up", pk)
     sweep.sweep(FileAnalysis.objects.all(), "liveresponse.read_analysis")
+    for pk in machine_actions.due():
+        jobs.send("liveresponse.watch_actions", pk)
+    for pk in Batch.objects.filter(state=BatchState.RESOLVING).values_list("pk", flat=True):
+        jobs.send("liveresponse.find_devices", pk)
     old = timezone.now() - LIBRARY_AGE
     seen = Connection.objects.filter(enabled=True).annotate(read=Max("library_scripts__seen_at"))
     for connection in seen.filter(Q(read=None) | Q(read__lte=old)):
@@ -56,7 +62,20 @@ def read_analysis(pk: int) -> None:
 
 @shared_task(name="liveresponse.approval_decided")
 def approval_decided(subject: str) -> None:
-    collections.approval_decided(uuid.UUID(subject))
+    if not batches.approval_decided(uuid.UUID(subject)):
+        collections.approval_decided(uuid.UUID(subject))
+
+
+@shared_task(name="liveresponse.find_devices")
+def find_devices(pk: int) -> None:
+    runner.find_devices(pk)
+
+
+@shared_task(name="liveresponse.watch_actions")
+def watch_actions(pk: int) -> None:
+    connection = Connection.objects.filter(pk=pk, enabled=True).first()
+    if connection is not None:
+        runner.watch(connection)
 
 
 @shared_task(name="liveresponse.sync_library")

@@ -1,8 +1,18 @@
-"""The Live Response tab of a case, its files and devices, the library of collections, and the script library of a tenant."""
+"""The Live Response tab of a case, its files and devices, the library of collections, and a tenant's scripts."""
 
 from django.urls import path
 
-from liveresponse.views import analyses, collections, definitions, devices, files, library, scripts
+from liveresponse.views import (
+    analyses,
+    batches,
+    collections,
+    definitions,
+    devices,
+    files,
+    library,
+    machine_actions,
+    scripts,
+)
 
 app_name = "liveresponse"
 _BASE = "cases/<str:reference>/live-response/"
@@ -28,6 +38,12 @@ urlpatterns = [
     path(f"{_TENANT}files/<int:script>/", library.file, name="library_file"),
     path(f"{_TENANT}files/<int:script>/delete/", library.delete, name="library_delete"),
     path(_BASE, collections.panel, name="panel"),
+    path(f"{_BASE}actions/", machine_actions.actions, name="actions"),
+    path(f"{_BASE}batches/new/<slug:definition>/", batches.batch_request, name="batch_request"),
+    path(f"{_BASE}batches/<uuid:uuid>/", batches.batch, name="batch"),
+    path(f"{_BASE}batches/<uuid:uuid>/start/", batches.batch_start, name="batch_start"),
+    path(f"{_BASE}batches/<uuid:uuid>/cancel/", batches.batch_cancel, name="batch_cancel"),
+    path(f"{_BASE}batches/<uuid:uuid>/retry/", batches.batch_retry, name="batch_retry"),
     path(f"{_BASE}scripts/", scripts.scripts, name="scripts"),
     path(f"{_BASE}scripts/read/", scripts.read_library, name="read_library"),
     path(f"{_BASE}scripts/<int:pk>/approve/", scripts.grant_standing, name="grant_standing"),

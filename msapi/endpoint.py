@@ -114,6 +114,7 @@ class ApiLimits:
     defender_per_hour: int = 1500
     live_response_per_minute: int = 10
     live_response_sessions: int = 25
+    minute_seconds: float = 60.0  # Defender's minute; shorter only where a simulated tenant's clock runs faster
     loganalytics_concurrency: int = 5
     loganalytics_per_minute: int = 400  # 200 per 30 s
     loganalytics_rows: int = 500_000

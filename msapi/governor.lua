@@ -6,12 +6,13 @@
 --       took, by when they ended)
 -- ARGV: 1 verb, 2 now or "" for the server's clock, 3 ticket, 4 per minute, 5 per hour, 6 concurrency, 7 lease seconds,
 --       8 ticket seconds, 9 priority, 10 calls that one step of priority is worth, 11 nonce or seconds, 12 flow,
---       13 seconds that all calls of 15 minutes may take, 14 seconds by which windows are longer than the service's
+--       13 seconds that all calls of 15 minutes may take, 14 seconds by which windows are longer than the service's,
+--       15 seconds of the service's minute
 -- A limit of 0 means none. Times are epoch seconds. Numbers are returned as text: Redis would cut their fractions.
 local calls, queue, alive, leases, nonces, penalty, counter, held, flows, virtual, spent = unpack(KEYS)
 local verb, ticket, flow = ARGV[1], ARGV[3], ARGV[12]
 local step, cpu_budget = tonumber(ARGV[9]) * tonumber(ARGV[10]), tonumber(ARGV[13])
-local slack = tonumber(ARGV[14])
+local slack, minute = tonumber(ARGV[14]), tonumber(ARGV[15])
 local per_minute, per_hour, concurrency = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local lease_seconds, ticket_seconds = tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = tonumber(ARGV[2])
@@ -85,7 +86,7 @@ end
 
 local function wait_of(ahead)
   local barred = number_at(penalty) - now
-  local windows = math.max(window_wait(per_minute, 60 + slack, ahead), window_wait(per_hour, 3600 + slack, ahead))
+  local windows = math.max(window_wait(per_minute, minute + slack, ahead), window_wait(per_hour, 60 * minute + slack, ahead))
   return math.max(barred, windows, cpu_wait(), lease_wait(ahead), 0)
 end
 
@@ -202,8 +203,8 @@ function verbs.penalise()
 end
 
 function verbs.load()
-  local used = redis.call('ZCOUNT', calls, '(' .. text(now - 60), '+inf')
-  return {tostring(used), tostring(redis.call('ZCARD', calls)), tostring(redis.call('ZCARD', leases)),
+  local used = redis.call('ZCOUNT', calls, '(' .. text(now - minute), '+inf')
+  return {tostring(used), tostring(redis.call('ZCOUNT', calls, '(' .. text(now - 60 * minute), '+inf')), tostring(redis.call('ZCARD', leases)),
           tostring(redis.call('ZCARD', queue)),
           text(math.max((tonumber(redis.call('GET', penalty) or '') or 0) - now, 0))}
 end

@@ -28,6 +28,8 @@ _ASK_AGAIN: Final = 60.0  # as in the script
 _FOREVER: Final = 30 * 86_400.0
 DEFAULT_PRIORITY: Final = 5
 HUNTING_SLACK: Final = 2.0
+DEFENDER_SLACK: Final = 0.04  # of a minute
+LINE_SECONDS: Final = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Bucket:
     `lease_seconds`: how long a holder is believed without `renew`. `ticket_seconds`: how long a waiting ticket keeps
     its place past the moment it should ask again. `priority_seconds`: what one step of priority is worth in waiting, at
     the rate of `per_minute`. `cpu_seconds`: what the calls of 15 minutes may take together. `slack`: by how much the
-    windows are longer here, because one call may take longer to reach the service than the next.
+    windows are longer here, because one call may take longer to reach the service than the next. `minute`: how long
+    the service's minute lasts, 60 but for a simulated tenant whose clock runs faster.
     """
 
     tenant_id: str
@@ -50,6 +53,7 @@ class Bucket:
     priority_seconds: float = 60.0
     cpu_seconds: float = 0.0
     slack: float = 0.0
+    minute: float = 60.0
 
     @property
     def priority_calls(self) -> float:
@@ -206,6 +210,7 @@ class Governor:
             flow,
             bucket.cpu_seconds,
             bucket.slack,
+            bucket.minute,
         ]
         keys = [f"{bucket.key}:{name}" for name in _KEYS]
         try:
@@ -229,11 +234,19 @@ def hunting_bucket(endpoint: Endpoint) -> Bucket:
 def defender_bucket(endpoint: Endpoint) -> Bucket:
     """Defender's calls other than starting Live Response."""
     limits = endpoint.limits
-    return Bucket(endpoint.tenant_id, "defender", limits.defender_per_minute, limits.defender_per_hour)
+    return Bucket(
+        endpoint.tenant_id,
+        "defender",
+        limits.defender_per_minute,
+        limits.defender_per_hour,
+        slack=_slack(limits),
+        minute=limits.minute_seconds,
+    )
 
 
 def live_response_bucket(endpoint: Endpoint, lease_seconds: float = 900.0) -> Bucket:
-    """Starting a session; the lease is the session itself, held until the action is final and renewed at each poll."""
+    """Starting a session; the lease is the session itself, held until the action is final and renewed at each poll. A
+    ticket of a long line asks seldom, so it is believed for long."""
     limits: ApiLimits = endpoint.limits
     return Bucket(
         endpoint.tenant_id,
@@ -242,7 +255,14 @@ def live_response_bucket(endpoint: Endpoint, lease_seconds: float = 900.0) -> Bu
         0,
         limits.live_response_sessions,
         lease_seconds=lease_seconds,
+        ticket_seconds=LINE_SECONDS,
+        slack=_slack(limits),
+        minute=limits.minute_seconds,
     )
+
+
+def _slack(limits: ApiLimits) -> float:
+    return max(limits.minute_seconds * DEFENDER_SLACK, 0.4)
 
 
 def package_bucket(endpoint: Endpoint) -> Bucket:

@@ -47,6 +47,11 @@ def clear_requests(call: Call) -> Response:
     return json_response({"requests": []})
 
 
+def show_quotas(call: Call) -> Response:
+    """The highest number of calls in any window of each quota, the refused ones, and of sessions open at once."""
+    return json_response(call.simulator.quotas.peaks())
+
+
 def show_state(call: Call) -> Response:
     """Who and when the simulator is, and what it holds."""
     simulator = call.simulator
@@ -102,6 +107,7 @@ ROUTES = (
     Route("DELETE", "/_sim/faults", clear_faults, Service.CONTROL),
     Route("GET", "/_sim/requests", list_requests, Service.CONTROL),
     Route("DELETE", "/_sim/requests", clear_requests, Service.CONTROL),
+    Route("GET", "/_sim/quotas", show_quotas, Service.CONTROL),
     Route("GET", "/_sim/state", show_state, Service.CONTROL),
     Route("POST", "/_sim/clock", move_clock, Service.CONTROL),
     Route("POST", "/_sim/telemetry", grow_telemetry, Service.CONTROL),

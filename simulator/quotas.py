@@ -32,14 +32,19 @@ class Quotas:
     on: bool = True
     _calls: dict[str, deque[float]] = field(default_factory=dict)
     _cpu: deque[tuple[float, float]] = field(default_factory=deque)
+    _asked: dict[str, deque[float]] = field(default_factory=dict)
+    _highest: dict[str, dict[float, int]] = field(default_factory=dict)
+    _refused: dict[str, int] = field(default_factory=dict)
+    _sessions: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def spend(self, bucket: str) -> None:
         """One call of a bucket. A refused call counts as well: early retries keep being refused."""
-        if not self.on:
-            return
         with self._lock:
             now = self.clock.ticks()
+            self._note(bucket, now)
+            if not self.on:
+                return
             calls = self._calls.setdefault(bucket, deque())
             windows = WINDOWS[bucket]
             while calls and calls[0] <= now - windows[-1][1]:
@@ -47,8 +52,38 @@ class Quotas:
             for limit, seconds in windows:
                 inside = [moment for moment in calls if moment > now - seconds]
                 if len(inside) >= limit:
+                    self._refused[bucket] = self._refused.get(bucket, 0) + 1
                     raise self.throttled(inside[-limit] + seconds - now, bucket, limit, seconds)
             calls.append(now)
+
+    def _note(self, bucket: str, now: float) -> None:
+        """Count the call, taken or refused, into every window that ends with it."""
+        asked, windows = self._asked.setdefault(bucket, deque()), WINDOWS[bucket]
+        asked.append(now)
+        while asked[0] <= now - windows[-1][1]:
+            asked.popleft()
+        highest = self._highest.setdefault(bucket, {})
+        for _, seconds in windows:
+            inside = sum(moment > now - seconds for moment in asked)
+            highest[seconds] = max(highest.get(seconds, 0), inside)
+
+    def note_sessions(self, number: int) -> None:
+        """So many Live Response sessions are open now."""
+        with self._lock:
+            self._sessions = max(self._sessions, number)
+
+    def peaks(self) -> dict[str, object]:
+        """The most calls that any window of each bucket has held, the calls that were refused, and the most sessions
+        that were open at once, since the counters were last reset. Seconds are simulated."""
+        with self._lock:
+            calls = {
+                bucket: [
+                    {"seconds": seconds, "limit": limit, "highest": self._highest.get(bucket, {}).get(seconds, 0)}
+                    for limit, seconds in windows
+                ]
+                for bucket, windows in WINDOWS.items()
+            }
+            return {"calls": calls, "refused": dict(self._refused), "sessions": self._sessions}
 
     def throttled(self, simulated: float, bucket: str, limit: int, seconds: float) -> ApiFault:
         """A 429 that tells how long to wait, in real whole seconds, at least one."""
@@ -80,6 +115,10 @@ class Quotas:
         with self._lock:
             self._calls.clear()
             self._cpu.clear()
+            self._asked.clear()
+            self._highest.clear()
+            self._refused.clear()
+            self._sessions = 0
 
 
 def cpu_exceeded(wait: int) -> ApiFault:

@@ -57,7 +57,7 @@ from ircase.services import (
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import CollectionVersion, LibraryScript, Lookup
-from liveresponse.services import analyses, collections, lookups
+from liveresponse.services import analyses, batches, collections, lookups
 from liveresponse.services import definitions as collection_definitions
 from tests.cast import make_evidence
 
@@ -200,6 +200,9 @@ def make_world(case: Case, asker: User) -> World:
         Lookup.objects.filter(pk=lookups.ask(case=case, actor=lead, kind=kind, key=key).pk).update(
             state="done", answers={"file": {"state": "unknown"}}
         )
+    many = batches.request_batch(
+        case=case, actor=lead, definition="get-file", origin="names", names=["ws-07"], parameters={"Path": "C:\\x.log"}
+    )
     script, _ = LibraryScript.objects.get_or_create(
         connection=case.connection, name="DFIR-Script.ps1", defaults={"sha256": "a" * 64}
     )
@@ -282,6 +285,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:analysis.uuid": file_analysis.uuid,
         "digest": "a" * 64,
         "device": "ws-07",
+        "liveresponse:batch.uuid": many.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
         "liveresponse:grant_standing.pk": script.pk,
@@ -292,7 +296,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection,
+                          build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection, many=many,
                           notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
@@ -314,11 +318,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
-    folders |= {"hunts/copies": "push"}
+    folders |= {"hunts/copies": "push", "collection-batches": "many"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
-             "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
-             "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
+             "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
+             "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

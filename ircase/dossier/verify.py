@@ -29,7 +29,8 @@ import re
 import struct
 import sys
 import zlib
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 Report = Callable[[str, str], None]
 GENESIS = "0" * 64

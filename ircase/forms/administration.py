@@ -183,8 +183,10 @@ EXTRA_LIMITS = frozenset(
         "kusto_seconds",
         "live_response_busy_seconds",
         "live_response_offline_seconds",
+        "live_response_patience_seconds",
         "live_response_poll_seconds",
         "live_response_queue_hours",
+        "machine_actions_seconds",
         "loganalytics_retention_days",
     }
 )

@@ -1,9 +1,11 @@
 """Activity: how hunts, collections and reports are known to the case without the case knowing of them."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ircase.models import Activity, Case, Evidence, JobState, User
@@ -35,6 +37,16 @@ def begin(
     )
     log.record(f"{kind.value}.queued", case=case, actor=actor, title=title, subject=str(subject))
     return activity
+
+
+def begin_many(activities: Sequence[Activity]) -> list[Activity]:
+    """The activities of many rows that are made at once. The caller logs the whole in one entry, in its transaction."""
+    return Activity.objects.bulk_create(activities, batch_size=500)
+
+
+def end_many(activities: QuerySet[Activity], *, state: str, outcome: str) -> int:
+    """End many without a result, at once. The caller logs the whole in one entry, in its transaction."""
+    return activities.update(state=state, outcome=outcome, ended_at=timezone.now())
 
 
 def progress(activity: Activity, state: str) -> None:

@@ -1,6 +1,7 @@
-"""What Live Response keeps: collections, their command logs, and the scripts of a tenant's library."""
+"""What Live Response keeps: collections, batches of them, command logs, a tenant's library and its action log."""
 
 from liveresponse.models.analyses import FileAnalysis, FileAnalysisQuerySet
+from liveresponse.models.batches import Batch, BatchState
 from liveresponse.models.collections import (
     FINAL_COLLECTION_STATES,
     Collection,
@@ -10,11 +11,17 @@ from liveresponse.models.collections import (
 )
 from liveresponse.models.definitions import CollectionVersion, SavedCollection
 from liveresponse.models.lookups import Lookup, LookupQuerySet, LookupState
+from liveresponse.models.machine_actions import ActionInCase, ActionRecord, ActionWatch
 from liveresponse.models.polled import Polled, PolledQuerySet, lease
 from liveresponse.models.scripts import LibraryChange, LibraryScript
 
 __all__ = [
     "FINAL_COLLECTION_STATES",
+    "ActionInCase",
+    "ActionRecord",
+    "ActionWatch",
+    "Batch",
+    "BatchState",
     "Collection",
     "CollectionQuerySet",
     "CollectionState",

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ircase.models import Activity, Case, Connection, Evidence
+from liveresponse.models.batches import Batch
 from liveresponse.models.polled import Polled, PolledQuerySet
 
 
@@ -56,9 +57,11 @@ class Collection(Polled):
     """
 
     FINAL = FINAL_COLLECTION_STATES
+    TASK = "liveresponse.step"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="collections")
+    batch = models.ForeignKey(Batch, null=True, blank=True, on_delete=models.PROTECT, related_name="collections")
     activity = models.OneToOneField(Activity, on_delete=models.PROTECT, related_name="+")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     definition = models.CharField(max_length=64)
@@ -83,6 +86,10 @@ class Collection(Polled):
     state = models.CharField(max_length=12, choices=CollectionState.choices, default=CollectionState.REQUESTED)
     step = models.PositiveSmallIntegerField(default=0)
     action_id = models.CharField(max_length=64, blank=True, help_text="The current step's machine action.")
+    attempt = models.PositiveSmallIntegerField(
+        default=1, help_text="Of the step: one more each time an offline device gave its session to others."
+    )
+    waits_for_device = models.BooleanField(default=False, help_text="Defender has it; the device has not answered.")
     turn = models.CharField(max_length=64, blank=True, editable=False, help_text="The quota lease of the session.")
     submitted_at = models.DateTimeField(null=True, blank=True)
     transcript = models.JSONField(
@@ -101,6 +108,7 @@ class Collection(Polled):
                 condition=~Q(state=CollectionState.DONE) | Q(output__isnull=False), name="collection_done_has_output"
             )
         ]
+        indexes = [models.Index(fields=["batch", "state"], name="collection_of_batch")]
 
     def __str__(self) -> str:
         return f"{self.definition} on {self.device}: {self.state}"
@@ -116,7 +124,9 @@ class Collection(Polled):
 
     @property
     def step_marker(self) -> str:
-        return f"{self.marker} step {self.step + 1}"
+        """Of the very submission: a session that was given up and the one after it are two."""
+        again = f" attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"{self.marker} step {self.step + 1}{again}"
 
 
 class CommandLog(models.Model):

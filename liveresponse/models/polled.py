@@ -41,6 +41,8 @@ class PolledQuerySet(models.QuerySet[PolledT]):
 
     def change(self, pk: int, owner: str, **fields: Any) -> bool:
         """Write what a move found, if `owner` still holds the lease. False: another has it, so nothing was changed."""
+        if set(fields) - {"lease_owner", "lease_until"}:
+            fields.setdefault("changed_at", timezone.now())
         return self.filter(pk=pk, lease_owner=owner).update(**fields) == 1
 
 
@@ -50,11 +52,14 @@ class Polled(models.Model):
 
     FINAL: ClassVar[tuple[str, ...]] = ()
     BESIDE: ClassVar[tuple[str, ...]] = ("case", "connection", "activity", "requested_by")
+    TASK: ClassVar[str] = ""
+    """The task that moves one row by its primary key."""
 
     status_text = models.CharField(max_length=300, blank=True, help_text="What it waits for now, in a sentence.")
     failure = models.TextField(blank=True)
     deadline = models.DateTimeField(help_text="When it is given up: an offline device is waited for until then.")
     next_poll_at = models.DateTimeField(default=timezone.now, db_index=True)
+    changed_at = models.DateTimeField(default=timezone.now, help_text="For pages that show only what changed.")
     polls = models.PositiveIntegerField(default=0)
     trouble = models.PositiveSmallIntegerField(default=0, help_text="Temporary errors in a row.")
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)

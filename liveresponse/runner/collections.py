@@ -12,16 +12,17 @@ from typing import Any, Final, Literal
 
 from django.utils import timezone
 
-from ircase import access, quota
-from ircase.services import approvals
+from ircase import access, jobs, quota
 from liveresponse.catalogue import platform_of
 from liveresponse.models import Collection
 from liveresponse.providers import Opener, Tenant, open_tenant
-from liveresponse.runner import polling
+from liveresponse.runner import giving_way, polling
+from liveresponse.runner.governed import govern
 from liveresponse.runner.polling import Refused
 from liveresponse.runner.results import fetch, next_step
 from liveresponse.runner.work import State, Work, end
-from liveresponse.services import collections
+from liveresponse.services import collections, line, machine_actions
+from liveresponse.services.batches import find_approval
 from msapi.errors import (
     ActiveRequestExists,
     Ambiguous,
@@ -34,6 +35,8 @@ from msapi.governor import Granted, Wait
 from msapi.machines import ActionStatus, CommandStatus, MachineAction
 
 _ANOTHER: Final = {False: "Another session is open on the device", True: "A package is being collected already"}
+LONGEST_SLEEP: Final = 600.0
+"""Seconds that a row of a long line sleeps; its ticket is believed for longer."""
 TWIN_GRACE: Final = timedelta(seconds=30)
 """How long after an intent a missing twin may still appear in the list of actions."""
 
@@ -44,7 +47,9 @@ def advance(pk: int, owner: str, opener: Opener = open_tenant) -> None:
 
 
 def _turn(row: Collection, owner: str, tenant: Tenant) -> None:
-    _move(Work(row, owner, tenant, quota.governor()))
+    governor = quota.governor()
+    governed = govern(tenant, governor, row.connection, str(row.uuid))
+    _move(Work(row, owner, governed, governor))
 
 
 def _stop(row: Collection, state: Literal["failed", "refused"], reason: str) -> None:
@@ -89,7 +94,7 @@ def _may_act(work: Work) -> None:
         raise Refused(f"{row.requested_by.name} may no longer act on this case.")
     if not work.plan.needs_approval:
         return
-    valid = approvals.find_valid(row.uuid, collections.binding_of(row))
+    valid = find_approval(row)
     if valid is None and not collections.standing_of(row, work.plan):
         raise Refused(
             "No approval covers this act any more: it ran out, was withdrawn, or something changed. Ask again."
@@ -112,29 +117,6 @@ def _same_files(work: Work) -> None:
             )
 
 
-def _queued(work: Work) -> None:
-    """Wait for a turn; then write the intent and submit."""
-    _may_act(work)
-    _same_files(work)
-    order = _order(work)
-    answer = work.governor.acquire(work.bucket, work.row.step_marker)
-    if isinstance(answer, Wait):
-        line = "a package" if work.step.package else "Live Response"
-        text = f"In line for {line}: place {answer.place}, about {answer.eta:.0f} s"
-        work.write(status_text=text, after=timedelta(seconds=max(answer.seconds, 0.5)))
-        return
-    work.write(
-        "submitting",
-        f"{work.step.title}: {order.words}",
-        state=State.SUBMITTED,
-        action_id="",
-        turn=answer.nonce,
-        submitted_at=timezone.now(),
-        status_text="Submitting",
-    )
-    _submit(work, order)
-
-
 @dataclass(frozen=True)
 class _Order:
     """One thing to ask of Defender: what it is in words, and the call that does it."""
@@ -154,6 +136,54 @@ def _order(work: Work) -> _Order:
     return _Order(
         _words(command.as_json()),
         lambda: work.tenant.run_live_response(row.machine_id, [command], row.step_marker),
+    )
+
+
+def _queued(work: Work) -> None:
+    """Wait for a turn; then write the intent and submit."""
+    _may_act(work)
+    order = _order(work)
+    if not work.step.package and _device_is_taken(work):
+        text = "Another job of ours is on the device; waiting for its end"
+        work.write(status_text=text, after=work.pace("live_response_busy_seconds", 30))
+        return
+    answer = work.governor.acquire(work.bucket, work.row.step_marker, flow=work.flow)
+    if isinstance(answer, Wait):
+        asked = "a package" if work.step.package else "Live Response"
+        text = f"In line for {asked}: place {answer.place}, about {answer.eta:.0f} s"
+        work.write(status_text=text, after=timedelta(seconds=min(max(answer.eta, 0.05), LONGEST_SLEEP)))
+        return
+    work.row.turn = answer.nonce
+    try:
+        _intend(work, order)
+    except BaseException:
+        _release(work)
+        raise
+    line.call_one(work.row.connection)
+    _submit(work, order)
+
+
+def _device_is_taken(work: Work) -> bool:
+    """One session per device: what Defender would refuse is not asked of it, for that would cost a call."""
+    row, open_ones = work.row, Collection.objects.filter(state__in=(State.SUBMITTED, State.RUNNING))
+    return open_ones.filter(connection=row.connection_id, machine_id=row.machine_id).exclude(pk=row.pk).exists()
+
+
+def _intend(work: Work, order: _Order) -> None:
+    """The last look before the act, and the intent. Raises Refused, NotYet or Lost, before anything was sent."""
+    _same_files(work)
+    if not work.step.package:
+        # A session has turns of its own; the call that starts it is one of Defender's too.
+        work.tenant.turn()
+    work.write(
+        "submitting",
+        f"{work.step.title}: {order.words}",
+        state=State.SUBMITTED,
+        action_id="",
+        turn=work.row.turn,
+        submitted_at=timezone.now(),
+        status_text="Submitting",
+        waits_for_device=False,
     )
 
 
@@ -200,8 +230,11 @@ def _running_now(work: Work, action: MachineAction, what: str) -> None:
         state=State.RUNNING,
         action_id=action.id,
         status_text=_status_text(work, action),
-        after=work.pace("live_response_poll_seconds", 10),
+        after=machine_actions.patience(work.row.connection),
     )
+    # The list of all actions is read from now on: it calls the row when something has changed.
+    pace = work.pace("live_response_poll_seconds", 10).total_seconds()
+    jobs.send("liveresponse.watch_actions", work.row.connection_id, after=pace)
 
 
 def _submitted(work: Work) -> None:
@@ -225,26 +258,51 @@ def _submitted(work: Work) -> None:
 
 def _running(work: Work) -> None:
     row = work.row
+    known = machine_actions.fresh(row.connection, row.action_id)
     try:
-        action = work.tenant.machine_action(row.action_id)
+        action = known.as_action() if known else work.tenant.machine_action(row.action_id)
     except NotFound:
         _release(work)
         end(row, State.FAILED, f"Defender no longer knows machine action {row.action_id}. Ask again.")
         return
     with suppress(GovernorUnavailable):
         work.governor.renew(Granted(work.bucket, row.step_marker, row.turn))
-    if not action.is_final:
-        text = _status_text(work, action)
-        changed = text != row.status_text
-        pace = (
-            ("live_response_offline_seconds", 30.0)
-            if action.status == ActionStatus.PENDING
-            else ("live_response_poll_seconds", 10.0)
-        )
-        work.write("status" if changed else "", text, status_text=text, after=work.pace(*pace))
-        return
+    if action.is_final:
+        _release(work)
+        _final(work, action)
+    elif giving_way.should(work, action):
+        _give_way(work)
+    else:
+        _still_running(work, action, listed=known is not None)
+
+
+def _still_running(work: Work, action: MachineAction, *, listed: bool) -> None:
+    """Look again soon, or, where the list of the tenant's actions is read, when that wakes the row."""
+    pending = action.status == ActionStatus.PENDING
+    text = _status_text(work, action)
+    changed = text != work.row.status_text
+    pace = ("live_response_offline_seconds", 30.0) if pending else ("live_response_poll_seconds", 10.0)
+    after = machine_actions.patience(work.row.connection) if listed else work.pace(*pace)
+    work.write("status" if changed else "", text, status_text=text, waits_for_device=pending, after=after)
+
+
+def _give_way(work: Work) -> None:
+    """Cancel the session of a device that does not answer, so that others get a turn; and line up again, later."""
+    _cancel_action(work, "its device does not answer and others wait; it is asked again later")
     _release(work)
-    _final(work, action)
+    after = giving_way.pause(work)
+    work.write(
+        "gave_way",
+        "The device does not answer: its session was given to others, and is asked for again later",
+        state=State.QUEUED,
+        action_id="",
+        turn="",
+        submitted_at=None,
+        attempt=work.row.attempt + 1,
+        status_text=f"The device does not answer; asked again in {after.total_seconds() / 60:.0f} min",
+        waits_for_device=True,
+        after=after,
+    )
 
 
 def _final(work: Work, action: MachineAction) -> None:
@@ -297,10 +355,10 @@ def _cancel(work: Work) -> None:
     end(row, State.CANCELLED, "Cancelled")
 
 
-def _cancel_action(work: Work) -> None:
+def _cancel_action(work: Work, why: str = "cancelled in the case") -> None:
     """Best effort: an action that has just ended cannot be cancelled, and need not be."""
     try:
-        work.tenant.cancel(work.row.action_id, f"{work.row.marker}: cancelled in the case")
+        work.tenant.cancel(work.row.action_id, f"{work.row.marker}: {why}")
         collections.note(work.row, "cancelled", f"Machine action {work.row.action_id} cancelled in Defender")
     except (Ambiguous, Throttled):
         raise
@@ -319,9 +377,15 @@ def _expire(work: Work) -> None:
 
 
 def _release(work: Work) -> None:
-    if work.row.turn:
-        with suppress(GovernorUnavailable):
-            work.governor.release(Granted(work.bucket, work.row.step_marker, work.row.turn))
+    """Give the session back, or the place in the line; whoever is next is called."""
+    row = work.row
+    with suppress(GovernorUnavailable):
+        if row.turn:
+            work.governor.release(Granted(work.bucket, row.step_marker, row.turn))
+        else:
+            work.governor.leave(work.bucket, row.step_marker, work.flow)
+        row.turn = ""
+        line.session_ended(work.governor, work.bucket)
 
 
 def _words(command: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from ircase import jobs
 from ircase.store import StoreError
 from liveresponse.models import PolledQuerySet, lease
-from liveresponse.models.polled import PolledT
+from liveresponse.models.polled import REQUESTED, PolledT
 from liveresponse.providers import Opener, Tenant
 from msapi.errors import ApiError, InvalidParameter
 
@@ -27,10 +27,19 @@ logger = logging.getLogger(__name__)
 TROUBLE_LIMIT: Final = 40
 BACKOFF, BACKOFF_CAP = 10.0, 300.0
 STORE_WAIT: Final = 60.0
+SOON: Final = 60.0
 
 
 class Refused(Exception):
     """The job must not go on; the message says why and what to do."""
+
+
+class NotYet(Exception):
+    """Nothing is wrong, but the quota has no room for the call: the same move again in `seconds`."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
 
 
 class Lost(Exception):
@@ -62,6 +71,8 @@ def advance(machine: Machine[PolledT], pk: int, owner: str, opener: Opener) -> N
             logger.info("poll.lease_lost", extra={"task": machine.task, "row": str(row.uuid)})
         except Refused as error:
             machine.end(row, "refused", str(error))
+        except NotYet as error:
+            _wait(machine, row, owner, error)
         except InvalidParameter as error:
             machine.end(row, "failed", str(error))
         except ApiError as error:
@@ -69,9 +80,24 @@ def advance(machine: Machine[PolledT], pk: int, owner: str, opener: Opener) -> N
         except StoreError as error:
             _later(machine, row, owner, str(error), STORE_WAIT)
     machine.rows().change(pk, owner, lease_owner="", lease_until=None)
-    if machine.rows().due().filter(pk=pk).exists():
-        # Nothing to wait for before the next move: the clock's next tick would only cost time.
+    _send_next(machine, pk)
+
+
+def _send_next(machine: Machine[PolledT], pk: int) -> None:
+    """Call a worker for the next move where it is soon: the clock's next tick would only cost time."""
+    free = machine.rows().unfinished().exclude(state=REQUESTED).filter(pk=pk, lease_until=None)
+    when = free.values_list("next_poll_at", flat=True).first()
+    wait = (when - timezone.now()).total_seconds() if when else SOON + 1
+    if wait <= 0:
         jobs.send(machine.task, pk)
+    elif wait <= SOON:
+        # A little late rather than a little early: a move that is not due yet is not made.
+        jobs.send(machine.task, pk, after=wait + 0.01)
+
+
+def _wait(machine: Machine[PolledT], row: PolledT, owner: str, error: NotYet) -> None:
+    when = timezone.now() + timedelta(seconds=error.seconds)
+    machine.rows().change(row.pk, owner, next_poll_at=when, status_text=str(error)[:300])
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from liveresponse.models import Collection
 from liveresponse.runner.polling import Lost
 from liveresponse.runner.printed import PrintedError, read_printed, write_printed
 from liveresponse.runner.work import State, Work, end
-from liveresponse.services import collections
+from liveresponse.services import collections, machine_actions
 from msapi.blobs import Downloaded
 from msapi.errors import BadReply, LinkExpired, NotFound, ResultTooLarge, Throttled
 from msapi.governor import Wait
@@ -47,7 +47,9 @@ class Fetched:
 
 def fetch(work: Work) -> None:
     """FETCHING -> the next step, or the end. A link that ran out is asked for anew with the next move."""
-    action = work.tenant.machine_action(work.row.action_id)
+    known = machine_actions.fresh(work.row.connection, work.row.action_id)
+    ended = known is not None and known.is_final
+    action = known.as_action() if known and ended else work.tenant.machine_action(work.row.action_id)
     done = [c for c in action.commands if c.status == CommandStatus.COMPLETED]
     if not done and not work.step.package:
         end(work.row, State.FAILED, action.failure or "The session ended without a result.")
@@ -238,6 +240,8 @@ def next_step(work: Work, **fields: Any) -> None:
         action_id="",
         turn="",
         submitted_at=None,
+        attempt=1,
+        waits_for_device=False,
         status_text="In line for the next step",
         **fields,
     )

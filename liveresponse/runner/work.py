@@ -11,7 +11,7 @@ from ircase.services import activity, connections
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, Step
 from liveresponse.models import Collection, CollectionState
-from liveresponse.providers import Tenant
+from liveresponse.runner.governed import Governed
 from liveresponse.runner.polling import Lost, Refused
 from liveresponse.services import collections
 from msapi.governor import Bucket, Governor, defender_bucket, live_response_bucket, package_bucket
@@ -26,7 +26,7 @@ class Work:
 
     row: Collection
     owner: str
-    tenant: Tenant
+    tenant: Governed
     governor: Governor
     plan: Definition = field(init=False)
 
@@ -55,6 +55,11 @@ class Work:
     def link_bucket(self) -> Bucket:
         """Asking for a package's link, 2 a minute."""
         return package_bucket(connections.endpoint(self.row.connection))
+
+    @property
+    def flow(self) -> str:
+        """Whose jobs take turns with those of others: the batch's, or the case's single ones."""
+        return f"batch {self.row.batch_id}" if self.row.batch_id else f"case {self.row.case_id}"
 
     def pace(self, name: str, default: float) -> timedelta:
         """A poll time of the connection's settings, in seconds."""

@@ -13,7 +13,7 @@ from ircase.models import Activity, Approval, Case, StandingApproval, User
 from ircase.services import activity, approvals, log
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError
-from liveresponse.models import FINAL_COLLECTION_STATES, Collection, CollectionState, CommandLog, LibraryScript
+from liveresponse.models import FINAL_COLLECTION_STATES, Batch, Collection, CollectionState, CommandLog, LibraryScript
 
 APPROVAL_KIND = "liveresponse.script"
 
@@ -35,14 +35,14 @@ def request_collection(
     plan = shelf.definition(definition)
     if plan is None:
         raise ValidationError(f"There is no collection called {definition!r} that can be used.")
-    _check_case(case)
+    check_case(case)
     try:
         values = plan.clean(parameters)
     except ParameterError as error:
         raise ValidationError(str(error)) from error
     if not device.strip():
         raise ValidationError("Choose a device.")
-    files = _files(case, plan)
+    files = library_files(case, plan)
     collection = Collection(
         uuid=uuid.uuid4(),
         case=case,
@@ -55,10 +55,10 @@ def request_collection(
         device=device.strip().lower(),
         machine_id=machine_id,
         script_name=plan.script,
-        script_sha256=next((file["sha256"] for file in files if file["name"].lower() == plan.script.lower()), ""),
+        script_sha256=script_hash(plan, files),
         reason=reason,
         requested_by=actor,
-        deadline=timezone.now() + _time_limit(case, plan),
+        deadline=timezone.now() + time_limit(case, plan),
         retry_of=retry_of,
     )
     collection.activity = activity.begin(
@@ -85,7 +85,8 @@ def request_collection(
     return collection
 
 
-def _check_case(case: Case) -> None:
+def check_case(case: Case) -> None:
+    """Raises ValidationError where nothing may touch a device of this case."""
     if case.connection is None:
         raise ValidationError("This case has no connection: choose the tenant on the case's overview first.")
     if not case.connection.enabled or case.connection.read_only:
@@ -96,7 +97,7 @@ def _check_case(case: Case) -> None:
         raise ValidationError("The case is closed. Reopen it first.")
 
 
-def _files(case: Case, plan: Definition) -> list[dict[str, str]]:
+def library_files(case: Case, plan: Definition) -> list[dict[str, str]]:
     """The library files the job will use: an approval binds to their hashes, so they have to be known now."""
     if not plan.files:
         return []
@@ -116,16 +117,21 @@ def files_of(collection: Collection) -> list[dict[str, str]]:
     return [dict(file) for file in collection.files]
 
 
-def standing_of(collection: Collection, plan: Definition) -> list[StandingApproval]:
+def script_hash(plan: Definition, files: list[dict[str, str]]) -> str:
+    """The hash of the script that the definition runs, "" where it runs none."""
+    return next((file["sha256"] for file in files if file["name"].lower() == plan.script.lower()), "")
+
+
+def standing_of(asked: Collection | Batch, plan: Definition) -> list[StandingApproval]:
     """The standing approvals that together cover every file of the job; none where one file lacks its own, or where the
     definition asks for a person each time."""
-    if not plan.takes_standing or not collection.files:
+    if not plan.takes_standing or not asked.files:
         return []
-    found = [approvals.find_standing(collection.connection, file["sha256"]) for file in collection.files]
+    found = [approvals.find_standing(asked.connection, file["sha256"]) for file in asked.files]
     return [] if None in found else [standing for standing in found if standing is not None]
 
 
-def _time_limit(case: Case, plan: Definition) -> timedelta:
+def time_limit(case: Case, plan: Definition) -> timedelta:
     """How long an offline device is waited for: the connection's setting, else the definition's."""
     hours = case.connection.limits.get("live_response_queue_hours") if case.connection else None
     return timedelta(hours=float(hours)) if hours else plan.time_limit
@@ -147,7 +153,7 @@ def binding_of(collection: Collection) -> str:
 def _ask_or_start(collection: Collection, plan: Definition, actor: User) -> None:
     standing = standing_of(collection, plan)
     if not plan.needs_approval or standing:
-        start(collection, approved_by=_standing_text(standing) if standing else "No approval needed")
+        start(collection, approved_by=standing_text(standing) if standing else "No approval needed")
         return
     approvals.request(
         case=collection.case,
@@ -159,23 +165,31 @@ def _ask_or_start(collection: Collection, plan: Definition, actor: User) -> None
         digest=binding_of(collection),
         task="liveresponse.approval_decided",
         reason=collection.reason,
+        # It has to hold for as long as an offline device is waited for.
+        lifetime=max(approvals.LIFETIME, time_limit(collection.case, plan)),
     )
 
 
 def _question(collection: Collection, plan: Definition) -> dict[str, str]:
     """What the person who decides is told."""
-    sent = plan.preview(collection.parameters, machine=collection.machine_id or collection.device)
+    named = {"Device": collection.device}
+    return question(collection, plan, named, machine=collection.machine_id or collection.device)
+
+
+def question(asked: Collection | Batch, plan: Definition, devices: dict[str, str], *, machine: str) -> dict[str, str]:
+    """What the person who decides is told; `devices` says on which, `machine` stands for one in what is sent."""
+    sent = plan.preview(asked.parameters, machine=machine)
     return {
         "Collection": f"{plan.title}, version {plan.version}",
-        "Device": collection.device,
-        **{f"SHA-256 of {file['name']}": file["sha256"] for file in collection.files},
-        "Parameters": ", ".join(f"{k} = {v}" for k, v in collection.parameters.items()) or "none",
+        **devices,
+        **{f"SHA-256 of {file['name']}": file["sha256"] for file in asked.files},
+        "Parameters": ", ".join(f"{k} = {v}" for k, v in asked.parameters.items()) or "none",
         "What is sent": "; ".join(f"{number}. {step.words}" for number, step in enumerate(sent, 1)),
         "Changes on the device": plan.changes,
     }
 
 
-def _standing_text(standing: list[StandingApproval]) -> str:
+def standing_text(standing: list[StandingApproval]) -> str:
     first = min(standing, key=lambda row: row.expires_at)
     names = " and ".join(dict.fromkeys(row.granted_by.name for row in standing))
     return f"Standing approval of {names} until {first.expires_at:%Y-%m-%d}"
@@ -187,6 +201,7 @@ def start(collection: Collection, *, approved_by: str) -> None:
         state=CollectionState.APPROVED,
         approved_by=approved_by,
         next_poll_at=timezone.now(),
+        changed_at=timezone.now(),
         status_text="Approved; about to start",
     )
     if changed:
@@ -206,10 +221,10 @@ def approval_decided(subject: uuid.UUID) -> None:
     if approval.state == Approval.State.APPROVED and approvals.find_valid(subject, binding_of(collection)):
         start(collection, approved_by=approval.decided_by.name if approval.decided_by else "")
         return
-    end(collection, CollectionState.REFUSED, _why_not(approval))
+    end(collection, CollectionState.REFUSED, why_not(approval))
 
 
-def _why_not(approval: Approval) -> str:
+def why_not(approval: Approval) -> str:
     decider = approval.decided_by.name if approval.decided_by else "a lead"
     return {
         Approval.State.REJECTED: f"Rejected by {decider}: {approval.comment or 'no reason given'}",
@@ -222,7 +237,13 @@ def end(collection: Collection, state: CollectionState, reason: str, *, actor: U
     """Any unfinished state -> a final one without a result, with its reason in a sentence."""
     rows = Collection.objects.filter(pk=collection.pk).exclude(state__in=FINAL_COLLECTION_STATES)
     ended = rows.update(
-        state=state, failure=reason, status_text="", ended_at=timezone.now(), lease_owner="", lease_until=None
+        state=state,
+        failure=reason,
+        status_text="",
+        ended_at=timezone.now(),
+        changed_at=timezone.now(),
+        lease_owner="",
+        lease_until=None,
     )
     if ended:
         activity.end(collection.activity, state=state, outcome=reason, actor=actor)
@@ -248,7 +269,9 @@ def cancel(*, collection: Collection, actor: User) -> None:
             approvals.withdraw(approval=approval, actor=actor)
         end(collection, CollectionState.CANCELLED, f"Cancelled by {actor.name}", actor=actor)
         return
-    Collection.objects.filter(pk=collection.pk).unfinished().update(cancel_requested=True, next_poll_at=timezone.now())
+    Collection.objects.filter(pk=collection.pk).unfinished().update(
+        cancel_requested=True, next_poll_at=timezone.now(), changed_at=timezone.now()
+    )
     jobs.enqueue("liveresponse.step", collection.pk)
 
 

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -14,8 +15,10 @@ from ircase.services import approvals
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError, Sent
 from liveresponse.forms.collections import RequestForm
-from liveresponse.models import Collection, LibraryScript
-from liveresponse.services import collections
+from liveresponse.models import Batch, BatchState, Collection, LibraryScript
+from liveresponse.services import board, collections
+
+PAGE, MANY = 50, 50
 
 
 def _definition(name: str) -> Definition:
@@ -25,15 +28,27 @@ def _definition(name: str) -> Definition:
     return plan
 
 
+def _goes_on(batch: Batch, counts: dict[int, board.Counts]) -> bool:
+    known = counts.get(batch.pk)
+    going = batch.state in (BatchState.RESOLVING, BatchState.REQUESTED)
+    return going or (batch.state == BatchState.STARTED and known is not None and known.ended < known.total)
+
+
 @login_required
 @require_GET
 def panel(request: HttpRequest, reference: str) -> HttpResponse:
     case = access.get_case(access.current_user(request), reference)
-    rows = Collection.objects.for_case(case).select_related("requested_by", "output")[:200]
+    rows = Collection.objects.for_case(case).filter(batch=None).select_related("requested_by", "output", "activity")
+    page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    many = list(board.batches_of(case)[:MANY])
+    counts = board.counts_of_many(many)
     context = {
-        "collections": rows,
+        "page": page,
+        "collections": page.object_list,
+        "batches": [(batch, counts.get(batch.pk)) for batch in many],
+        "more_batches": len(many) == MANY,
         "definitions": shelf.definitions().values(),
-        "watching": any(not r.is_final for r in rows),
+        "watching": any(not r.is_final for r in page.object_list) or any(_goes_on(b, counts) for b in many),
     }
     if request.GET.get("part") == "list":
         return render(request, "liveresponse/_list.html", {"case": case, **context})

@@ -42,7 +42,7 @@ def run_live_response(call: Call) -> Response:
     commands = _commands(simulator, body.get("Commands"))
     with simulator.state.lock:
         actions.refuse_twin(simulator, device, "LiveResponse")
-        _refuse_crowd(simulator)
+        simulator.quotas.note_sessions(_refuse_crowd(simulator) + 1)
         plan = _plan(call, device, commands)
         return actions.create(call, device, "LiveResponse", comment, plan, commands=commands)
 
@@ -75,7 +75,8 @@ def _command(simulator: Simulator, command: Any) -> dict[str, Any]:
     return {"type": kind, "params": [{"key": name, "value": value} for name, value in values.items()]}
 
 
-def _refuse_crowd(simulator: Simulator) -> None:
+def _refuse_crowd(simulator: Simulator) -> int:
+    """The sessions that are open; ApiFault 429 where there is no room for another."""
     active = sum(
         1
         for action in simulator.state.all("action")
@@ -85,6 +86,7 @@ def _refuse_crowd(simulator: Simulator) -> None:
         text = f"The tenant has {SESSIONS} live response sessions already."
         wait = max(1, round(simulator.clock.real_seconds(30)))
         raise ApiFault(429, "TooManyRequests", text, headers={"Retry-After": str(wait)})
+    return active
 
 
 def _plan(call: Call, device: Device, commands: list[dict[str, Any]]) -> Plan:

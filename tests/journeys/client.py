@@ -110,6 +110,22 @@ class Tenant:
     def clear_faults(self) -> None:
         self.session.delete(f"{self.base}/faults", timeout=10).raise_for_status()
 
+    def quotas(self) -> dict[str, Any]:
+        """The most calls in any window of each quota, the refused ones, the most sessions at once."""
+        peaks: dict[str, Any] = self.session.get(f"{self.base}/quotas", timeout=10).json()
+        return peaks
+
+    def forget(self) -> None:
+        """The recorded requests and the quota counters."""
+        self.session.delete(f"{self.base}/requests", timeout=10).raise_for_status()
+
+    def advance(self, seconds: float) -> None:
+        self.session.post(f"{self.base}/clock", json={"advance": seconds}, timeout=10).raise_for_status()
+
+    def devices(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = self.session.get(f"{self.base}/state", timeout=10).json()["devices"]
+        return listed
+
     def requests(self, part: str = "") -> list[dict[str, Any]]:
         answer = self.session.get(f"{self.base}/requests", timeout=10).json()
         listed = answer["requests"] if isinstance(answer, dict) else answer

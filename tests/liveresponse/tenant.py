@@ -13,7 +13,7 @@ from ircase.models import Connection
 from msapi.blobs import Downloaded
 from msapi.commands import GetFile, LiveResponseCommand, PutFile, RunScript
 from msapi.errors import ApiError, NotFound
-from msapi.governor import Bucket, Granted, Wait
+from msapi.governor import Bucket, Granted, Load, Wait
 from msapi.machines import CommandState, LibraryFile, Machine, MachineAction
 
 MACHINE = "a" * 40
@@ -70,6 +70,9 @@ class FakeTenant:
     packages: list[str] = field(default_factory=list)
     platform: str = "Windows11"
     cancelled: list[str] = field(default_factory=list)
+    fleet: list[Machine] = field(default_factory=lambda: [machine()])
+    listed: list[MachineAction] = field(default_factory=list)
+    filters: list[str] = field(default_factory=list)
 
     def _fault(self, call: str) -> None:
         waiting = self.faults.get(call, [])
@@ -81,6 +84,24 @@ class FakeTenant:
         if id_or_name not in (MACHINE, "ws-07.contoso.com"):
             raise NotFound("There is no such device in the tenant.", status=404, permanent=True)
         return replace(machine(), os_platform=self.platform)
+
+    def machines(self, filter: str = "", limit: int | None = None) -> Iterator[Machine]:
+        """Devices whose name or id the filter holds, each a text in quotes."""
+        self._fault("machines")
+        self.filters.append(filter)
+        wanted = [part.split("'")[1] for part in filter.split(" or ")]
+        return (
+            one for one in self.fleet if any(w in (one.id, one.dns_name) or one.dns_name.startswith(w) for w in wanted)
+        )
+
+    def machines_by_tag(self, tag: str) -> Iterator[Machine]:
+        self._fault("machines_by_tag")
+        return (one for one in self.fleet if tag in one.tags)
+
+    def machine_actions(self, filter: str = "", limit: int | None = None) -> Iterator[MachineAction]:
+        self._fault("machine_actions")
+        self.filters.append(filter)
+        return iter(list(self.listed))
 
     def library_files(self) -> Iterator[LibraryFile]:
         self._fault("library_files")
@@ -177,21 +198,43 @@ class FakeTenant:
 
 @dataclass
 class FakeGovernor:
-    """Grants at once, or tells `waits` to wait first."""
+    """Grants sessions at once, or tells `waits` to wait first; reads until `reads_allowed` are spent."""
 
     waits: int = 0
+    reads: int = 0
+    reads_allowed: int = 1_000_000
+    asked: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    line: list[str] = field(default_factory=list)
+    held: int = 0
+    waiting: int = 0
     released: list[str] = field(default_factory=list)
     penalties: list[float] = field(default_factory=list)
 
-    def acquire(self, bucket: Bucket, ticket: str, priority: int = 5) -> Granted | Wait:
+    def acquire(self, bucket: Bucket, ticket: str, priority: int = 5, flow: str = "") -> Granted | Wait:
+        if bucket.api == "defender":
+            self.reads += 1
+            return Wait(9.0, 1, 9.0) if self.reads > self.reads_allowed else Granted(bucket, ticket, "nonce")
+        self.asked.append(ticket)
         if self.waits:
             self.waits -= 1
             return Wait(12.0, 3, 40.0)
         return Granted(bucket, ticket, "nonce")
 
     def release(self, granted: Granted) -> bool:
-        self.released.append(granted.ticket)
+        if granted.bucket.api != "defender":
+            self.released.append(granted.ticket)
         return True
+
+    def leave(self, bucket: Bucket, ticket: str, flow: str = "") -> bool:
+        self.left.append(ticket)
+        return True
+
+    def first(self, bucket: Bucket, number: int) -> list[str]:
+        return self.line[:number]
+
+    def load(self, bucket: Bucket) -> Load:
+        return Load(0, 0, self.held, self.waiting, 0.0)
 
     def renew(self, granted: Granted) -> bool:
         return True

@@ -1,0 +1,56 @@
+"""The line for Live Response: who is called when there is room, and how long it takes."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+from django.utils import timezone
+
+from ircase import jobs
+from ircase.models import Connection
+from ircase.services import connections
+from liveresponse.models import Collection, CollectionState
+from msapi.governor import Bucket, Governor
+
+_MARKER: Final = re.compile(r"IRCase ([0-9a-f-]{36}) step ")
+CALLED: Final = 3
+"""How many of the first are called when a session ends: one may be held up by its own device."""
+
+
+def session_ended(governor: Governor, bucket: Bucket) -> None:
+    """Have the first of the line ask again now, where sessions are what it waits for. Raises GovernorUnavailable."""
+    if governor.load(bucket).held >= bucket.concurrency - 1:
+        wake_first(governor, bucket, CALLED)
+
+
+def wake_first(governor: Governor, bucket: Bucket, number: int) -> None:
+    """Have the first so many of the line ask again now. Raises GovernorUnavailable."""
+    names = [found[1] for ticket in governor.first(bucket, number) if (found := _MARKER.match(ticket))]
+    rows = Collection.objects.filter(uuid__in=names, state=CollectionState.QUEUED, lease_until=None)
+    called = list(rows.filter(next_poll_at__gt=timezone.now()).values_list("pk", flat=True))
+    Collection.objects.filter(pk__in=called, lease_until=None).update(next_poll_at=timezone.now())
+    for pk in called:
+        jobs.enqueue("liveresponse.step", pk)
+
+
+def call_one(connection: Connection) -> None:
+    """Somebody went, so one more of those that sleep outside the line may come and stand in it: with every call that is
+    made the line is fed by itself, however late the clock's tick."""
+    rows = Collection.objects.filter(connection=connection, state=CollectionState.QUEUED, polls=0, lease_until=None)
+    found = rows.filter(next_poll_at__gt=timezone.now()).order_by("next_poll_at", "pk").values_list("pk", flat=True)
+    for pk in list(found[:1]):
+        Collection.objects.filter(pk=pk, polls=0, lease_until=None).update(next_poll_at=timezone.now())
+        jobs.enqueue("liveresponse.step", pk)
+
+
+def stagger(connection: Connection, place: int) -> timedelta:
+    """How long the `place`-th (from 0) of many may sleep before it stands in line: it could not go before anyway, and a
+    thousand rows that ask would only keep the workers busy."""
+    limits = connections.limits(connection)
+    return timedelta(seconds=max(place // limits.live_response_per_minute - 1, 0) * limits.minute_seconds)
+
+
+def span_of(connection: Connection, calls: int) -> timedelta:
+    """How long the quota takes to let in that many calls."""
+    limits = connections.limits(connection)
+    return timedelta(seconds=calls / limits.live_response_per_minute * limits.minute_seconds)
