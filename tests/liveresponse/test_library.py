@@ -195,7 +195,8 @@ class PageTests(LibraryTestCase):
         self.sign_in(self.alice)
         base = f"/tenant-scripts/{self.connection.pk}/"
         file = SimpleUploadedFile("Mine.ps1", b"Write-Output 1")
-        assert self.client.post(f"{base}upload/", {"file": file, "parameters": "none"}).status_code == 302
+        reply = self.client.post(f"{base}upload/", {"file": file, "parameters": "none"})
+        assert reply.status_code == 302, reply.context["form"].errors
         change = LibraryChange.objects.get()
         assert bytes(change.content or b"") == b"Write-Output 1"
         assert "Uploading" in self.client.get(base).content.decode()
