@@ -119,7 +119,7 @@ class Defender:
     def upload_library_file(
         self, name: str, content: bytes, *, description: str = "", parameters: str = "", override: bool = False
     ) -> LibraryFile:
-        """Put a file into the library, 20 MB at most, streamed. `parameters` describes the script's; `override` replaces
+        """Put a file into the library, 20 MB at most, streamed. `parameters` describes its own; `override` replaces
         a file of that name, without it such a file is a BadRequest."""
         check_file_name(name)
         cap = self._transport.endpoint.limits.upload_bytes
