@@ -3,6 +3,7 @@
 https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list
 """
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, BinaryIO, Final
@@ -24,6 +25,7 @@ from msapi.machines import (
     read_machine,
     read_machine_alert,
 )
+from msapi.multipart import FilePart
 from msapi.reading import objects, text
 from msapi.scripts import ScriptResult, Unpacked, Wrapping, gunzip, parse_script_result, sniff
 from msapi.transport import Call, Transport
@@ -134,24 +136,24 @@ class Defender:
     def upload_library_file(
         self, name: str, content: bytes, *, description: str = "", parameters: str = "", override: bool = False
     ) -> LibraryFile:
-        """Put a file into the library, 20 MB at most. `parameters` describes the script's; `override` replaces a file
-        of that name, without it such a file is a BadRequest."""
+        """Put a file into the library, 20 MB at most, streamed. `parameters` describes its own; `override` replaces
+        a file of that name, without it such a file is a BadRequest."""
         check_file_name(name)
         cap = self._transport.endpoint.limits.upload_bytes
         if len(content) > cap:
             raise InvalidParameter(f"The API takes library files up to {cap // 1000**2} MB; larger ones by the portal.")
-        files: dict[str, tuple[str | None, bytes | str]] = {
-            "file": (name, content),
-            "Description": (None, description),
-            "ParametersDescription": (None, parameters),
-            "HasParameters": (None, "true" if parameters else "false"),
-            "OverrideIfExists": (None, "true" if override else "false"),
+        form: dict[str, str | FilePart] = {
+            "file": FilePart(name, io.BytesIO(content), len(content)),
+            "Description": description,
+            "ParametersDescription": parameters,
+            "HasParameters": "true" if parameters else "false",
+            "OverrideIfExists": "true" if override else "false",
         }
         call = Call(
             Audience.DEFENDER,
             "POST",
             "/api/libraryfiles",
-            files=files,
+            form=form,
             needs=("Library.Manage",),
             idempotent=override,
         )

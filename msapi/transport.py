@@ -18,6 +18,7 @@ import urllib3.exceptions
 from msapi.endpoint import Endpoint, Resource
 from msapi.errors import Ambiguous, ApiError, BadReply, NetworkError, ResultTooLarge, Throttled, Unauthorized
 from msapi.faults import Context, error_from
+from msapi.multipart import FilePart, Multipart
 from msapi.retry import GiveUp, Kind, Outcome, Policy, Retry, decide, parse_retry_after
 from msapi.sessions import ConnectionSession, is_untrusted, tls_context
 from msapi.tokens import Token, TokenProvider
@@ -52,9 +53,9 @@ def log_calls(logger: logging.Logger) -> Callable[[CallRecord], None]:
 class Call:
     """What to ask. `path` begins with a slash, or is an absolute link that the service itself gave.
 
-    `body` is sent as JSON, `content` as it is. `idempotent` is True where repeating the call is harmless. `needs` are
-    roles of which one suffices, for the sentence of a refusal. `cap` is the largest accepted answer in bytes,
-    `read_timeout` the longest silence in seconds.
+    `body` is sent as JSON, `content` as it is, `form` as multipart with its file streamed. `idempotent` is True where
+    repeating the call is harmless. `needs` are roles of which one suffices, for the sentence of a refusal. `cap` is the
+    largest accepted answer in bytes, `read_timeout` the longest silence in seconds.
     """
 
     audience: Resource
@@ -63,7 +64,7 @@ class Call:
     params: Mapping[str, str | int] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     content: bytes | None = None
-    files: Mapping[str, tuple[str | None, bytes | str]] | None = None
+    form: Mapping[str, str | FilePart] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     idempotent: bool = True
     needs: tuple[str, ...] = ()
@@ -228,15 +229,15 @@ class Transport:
 
     def _send(self, call: Call, url: str, token: Token, started: float) -> _Attempt:
         limits = self.endpoint.limits
+        form = Multipart(call.form) if call.form is not None else None
         try:
             response = self._session().request(
                 call.method,
                 url,
                 # Spelled out: Microsoft's samples join $filter words by %20 or +, and never encode the dollar.
                 params=urlencode(call.params, safe="$,'()/:") if call.params else None,
-                data=json.dumps(call.body).encode() if call.body is not None else call.content,
-                files=call.files,
-                headers=self._headers(call, token),
+                data=json.dumps(call.body).encode() if call.body is not None else form or call.content,
+                headers=self._headers(call, token, form),
                 timeout=(limits.connect_timeout, call.read_timeout or limits.read_timeout),
                 allow_redirects=False,
                 stream=True,
@@ -246,7 +247,7 @@ class Transport:
         with closing(response):
             return self._received(call, response, started)
 
-    def _headers(self, call: Call, token: Token) -> dict[str, str]:
+    def _headers(self, call: Call, token: Token, form: Multipart | None = None) -> dict[str, str]:
         headers = {
             "Authorization": f"Bearer {token.value.reveal()}",
             "Accept": "application/json",
@@ -255,6 +256,8 @@ class Transport:
         }
         if call.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
+        if form is not None:
+            headers["Content-Type"] = form.content_type
         return {**headers, **call.headers}
 
     def _received(self, call: Call, response: requests.Response, started: float) -> _Attempt:

@@ -292,6 +292,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:definition.collection_id": make_saved_collection(lead).saved.slug,
         "definition_id": "team-collection",
         "liveresponse:library.pk": case.connection.pk,
+        "liveresponse:library_own.name": "IRCase-Get-Folder.ps1",
         "script": script.pk,
         "liveresponse:revoke_standing.pk": standing.pk,
     }

@@ -138,7 +138,7 @@ def _keep_transcript(work: Work, action: MachineAction, fetched: Fetched, folder
         collections.note(work.row, "transcript", read.result.output[:HEAD], **facts, evidence=sealed.exhibit)
         work.row.transcript = facts
         if read.lacking:
-            _finish(work, State.FAILED, read.fault or _why(read.result, read.lacking), None)
+            _finish(work, State.FAILED, read.fault or _why(read.result, list(read.lacking)), None)
         elif output is not None:
             _keep_printed(work, action, fetched, output, sealed)
         else:

@@ -205,6 +205,7 @@ def start(collection: Collection, *, approved_by: str) -> None:
         status_text="Approved; about to start",
     )
     if changed:
+        collection.state, collection.approved_by = CollectionState.APPROVED, approved_by
         activity.progress(collection.activity, CollectionState.APPROVED)
         jobs.enqueue("liveresponse.step", collection.pk)
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -282,10 +282,11 @@ class Sync:
     @transaction.atomic
     def run(self) -> None:
         self.known = {row.name: row for row in LibraryScript.objects.filter(connection=self.connection)}
+        is_first = not self.known and not _changes(self.connection).exists()
         ours = {(row.name.lower(), row.after_sha256) for row in _changes(self.connection).filter(state=State.WAITING)}
         for file in self.files:
             before, sha256 = self.known.get(file.name), file.sha256.lower()
-            if self.known and (before is None or before.sha256 != sha256) and (file.name.lower(), sha256) not in ours:
+            if not is_first and (before is None or before.sha256 != sha256) and (file.name.lower(), sha256) not in ours:
                 self._seen(file.name, Kind.REPLACED if before else Kind.UPLOADED, before, sha256)
             keep(self.connection, file)
         for name in self.known.keys() - {file.name for file in self.files}:
@@ -307,7 +308,7 @@ class Sync:
         _log(change, "seen", standing_approval_lapsed=lapsed)
 
 
-def _log(change: LibraryChange, what: str, **more: object) -> None:
+def _log(change: LibraryChange, what: str, **more: Any) -> None:
     log.record(
         f"script.{change.kind}_{what}",
         actor=change.asked_by,

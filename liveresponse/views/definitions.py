@@ -5,14 +5,16 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
 from ircase.models import Case, CaseRole, User
+from ircase.services import uploads
 from ircase.views.doors import attempt
 from liveresponse import access as rights
 from liveresponse import shelf
@@ -247,24 +249,45 @@ def _form(
     return render(request, "liveresponse/definition_form.html", context, status=status)
 
 
-@require_http_methods(["GET", "POST"])
+@csrf_exempt  # `_import` checks it, after the handler that takes the file is in place
 @login_required
+@require_http_methods(["GET", "POST"])
 def import_yaml(request: HttpRequest) -> HttpResponse:
     """A definition from a file or from text."""
     user = _writer(request)
-    form = ImportForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            kept = _imported(form.cleaned_data, user)
-        except DefinitionError as error:
-            form.add_error(None, str(error))
-        except ValidationError as error:
-            for message in error.messages:
-                form.add_error(None, message)
-        else:
-            _tell(request, kept, before=0)
-            return redirect("liveresponse:definition", kept.saved.slug)
-    return render(request, "liveresponse/definition_import.html", {"form": form}, status=422 if form.errors else 200)
+    if request.method == "GET":
+        return _import_form(request, ImportForm())
+    try:
+        files = uploads.receive(request)
+    except (uploads.UploadCutShort, RequestDataTooBig) as error:
+        return _import_form(request, ImportForm(), " ".join(getattr(error, "messages", [str(error)])))
+    except ValidationError:
+        files = []  # the text may have been pasted
+    try:
+        return _import(request, user)
+    finally:
+        for file in files:
+            file.close()
+
+
+@csrf_protect
+def _import(request: HttpRequest, user: User) -> HttpResponse:
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _import_form(request, form)
+    try:
+        kept = _imported(form.cleaned_data, user)
+    except DefinitionError as error:
+        return _import_form(request, form, str(error))
+    except ValidationError as error:
+        return _import_form(request, form, " ".join(error.messages))
+    _tell(request, kept, before=0)
+    return redirect("liveresponse:definition", kept.saved.slug)
+
+
+def _import_form(request: HttpRequest, form: ImportForm, problem: str = "") -> HttpResponse:
+    status = 422 if form.errors or problem else 200
+    return render(request, "liveresponse/definition_import.html", {"form": form, "problem": problem}, status=status)
 
 
 def _imported(data: dict[str, Any], user: User) -> CollectionVersion:

@@ -2,14 +2,16 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access, jobs
 from ircase.models import Connection, User
+from ircase.services import uploads
 from ircase.views.doors import attempt
 from liveresponse import access as rights
 from liveresponse.forms.library import DeleteForm, UploadForm
@@ -58,32 +60,55 @@ def read(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("liveresponse:library", pk)
 
 
-@require_http_methods(["GET", "POST"])
+@csrf_exempt  # `_upload` checks it, after the handler that takes the file is in place
 @login_required
+@require_http_methods(["GET", "POST"])
 def upload(request: HttpRequest, pk: int) -> HttpResponse:
     user, connection = _keeper(request, pk)
-    name = request.GET.get("name", "")[:255]
-    form = UploadForm(request.POST or None, request.FILES or None, initial={"name": name, "replace": bool(name)})
-    if request.method == "POST" and form.is_valid():
-        data = form.cleaned_data
-        try:
-            library.upload(
-                connection=connection,
-                actor=user,
-                name=data["name"].strip() or data["file"].name,
-                content=data["file"].read(library.UPLOAD_BYTES + 1),
-                description=data["description"],
-                parameters=data["parameters"],
-                replace=data["replace"],
-                reason=data["reason"],
-            )
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
-            messages.success(request, "A worker uploads it now; the list shows when the tenant has it.")
-            return redirect("liveresponse:library", pk)
-    context = {"connection": connection, "form": form, "cap": f"up to {library.UPLOAD_BYTES // 1000**2} MB"}
-    return render(request, "liveresponse/tenant_upload.html", context, status=422 if form.errors else 200)
+    if request.method == "GET":
+        name = request.GET.get("name", "")[:255]
+        return _upload_form(request, connection, UploadForm(initial={"name": name, "replace": bool(name)}))
+    try:
+        files = uploads.receive(request)
+    except (ValidationError, RequestDataTooBig) as error:
+        form = UploadForm()
+        return _upload_form(request, connection, form, " ".join(getattr(error, "messages", [str(error)])))
+    try:
+        return _upload(request, user, connection)
+    finally:
+        for one in files:
+            one.close()
+
+
+@csrf_protect
+def _upload(request: HttpRequest, user: User, connection: Connection) -> HttpResponse:
+    form = UploadForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _upload_form(request, connection, form)
+    data = form.cleaned_data
+    try:
+        library.upload(
+            connection=connection,
+            actor=user,
+            name=data["name"].strip() or data["file"].name,
+            content=data["file"].read(library.UPLOAD_BYTES + 1),
+            description=data["description"],
+            parameters=data["parameters"],
+            replace=data["replace"],
+            reason=data["reason"],
+        )
+    except ValidationError as error:
+        form.add_error(None, error)
+        return _upload_form(request, connection, form)
+    messages.success(request, "A worker uploads it now; the list shows when the tenant has it.")
+    return redirect("liveresponse:library", connection.pk)
+
+
+def _upload_form(request: HttpRequest, connection: Connection, form: UploadForm, problem: str = "") -> HttpResponse:
+    cap = f"up to {library.UPLOAD_BYTES // 1000**2} MB"
+    context = {"connection": connection, "form": form, "cap": cap, "problem": problem}
+    status = 422 if form.errors or problem else 200
+    return render(request, "liveresponse/tenant_upload.html", context, status=status)
 
 
 @require_POST
