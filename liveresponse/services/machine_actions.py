@@ -261,7 +261,7 @@ def _link_one(case: Case, record: ActionRecord) -> bool:
             at=record.created_at.isoformat(),
             status=record.status,
             comment=record.comment[:500],
-            action=record.action_id,
+            machine_action=record.action_id,
         )
     return new
 

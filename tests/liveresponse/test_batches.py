@@ -60,7 +60,7 @@ class BatchTestCase(CollectionTestCase):
 class LookUpTests(BatchTestCase):
     def test_each_device_is_known_unknown_elsewhere_or_the_same(self) -> None:
         self.tenant.fleet[1] = device(1, onboarding="CanBeOnboarded")
-        self.tenant.fleet[2] = device(2, os_platform="Linux")
+        self.tenant.fleet[2] = device(2, os_platform="iOS")
         batch = self.drafted(
             "PC-000", "pc-001.contoso.com", "pc-002", "nobody", "x y;z", "pc-000.contoso.com", "0" * 40
         )
@@ -86,7 +86,7 @@ class LookUpTests(BatchTestCase):
 
     def test_devices_come_from_the_assets_a_tag_or_a_table(self) -> None:
         findings.add_asset(case=self.case, actor=self.bob, kind="device", name="pc-004.contoso.com")
-        Asset.objects.create(case=self.case, kind="device", name="renamed", identifier=f"{5:040x}")
+        Asset.objects.create(case=self.case, kind="device", name="renamed", identifier=f"{5:040x}", added_by=self.bob)
         batch = self.drafted(origin="assets")
         assert [one["name"] for one in batch.included] == ["pc-004.contoso.com", "pc-005.contoso.com"]
         self.tenant.fleet[6] = device(6, tags=("IR-1",))
