@@ -152,9 +152,8 @@ def _intend(work: Work, command: Any) -> None:
 
 
 def _submit(work: Work, command: Any) -> None:
-    row = work.row
     try:
-        action = work.tenant.run_live_response(row.machine_id, [command], row.step_marker)
+        action = _call(work, command)
     except ActiveRequestExists:
         _release(work)
         text = "Another session is open on the device; waiting for its end"
@@ -186,6 +185,14 @@ def _submit(work: Work, command: Any) -> None:
         )
     else:
         _running_now(work, action, "submitted")
+
+
+def _call(work: Work, command: Any) -> MachineAction:
+    try:
+        return work.tenant.run_live_response(work.row.machine_id, [command], work.row.step_marker)
+    finally:
+        with suppress(GovernorUnavailable):
+            work.governor.made(Granted(work.bucket, work.row.step_marker, work.row.turn))
 
 
 def _running_now(work: Work, action: MachineAction, what: str) -> None:
