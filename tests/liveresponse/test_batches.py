@@ -14,8 +14,9 @@ from ircase.models import Activity, Approval, Asset, LogEntry
 from ircase.services import approvals, cases, findings
 from liveresponse import runner, tasks
 from liveresponse.models import Batch, BatchState, Collection, CollectionState
+from liveresponse.runner import giving_way
 from liveresponse.services import batches, board, collections
-from msapi.errors import Unavailable
+from msapi.errors import BadRequest, Unavailable
 from msapi.machines import Machine
 from tests.cast import make_evidence
 from tests.liveresponse.tenant import SCRIPT_SHA, machine
@@ -238,6 +239,25 @@ class LineTests(BatchTestCase):
         self.governor.held, self.tenant.looks_needed = 3, 2
         assert self.finish(row).state == CollectionState.DONE
         assert self.tenant.submitted[1][1] == f"IRCase {row.uuid} step 1 attempt 2"
+
+    def test_killed_while_giving_way_it_lines_up_again_and_one_that_just_began_stays(self) -> None:
+        row = self.move(self.rows(self.started("pc-000"))[0])
+        self.tenant.looks_needed = 1000
+        self.governor.held, self.governor.waiting = 25, 4
+        Collection.objects.filter(pk=row.pk).update(submitted_at=timezone.now() - timedelta(minutes=11))
+        self.tenant.faults["cancel"] = [BadRequest("It has ended.", status=400, permanent=True)]
+        row = self.move(row)
+        assert (row.state, row.attempt) == (CollectionState.RUNNING, 1)
+        with (
+            patch("liveresponse.runner.collections._line_up_again", side_effect=KeyboardInterrupt),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            self.move(row)
+        comment = f"{row.marker}: {giving_way.WHY}"
+        ended = replace(self.tenant.actions["action-1"], status="Cancelled", cancel_comment=comment)
+        self.tenant.actions["action-1"] = ended
+        row = self.move(row)
+        assert (row.state, row.attempt) == (CollectionState.QUEUED, 2)
 
 
 class StopTests(BatchTestCase):
