@@ -311,7 +311,7 @@ class BoardTests(BatchTestCase):
         # 23 calls at 10 a minute are 138 s, and a session's half minute.
         assert eta.left == timedelta(seconds=168)
         assert eta.how == (
-            "23 calls left at 10 a minute, and one session of 30 s; 1 that do not answer are not counted"
+            "23 calls left at 10 a minute, and one session of 30 s; 1 device that does not answer is not counted"
         )
 
     def test_the_page_takes_no_query_per_row_and_changes_are_few(self) -> None:
@@ -333,6 +333,10 @@ class BoardTests(BatchTestCase):
         query = {"part": "changes", "since": since, "from": "pc-000", "to": "pc-999"}
         changes = self.client.get(url.format(self.case.reference, batch.uuid), query).content.decode()
         assert changes.count('id="row-') == 1 and f'id="row-{row.uuid}" hx-swap-oob="true"' in changes
+        assert "data-announce" not in changes and "said=0" in changes
+        Collection.objects.filter(batch=batch, device__lte="pc-003").update(state="failed")
+        changes = self.client.get(url.format(self.case.reference, batch.uuid), query | {"said": "0"}).content.decode()
+        assert 'data-announce="3 of 30 ended: ' in changes and "said=3" in changes
 
     def test_a_filter_shows_its_rows_only(self) -> None:
         batch = self.started("pc-000", "pc-001")
