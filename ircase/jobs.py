@@ -22,7 +22,10 @@ def send(task: str, *args: int | str, after: float = 0.0) -> None:
     """Send now. A worker takes it `after` seconds at the earliest; what is meant for later must be due for the sweep,
     too, because a worker that is killed takes the messages that it holds back with it."""
     try:
-        current_app.send_task(task, args=list(args), **({"countdown": after} if after else {}))
+        if after > 0:
+            current_app.send_task(task, args=list(args), countdown=after)
+        else:
+            current_app.send_task(task, args=list(args))
     except (OperationalError, RedisError, OSError) as error:
         logger.warning(
             "jobs.broker_unreachable", extra={"task": task, "args_sent": args, "error": type(error).__name__}

@@ -194,6 +194,13 @@ function verbs.release()
   return {'released', text(took), '0'}
 end
 
+-- The call has been answered: it counts from now on, for nobody knows when before it reached the service.
+function verbs.made()
+  if not redis.call('ZSCORE', calls, ARGV[11]) then return {'unknown', '0', '0'} end
+  redis.call('ZADD', calls, text(now), ARGV[11])
+  return {'made', '0', '0'}
+end
+
 function verbs.penalise()
   local seconds = tonumber(ARGV[11])
   local until_then = math.max(now + seconds, tonumber(redis.call('GET', penalty) or '') or 0)

@@ -28,7 +28,7 @@ _ASK_AGAIN: Final = 60.0  # as in the script
 _FOREVER: Final = 30 * 86_400.0
 DEFAULT_PRIORITY: Final = 5
 HUNTING_SLACK: Final = 2.0
-DEFENDER_SLACK: Final = 0.04  # of a minute
+DEFENDER_SLACK: Final = 0.1  # its calls say when they were made, so that only the clocks' difference remains
 LINE_SECONDS: Final = 900.0
 
 
@@ -145,6 +145,11 @@ class Governor:
         """Give the lease back; False where it had lapsed or another grant of the ticket holds it."""
         return self._do("release", granted.bucket, granted.ticket, extra=granted.nonce)[0] == "released"
 
+    def made(self, granted: Granted) -> bool:
+        """Say that the call was made and answered. It then counts from now, not from the grant: however long it took to
+        reach the service, no window there holds more than the limit. False where the call is not known any more."""
+        return self._do("made", granted.bucket, granted.ticket, extra=granted.nonce)[0] == "made"
+
     def penalise(self, bucket: Bucket, seconds: float) -> float:
         """After a 429: nobody calls for `seconds`, or for longer where that was said before. Gives the seconds left."""
         bounded = min(max(0.0, seconds), _FOREVER)
@@ -239,7 +244,7 @@ def defender_bucket(endpoint: Endpoint) -> Bucket:
         "defender",
         limits.defender_per_minute,
         limits.defender_per_hour,
-        slack=_slack(limits),
+        slack=DEFENDER_SLACK,
         minute=limits.minute_seconds,
     )
 
@@ -256,13 +261,9 @@ def live_response_bucket(endpoint: Endpoint, lease_seconds: float = 900.0) -> Bu
         limits.live_response_sessions,
         lease_seconds=lease_seconds,
         ticket_seconds=LINE_SECONDS,
-        slack=_slack(limits),
+        slack=DEFENDER_SLACK,
         minute=limits.minute_seconds,
     )
-
-
-def _slack(limits: ApiLimits) -> float:
-    return max(limits.minute_seconds * DEFENDER_SLACK, 0.4)
 
 
 def package_bucket(endpoint: Endpoint) -> Bucket:

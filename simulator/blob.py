@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
+from collections.abc import Iterator
 from datetime import timedelta
 
 from werkzeug.wrappers import Response
@@ -44,7 +46,7 @@ def get_package(call: Call) -> Response:
 
 
 def _deliver(call: Call, name: str, content: bytes) -> Response:
-    """The bytes; the faults `not_gzip` and `truncated_blob` spoil them."""
+    """The bytes; the faults `not_gzip`, `truncated_blob` and `stalled_blob` spoil them."""
     if "not_gzip" in call.faults:
         content = b"This is neither gzip nor zip.\r\n"
     response = Response(content, content_type="application/octet-stream")
@@ -56,7 +58,18 @@ def _deliver(call: Call, name: str, content: bytes) -> Response:
         response.set_data(content[: len(content) // 2])
         response.headers["Content-Length"] = str(len(content))
         response.headers["Connection"] = "close"
+    if "stalled_blob" in call.faults:
+        response.response = _halting(content, float(call.faults["stalled_blob"].get("seconds", 30)))
+        response.headers["Content-Length"] = str(len(content))
     return response
+
+
+def _halting(content: bytes, seconds: float) -> Iterator[bytes]:
+    """The first half, nothing for a while, and the rest."""
+    middle = max(len(content) // 2, 1)
+    yield content[:middle]
+    time.sleep(seconds)
+    yield content[middle:]
 
 
 def _plain(name: str) -> str:

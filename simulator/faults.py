@@ -20,8 +20,8 @@ BEFORE_FAULTS = frozenset(
 AFTER_FAULTS = frozenset({"reset_after", "truncated_reply", "not_json", "empty", "no_content"})
 HANDLER_FAULTS = frozenset(
     {
-        "token_life", "expired_link", "truncated_blob", "not_gzip", "script_fails", "script_timeout", "command_fails",
-        "stays_pending", "partial", "pascal_case",
+        "token_life", "expired_link", "truncated_blob", "stalled_blob", "not_gzip", "script_fails", "script_timeout",
+        "command_fails", "stays_pending", "partial", "pascal_case",
     }
 )  # fmt: skip
 KINDS = STATUS_FAULTS | BEFORE_FAULTS | AFTER_FAULTS | HANDLER_FAULTS

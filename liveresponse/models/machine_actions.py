@@ -1,6 +1,6 @@
 """Defender's own log of what was done on devices, as it was last read, whoever did it."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -83,8 +83,9 @@ class ActionWatch(models.Model):
         return f"{self.connection_id}: {self.next_at:%H:%M:%S}"
 
     @classmethod
-    def claim(cls, connection: Connection, pace: timedelta, now: datetime) -> "ActionWatch | None":
+    def claim(cls, connection: Connection, pace: timedelta) -> "ActionWatch | None":
         """The watch, if a reading is due and nobody else has begun it."""
         cls.objects.get_or_create(connection=connection)
+        now = timezone.now()
         taken = cls.objects.filter(connection=connection, next_at__lte=now).update(next_at=now + pace)
         return cls.objects.get(connection=connection) if taken else None

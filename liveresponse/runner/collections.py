@@ -189,7 +189,7 @@ def _intend(work: Work, order: _Order) -> None:
 
 def _submit(work: Work, order: _Order) -> None:
     try:
-        action = order.send()
+        action = _call(work, order)
     except ActiveRequestExists:
         _release(work)
         text = f"{_ANOTHER[work.step.package]}; waiting for its end"
@@ -221,6 +221,14 @@ def _submit(work: Work, order: _Order) -> None:
         )
     else:
         _running_now(work, action, "submitted")
+
+
+def _call(work: Work, order: _Order) -> MachineAction:
+    try:
+        return order.send()
+    finally:
+        with suppress(GovernorUnavailable):
+            work.governor.made(Granted(work.bucket, work.row.step_marker, work.row.turn))
 
 
 def _running_now(work: Work, action: MachineAction, what: str) -> None:
@@ -288,7 +296,14 @@ def _still_running(work: Work, action: MachineAction, *, listed: bool) -> None:
 
 def _give_way(work: Work) -> None:
     """Cancel the session of a device that does not answer, so that others get a turn; and line up again, later."""
-    _cancel_action(work, "its device does not answer and others wait; it is asked again later")
+    if not _cancel_action(work, giving_way.WHY):
+        # It has begun or ended just now: what comes of it is seen with the next look.
+        work.write(after=work.pace("live_response_poll_seconds", 10))
+        return
+    _line_up_again(work)
+
+
+def _line_up_again(work: Work) -> None:
     _release(work)
     after = giving_way.pause(work)
     work.write(
@@ -307,7 +322,10 @@ def _give_way(work: Work) -> None:
 
 def _final(work: Work, action: MachineAction) -> None:
     """The action has ended: fetch what there is, or say why there is nothing."""
-    if action.status == ActionStatus.CANCELLED:
+    if giving_way.did(work, action):
+        # A worker that was killed between the cancelling and its row: nobody wanted this job to end.
+        _line_up_again(work)
+    elif action.status == ActionStatus.CANCELLED:
         end(
             work.row,
             State.CANCELLED,
@@ -355,8 +373,8 @@ def _cancel(work: Work) -> None:
     end(row, State.CANCELLED, "Cancelled")
 
 
-def _cancel_action(work: Work, why: str = "cancelled in the case") -> None:
-    """Best effort: an action that has just ended cannot be cancelled, and need not be."""
+def _cancel_action(work: Work, why: str = "cancelled in the case") -> bool:
+    """Whether Defender cancelled it: an action that has just ended cannot be cancelled, and need not be."""
     try:
         work.tenant.cancel(work.row.action_id, f"{work.row.marker}: {why}")
         collections.note(work.row, "cancelled", f"Machine action {work.row.action_id} cancelled in Defender")
@@ -366,6 +384,8 @@ def _cancel_action(work: Work, why: str = "cancelled in the case") -> None:
         if not error.permanent:
             raise
         collections.note(work.row, "cancelled", f"Defender did not cancel machine action {work.row.action_id}: {error}")
+        return False
+    return True
 
 
 def _expire(work: Work) -> None:

@@ -17,6 +17,7 @@ from msapi.machines import ActionStatus, MachineAction
 
 PATIENCE: Final = 600.0
 PAUSE: Final = 1800.0
+WHY: Final = "its device does not answer and others wait; it is asked again later"
 
 
 def should(work: Work, action: MachineAction) -> bool:
@@ -30,6 +31,12 @@ def should(work: Work, action: MachineAction) -> bool:
     except GovernorUnavailable:
         return False
     return load.waiting > 0 and load.held >= work.bucket.concurrency
+
+
+def did(work: Work, action: MachineAction) -> bool:
+    """Whether the action was cancelled for this, by us."""
+    ours = action.cancel_comment.startswith(work.row.marker) and WHY in action.cancel_comment
+    return action.status == ActionStatus.CANCELLED and ours
 
 
 def pause(work: Work) -> timedelta:

@@ -4,6 +4,7 @@ https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final, TypeVar
 
@@ -13,8 +14,8 @@ from liveresponse.providers import Tenant
 from liveresponse.runner.polling import NotYet
 from msapi.blobs import Downloaded
 from msapi.commands import LiveResponseCommand
-from msapi.errors import Throttled
-from msapi.governor import Bucket, Governor, Wait, defender_bucket
+from msapi.errors import GovernorUnavailable, Throttled
+from msapi.governor import Bucket, Governor, Granted, Wait, defender_bucket
 from msapi.machines import LibraryFile, Machine, MachineAction
 
 T = TypeVar("T")
@@ -34,21 +35,25 @@ class Governed:
     ticket: str
     priority: int = 5
 
-    def turn(self) -> None:
+    def turn(self) -> Granted:
         """Take a turn for one call. Raises NotYet."""
         answer = self.governor.acquire(self.bucket, self.ticket, self.priority)
         if isinstance(answer, Wait):
             text = f"Defender's quota is used up for now; going on in about {answer.eta:.0f} s"
             raise NotYet(text, min(max(answer.eta, 0.05), LONGEST))
         self.governor.release(answer)
+        return answer
 
     def _call(self, call: Callable[[], T]) -> T:
-        self.turn()
+        granted = self.turn()
         try:
             return call()
         except Throttled as error:
             self.governor.penalise(self.bucket, error.retry_after or 60.0)
             raise
+        finally:
+            with suppress(GovernorUnavailable):
+                self.governor.made(granted)
 
     def machine(self, id_or_name: str) -> Machine:
         return self._call(lambda: self.tenant.machine(id_or_name))

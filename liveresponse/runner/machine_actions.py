@@ -21,16 +21,15 @@ logger = logging.getLogger(__name__)
 def watch(connection: Connection, opener: Opener = open_tenant) -> int:
     """Read what is due, keep it, call whoever waited for it; the number of actions read. Nothing happens while another
     worker does it, or before its time."""
-    now = timezone.now()
     pace = machine_actions.seconds(connection, "live_response_poll_seconds", machine_actions.PACE)
-    found = ActionWatch.claim(connection, pace, now)
+    found = ActionWatch.claim(connection, pace)
     if found is None:
         return 0
     busy = any(True for _ in machine_actions.under_way(connection))
     if busy:
         # As soon as it may be; the clock's tick is for when this message is lost.
         jobs.send("liveresponse.watch_actions", connection.pk, after=pace.total_seconds() + 0.05)
-    whole = found.whole_at <= now
+    whole = found.whole_at <= timezone.now()
     since = machine_actions.boundary(found, connection, whole=whole)
     if since is None:
         return 0

@@ -135,7 +135,8 @@ def eta_of(batch: Batch) -> Eta | None:
     left = line.span_of(batch.connection, calls + before) + session
     asked = f" and {before:,} of other jobs" if before else ""
     silent = rows.filter(waits_for_device=True).count()
-    aside = f"; {silent:,} that do not answer are not counted" if silent else ""
+    devices = "device that does not answer is" if silent == 1 else "devices that do not answer are"
+    aside = f"; {silent:,} {devices} not counted" if silent else ""
     noun = "call" if calls == 1 else "calls"
     how = f"{calls:,} {noun} left{asked} at {rate} a minute, and one session of {_words(session)}"
     return Eta(left, timezone.now() + left, how + aside)

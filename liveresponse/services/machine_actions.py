@@ -60,10 +60,14 @@ def watchers() -> list[Any]:
     return [one for one in models if issubclass(one, Polled) and hasattr(one, "action_id")]
 
 
+WAITING: Final = ("submitted", "running")
+"""The states in which a job of any kind waits for its action. One that fetches has its own times to try again."""
+
+
 def under_way(connection: Connection) -> Iterator[Any]:
-    """Our unfinished jobs that have an action in Defender."""
+    """Our jobs that wait for an action in Defender."""
     for model in watchers():
-        rows = model.objects.filter(connection=connection).exclude(state__in=model.FINAL).exclude(action_id="")
+        rows = model.objects.filter(connection=connection, state__in=WAITING).exclude(action_id="")
         yield from rows.only("pk", "action_id", "submitted_at", "next_poll_at", "changed_at")
 
 
@@ -72,7 +76,7 @@ def due() -> list[int]:
     has come."""
     busy: set[int] = set()
     for model in watchers():
-        rows = model.objects.exclude(state__in=model.FINAL).exclude(action_id="")
+        rows = model.objects.filter(state__in=WAITING).exclude(action_id="")
         busy |= set(rows.values_list("connection_id", flat=True).distinct())
     cases = set(Case.objects.filter(closed_at=None).exclude(connection=None).values_list("connection_id", flat=True))
     watched = {watch.connection_id: watch for watch in ActionWatch.objects.all()}
@@ -97,7 +101,7 @@ def wake(connection: Connection, changed: set[str]) -> int:
     now, called = timezone.now(), 0
     for model in watchers():
         rows = model.objects.filter(connection=connection, action_id__in=ended | changed, lease_until=None)
-        waiting = rows.exclude(state__in=model.FINAL).filter(next_poll_at__gt=now)
+        waiting = rows.filter(state__in=WAITING, next_poll_at__gt=now)
         for pk in list(waiting.values_list("pk", flat=True)):
             model.objects.filter(pk=pk, lease_until=None).update(next_poll_at=now)
             called += 1
@@ -187,7 +191,7 @@ def _record(connection: Connection, action: MachineAction, owners: dict[str, int
         comment=action.comment,
         scope=action.scope[:64],
         source=str(action.raw.get("requestSource") or "")[:64],
-        created_at=moment(action.created),
+        created_at=moment(action.created) or timezone.now(),
         case_id=case,
         ours=case is not None,
     )
@@ -261,7 +265,7 @@ def _link_one(case: Case, record: ActionRecord) -> bool:
             at=record.created_at.isoformat(),
             status=record.status,
             comment=record.comment[:500],
-            action=record.action_id,
+            machine_action=record.action_id,
         )
     return new
 

@@ -69,11 +69,13 @@ def batch(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
     writes = {"may_write": access.may(case, access.ANALYST) and case.is_open}
     if request.GET.get("part") == "changes":
         context = {"case": case, "batch": row, **writes, **_changes(request, row), **_head(row, state)}
+        context |= _said(request, context["counts"])
         return render(request, "liveresponse/_batch_changes.html", context)
     head = _head(row, state)
     page = Paginator(board.rows_of(row, state), PAGE).get_page(request.GET.get("page"))
     rows = list(page.object_list)
     context = {"batch": row, **writes, **head, "page": page, "shown": board.shown(rows, row)}
+    context |= {"said": head["counts"].ended}
     context |= {"first": rows[0].device, "last": rows[-1].device} if rows else {}
     context |= {"plan": shelf.plan_of(row), "standing": _standing(row), "approval": _approval(row)}
     return render_tab(request, case, "live-response", "liveresponse/batch.html", context)
@@ -106,6 +108,14 @@ def _changes(request: HttpRequest, row: Batch) -> dict[str, Any]:
         "last": last,
         "changed": board.shown(board.changed_since(rows, since)[:PAGE], row),
     }
+
+
+def _said(request: HttpRequest, counts: board.Counts) -> dict[str, Any]:
+    """Whether a screen reader should hear the counts: each time a tenth more has ended, not at every look."""
+    said = request.GET.get("said", "")
+    before = int(said) if said.isdecimal() and len(said) < 6 else counts.ended
+    speak = counts.ended - before >= max(counts.total // 10, 1)
+    return {"announce": speak, "said": counts.ended if speak else before}
 
 
 def _approval(row: Batch) -> Approval | None:

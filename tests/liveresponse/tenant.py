@@ -226,6 +226,9 @@ class FakeGovernor:
             self.released.append(granted.ticket)
         return True
 
+    def made(self, granted: Granted) -> bool:
+        return True
+
     def leave(self, bucket: Bucket, ticket: str, flow: str = "") -> bool:
         self.left.append(ticket)
         return True

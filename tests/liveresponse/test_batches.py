@@ -14,8 +14,9 @@ from ircase.models import Activity, Approval, Asset, LogEntry
 from ircase.services import approvals, cases, findings
 from liveresponse import runner, tasks
 from liveresponse.models import Batch, BatchState, Collection, CollectionState
+from liveresponse.runner import giving_way
 from liveresponse.services import batches, board, collections
-from msapi.errors import Unavailable
+from msapi.errors import BadRequest, Unavailable
 from msapi.machines import Machine
 from tests.cast import make_evidence
 from tests.liveresponse.tenant import SCRIPT_SHA, machine
@@ -60,7 +61,7 @@ class BatchTestCase(CollectionTestCase):
 class LookUpTests(BatchTestCase):
     def test_each_device_is_known_unknown_elsewhere_or_the_same(self) -> None:
         self.tenant.fleet[1] = device(1, onboarding="CanBeOnboarded")
-        self.tenant.fleet[2] = device(2, os_platform="Linux")
+        self.tenant.fleet[2] = device(2, os_platform="iOS")
         batch = self.drafted(
             "PC-000", "pc-001.contoso.com", "pc-002", "nobody", "x y;z", "pc-000.contoso.com", "0" * 40
         )
@@ -86,7 +87,7 @@ class LookUpTests(BatchTestCase):
 
     def test_devices_come_from_the_assets_a_tag_or_a_table(self) -> None:
         findings.add_asset(case=self.case, actor=self.bob, kind="device", name="pc-004.contoso.com")
-        Asset.objects.create(case=self.case, kind="device", name="renamed", identifier=f"{5:040x}")
+        Asset.objects.create(case=self.case, kind="device", name="renamed", identifier=f"{5:040x}", added_by=self.bob)
         batch = self.drafted(origin="assets")
         assert [one["name"] for one in batch.included] == ["pc-004.contoso.com", "pc-005.contoso.com"]
         self.tenant.fleet[6] = device(6, tags=("IR-1",))
@@ -239,6 +240,25 @@ class LineTests(BatchTestCase):
         assert self.finish(row).state == CollectionState.DONE
         assert self.tenant.submitted[1][1] == f"IRCase {row.uuid} step 1 attempt 2"
 
+    def test_killed_while_giving_way_it_lines_up_again_and_one_that_just_began_stays(self) -> None:
+        row = self.move(self.rows(self.started("pc-000"))[0])
+        self.tenant.looks_needed = 1000
+        self.governor.held, self.governor.waiting = 25, 4
+        Collection.objects.filter(pk=row.pk).update(submitted_at=timezone.now() - timedelta(minutes=11))
+        self.tenant.faults["cancel"] = [BadRequest("It has ended.", status=400, permanent=True)]
+        row = self.move(row)
+        assert (row.state, row.attempt) == (CollectionState.RUNNING, 1)
+        with (
+            patch("liveresponse.runner.collections._line_up_again", side_effect=KeyboardInterrupt),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            self.move(row)
+        comment = f"{row.marker}: {giving_way.WHY}"
+        ended = replace(self.tenant.actions["action-1"], status="Cancelled", cancel_comment=comment)
+        self.tenant.actions["action-1"] = ended
+        row = self.move(row)
+        assert (row.state, row.attempt) == (CollectionState.QUEUED, 2)
+
 
 class StopTests(BatchTestCase):
     def test_what_was_not_sent_ends_at_once_and_the_rest_in_defender(self) -> None:
@@ -291,7 +311,7 @@ class BoardTests(BatchTestCase):
         # 23 calls at 10 a minute are 138 s, and a session's half minute.
         assert eta.left == timedelta(seconds=168)
         assert eta.how == (
-            "23 calls left at 10 a minute, and one session of 30 s; 1 that do not answer are not counted"
+            "23 calls left at 10 a minute, and one session of 30 s; 1 device that does not answer is not counted"
         )
 
     def test_the_page_takes_no_query_per_row_and_changes_are_few(self) -> None:
@@ -313,6 +333,10 @@ class BoardTests(BatchTestCase):
         query = {"part": "changes", "since": since, "from": "pc-000", "to": "pc-999"}
         changes = self.client.get(url.format(self.case.reference, batch.uuid), query).content.decode()
         assert changes.count('id="row-') == 1 and f'id="row-{row.uuid}" hx-swap-oob="true"' in changes
+        assert "data-announce" not in changes and "said=0" in changes
+        Collection.objects.filter(batch=batch, device__lte="pc-003").update(state="failed")
+        changes = self.client.get(url.format(self.case.reference, batch.uuid), query | {"said": "0"}).content.decode()
+        assert 'data-announce="3 of 30 ended: ' in changes and "said=3" in changes
 
     def test_a_filter_shows_its_rows_only(self) -> None:
         batch = self.started("pc-000", "pc-001")

@@ -382,3 +382,27 @@ def test_buckets_of_an_endpoint() -> None:
     assert (live.per_minute, live.concurrency) == (10, 25)
     assert (logs.concurrency, logs.lease_seconds) == (5, 240.0)
     assert hunting.key == "msapi:governor:{t-1|hunting}"
+
+
+def test_a_call_that_took_long_to_arrive_counts_from_its_answer(governor: Governor, clock: Clock) -> None:
+    late = granted(governor.acquire(BUCKET, "late"))
+    granted(governor.acquire(BUCKET, "b"))
+    granted(governor.acquire(BUCKET, "c"))
+    clock.now += 20
+    assert governor.made(late)
+    clock.now += 41
+    granted(governor.acquire(BUCKET, "d"))
+    granted(governor.acquire(BUCKET, "e"))
+    # Of the last minute are the late one, at 20 s, and these two: the next has room at 80 s.
+    bucket = replace(BUCKET, per_hour=0)
+    assert waiting(governor.acquire(bucket, "f")) == Wait(19.0, 1, 19.0)
+    assert not governor.made(Granted(BUCKET, "late", "another"))
+
+
+def test_a_shorter_minute_of_a_simulated_tenant(governor: Governor, clock: Clock) -> None:
+    quick = replace(BUCKET, api="quick", minute=6.0, per_hour=0)
+    for ticket in "abc":
+        granted(governor.acquire(quick, ticket))
+    assert waiting(governor.acquire(quick, "d")) == Wait(6.0, 1, 6.0)
+    clock.now += 6.0
+    granted(governor.acquire(quick, "d"))
