@@ -46,7 +46,9 @@ _ALERTS: Final = (
     ("Techniques", "techniques"),
 )  # fmt: skip
 _LISTS: Final[Mapping[tuple[str, str], tuple[tuple[str, str], ...]]] = {
-    ("file", "machines"): (("Device", "dns_name"), ("Risk", "risk"), ("Health", "health"), ("Last report", "last_seen")),
+    ("file", "machines"): (
+        ("Device", "dns_name"), ("Risk", "risk"), ("Health", "health"), ("Last report", "last_seen"),
+    ),
     ("file", "alerts"): _ALERTS,
     ("device", "alerts"): _ALERTS,
     ("device", "users"): (
