@@ -31,6 +31,16 @@ class KnownFile:
         return HASH_KINDS[len(self.digest)]
 
     @property
+    def title(self) -> str:
+        """Which hash it was asked by, in words."""
+        return str(Indicator.Kind(self.kind).label)
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """The other hashes of it that are known, by their kind in words."""
+        return [(str(Indicator.Kind(k).label), value) for k, value in self.hashes.items() if value != self.digest]
+
+    @property
     def indicator(self) -> Indicator | None:
         exact = (one for one in self.indicators if one.value == self.digest)
         return next(exact, self.indicators[0] if self.indicators else None)
