@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
 
-from ircase.models import Case
 from liveresponse.models import Lookup
 from liveresponse.services.lookups import QUESTIONS
 
@@ -87,7 +86,7 @@ class Shown:
     cut: bool = False
 
 
-def shown(lookup: Lookup | None, case: Case) -> list[Shown]:
+def shown(lookup: Lookup | None) -> list[Shown]:
     """The answers there are, in the order of the questions."""
     if lookup is None:
         return []

@@ -1,5 +1,7 @@
 """A file of a case: what Defender says, where it stands, what the team thinks of it."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -71,9 +73,7 @@ def file(request: HttpRequest, reference: str, digest: str) -> HttpResponse:
     user = access.current_user(request)
     case = access.get_case(user, reference)
     known = services.known(case, _digest(digest))
-    context = {"file": known, "lookup": known.lookup, "answers": shown(known.lookup, case), "tab": "entities",
-               "asks": "liveresponse:file_ask", "seals": "liveresponse:file_seal", "key": known.digest}  # fmt: skip
-    context |= {"page_url": request.path}
+    context = _context(known)
     if request.GET.get("part") == "answers":
         may_write = access.may(case, access.ANALYST) and case.is_open
         return render(request, "liveresponse/_answers.html", {"case": case, "may_write": may_write, **context})
@@ -83,8 +83,19 @@ def file(request: HttpRequest, reference: str, digest: str) -> HttpResponse:
     return _file_page(request, case, known, context)
 
 
+def _context(known: services.KnownFile) -> dict[str, Any]:
+    return {
+        "file": known,
+        "lookup": known.lookup,
+        "answers": shown(known.lookup),
+        "key": known.digest,
+        "asks": "liveresponse:file_ask",
+        "seals": "liveresponse:file_seal",
+    }
+
+
 def _file_page(
-    request: HttpRequest, case: Case, known: services.KnownFile, context: dict[str, object], form: object = None
+    request: HttpRequest, case: Case, known: services.KnownFile, context: dict[str, Any], form: object = None
 ) -> HttpResponse:
     indicator = known.indicator
     initial = {"verdict": indicator.verdict, "reason": indicator.description} if indicator else {}
@@ -140,9 +151,7 @@ def file_verdict(request: HttpRequest, reference: str, digest: str) -> HttpRespo
     form = FileVerdictForm(request.POST)
     if not form.is_valid():
         known = services.known(case, found)
-        context = {"file": known, "lookup": known.lookup, "answers": shown(known.lookup, case), "key": found,
-                   "asks": "liveresponse:file_ask", "seals": "liveresponse:file_seal"}  # fmt: skip
-        return _file_page(request, case, known, context, form)
+        return _file_page(request, case, known, _context(known), form)
     indicator = services.judge(case=case, actor=user, digest=found, **form.cleaned_data)
     messages.success(request, f"The file is judged: {indicator.get_verdict_display().lower()}.")
     return redirect("liveresponse:file", case.reference, found)

@@ -149,13 +149,13 @@ def the_device_and_what_is_new_on_it(bob: Film, analyst: Api, reference: str) ->
     expect(page.locator("#in-tables")).to_contain_text("DeviceAutorunSnapshot")
     bob.scene("device")
     bob.small_and_dark("device")
-    page.get_by_role("link", name=re.compile("^Services")).click()
+    page.get_by_role("link", name="Services", exact=True).click()
     expect(page.get_by_role("region", name="Changed")).to_contain_text("Disabled")
-    page.get_by_role("link", name=re.compile("^Users")).click()
+    page.get_by_role("link", name="Users", exact=True).click()
     row = page.get_by_role("region", name="New").get_by_role("row").filter(has_text="svc-edgesync")
     bob.scene("snapshots")
     bob.small_and_dark("snapshots")
-    row.get_by_role("button", name=re.compile("^Pin svc-edgesync")).click()
+    row.get_by_role("button", name=re.compile("^Event: svc-edgesync")).click()
     expect(page.get_by_text("is on the timeline")).to_be_visible()
     (event,) = analyst.get(f"/cases/{reference}/events")["items"]
     assert event["at"].startswith("2026-11-20T15:00:00") and "svc-edgesync" in event["title"]
