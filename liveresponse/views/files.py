@@ -10,18 +10,17 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from ircase import access
-from ircase.models import Case, Evidence
+from ircase.models import Case
 from ircase.pages import render_tab
 from ircase.views.doors import attempt, case_to_change
 from liveresponse.forms.files import AnalysisForm, FileVerdictForm, FindFileForm
 from liveresponse.models import FileAnalysis, Lookup
+from liveresponse.services import analyses, lookups, occurrences
 from liveresponse.services import files as services
-from liveresponse.services import lookups, occurrences
 from liveresponse.services.files import FILE_KINDS
 from liveresponse.views.answers import shown
 
 MOST = 200
-_READABLE = (".json", ".txt", ".log", ".ndjson")
 
 
 def _digest(text: str) -> str:
@@ -46,24 +45,18 @@ def page(request: HttpRequest, case: Case, **forms: object) -> HttpResponse:
     """The page of files; a form that came back with errors among `forms`."""
     hashes = case.indicators.filter(kind__in=FILE_KINDS).select_related("added_by").order_by("-added_at")
     asked = Lookup.objects.for_case(case).filter(kind=Lookup.Kind.FILE).select_related("requested_by")
-    analyses = FileAnalysis.objects.for_case(case).select_related("evidence", "requested_by").defer("document")
+    read = FileAnalysis.objects.for_case(case).select_related("evidence", "requested_by").defer("document")
     context = {
         "indicators": hashes[:MOST],
         "lookups": asked[:MOST],
-        "analyses": analyses[:MOST],
-        "exhibits": _readable(case),
+        "analyses": read[:MOST],
+        "exhibits": analyses.candidates(case),
         "find_form": FindFileForm(),
         "analysis_form": AnalysisForm(),
         **forms,
     }
     failed = any(getattr(form, "errors", None) for form in forms.values())
     return render_tab(request, case, "entities", "liveresponse/files.html", context, status=422 if failed else 200)
-
-
-def _readable(case: Case) -> list[Evidence]:
-    """Exhibits that may be an analysis and are read as none: whether one is, the worker finds out by its shape."""
-    rows = Evidence.objects.filter(case=case, kind=Evidence.Kind.UPLOAD, file_analysis=None).order_by("-number")
-    return [one for one in rows[:MOST] if one.name.lower().endswith(_READABLE)][:20]
 
 
 @login_required
@@ -125,7 +118,7 @@ def file_seal(request: HttpRequest, reference: str, digest: str) -> HttpResponse
     """Keep the answers as evidence."""
     user, case = case_to_change(request, reference)
     found = _digest(digest)
-    lookup = Lookup.objects.for_case(case).filter(kind=Lookup.Kind.FILE, key=found).first()
+    lookup = services.known(case, found).lookup
     if lookup is None:
         raise Http404("Defender was not asked about this file.")
     attempt(request, "The answers are sealed as evidence.", lambda: lookups.seal(lookup=lookup, actor=user))

@@ -241,6 +241,18 @@ class AnalysisTests(CastTestCase):
         assert analyses.queue(evidence=item, actor=self.bob).pk == row.pk
         assert FileAnalysis.objects.get(pk=row.pk).state == JobState.QUEUED
 
+    def test_uploads_that_look_like_one_are_offered_first(self) -> None:
+        alike = make_evidence(self.case, self.bob, json.dumps(ANALYSIS).encode(), name="b.json")
+        other = make_evidence(self.case, self.bob, b"{}", name="c.json")
+        make_evidence(self.case, self.bob, b"MZ", name="d.exe")
+        assert [(one.exhibit, one.alike) for one in analyses.candidates(self.case)] == [(alike, True), (other, False)]
+        self.sign_in(self.bob)
+        assert "looks like one" in self.client.get(f"/cases/{self.case.reference}/files/").content.decode()
+        url = reverse("liveresponse:analysis_new", args=[self.case.reference])
+        self.client.post(url, {"evidence": str(alike.uuid)})
+        assert FileAnalysis.objects.get().evidence == alike
+        assert self.client.post(url, {"text": "", "file_hash": "x"}).status_code == 422
+
     def test_ticked_lines_become_indicators_once(self) -> None:
         row = self.read()
         findings.add_indicator(case=self.case, actor=self.bob, kind="ip", value="203.0.113.7")
@@ -353,7 +365,8 @@ class PageTests(AskingTestCase):
         page = self.client.get(url).content.decode()
         assert "It beacons." in page and "by Bob" in page
         by_sha1 = files.known(self.case, SHA1)
-        assert by_sha1.indicator is None  # asked by another hash, nothing says yet that it is the same file
+        # Defender's answer says that it is the same file.
+        assert by_sha1.indicator is not None and by_sha1.indicator.value == SHA256
 
     def test_where_a_file_stands_in_the_tables(self) -> None:
         item = make_evidence(self.case, self.alice)
