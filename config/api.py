@@ -19,7 +19,7 @@ from ircase.api import (
     stars,
 )
 from ircase.api.auth import PerToken, TokenAuth
-from liveresponse.api import batches, collections, definitions
+from liveresponse.api import batches, collections, definitions, files
 from liveresponse.api import library as scripts
 
 api = NinjaAPI(
@@ -33,7 +33,7 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
-_DEVICES = (collections, batches, definitions, scripts)
+_DEVICES = (collections, batches, definitions, scripts, files)
 for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, *_DEVICES):
     api.add_router("", _area.router)
 problems.install(api)

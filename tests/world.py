@@ -298,7 +298,8 @@ def make_world(case: Case, asker: User) -> World:
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection, many=many,
-                          notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
+                          notebook=notebook, watch=watch, star=star, push=push,
+                          file_analysis=file_analysis)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
     things |= {f"api:{key}.pk": case.connection.pk for key in LIBRARY_OPERATIONS}
@@ -319,7 +320,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
-    folders |= {"hunts/copies": "push", "collection-batches": "many"}
+    folders |= {"hunts/copies": "push", "collection-batches": "many", "file-analyses": "file_analysis"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",

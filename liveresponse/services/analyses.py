@@ -8,14 +8,18 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from artifacts.analysis import MOST_BYTES, Entity
+from artifacts.analysis import MOST_BYTES, Entity, looks_like
 from ircase import jobs
 from ircase.models import Activity, Case, Evidence, Indicator, JobState, User
 from ircase.recognition import recognise
 from ircase.services import activity, evidence, findings
+from ircase.store import chunks_of
 from liveresponse.models import FileAnalysis
 
 MOST_TAKEN: Final = 500
+_LOOKED: Final = 200
+_OFFERED: Final = 20
+_TEXTS: Final = (".json", ".txt", ".log", ".ndjson")
 _PLAIN: Final = {
     "registry": Indicator.Kind.REGISTRY, "process": Indicator.Kind.PROCESS, "url": Indicator.Kind.URL,
     "file": Indicator.Kind.FILE_PATH,
@@ -70,6 +74,30 @@ def queue(*, evidence: Evidence, actor: User, file_hash: str = "") -> FileAnalys
     row.save()
     jobs.enqueue("liveresponse.read_analysis", row.pk)
     return row
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An exhibit that may be an analysis; `alike`: its first bytes have the words of one."""
+
+    exhibit: Evidence
+    alike: bool
+
+
+def candidates(case: Case) -> list[Candidate]:
+    """Uploads of text that are read as no analysis yet, those that look like one first, then the newest."""
+    uploads = Evidence.objects.filter(case=case, kind=Evidence.Kind.UPLOAD, file_analysis=None, size__lte=MOST_BYTES)
+    rows = [one for one in uploads.order_by("-number")[:_LOOKED] if one.name.lower().endswith(_TEXTS)]
+    found = [Candidate(one, _is_alike(one)) for one in rows[:_OFFERED]]
+    return sorted(found, key=lambda one: not one.alike)
+
+
+def _is_alike(item: Evidence) -> bool:
+    try:
+        head = next(chunks_of(item.path), b"")
+    except OSError:
+        return False
+    return looks_like(head[:65_536].decode("utf-8", "replace").replace("\x00", ""))
 
 
 def entities_of(row: FileAnalysis) -> list[Entity]:

@@ -73,9 +73,11 @@ def snapshots_of(case: Case, device: KnownDevice) -> dict[str, tuple[Snapshot, .
 
 
 def _snapshot(table: CaseTable, device: KnownDevice) -> Snapshot | None:
+    collected = str(table.evidence.manifest.get("device") or "")
+    if collected and not device.is_called(collected):
+        return None
     first = next(_rows(table, 1), None)
-    name = str((first or {}).get("DeviceName") or table.evidence.manifest.get("device") or "")
-    if first is None or not device.is_called(name):
+    if first is None or not device.is_called(str(first.get("DeviceName") or collected)):
         return None
     family = "DFIR script" if table.name.startswith("DFIR_") else "Snapshot"
     return Snapshot(table, _moment(first.get("SnapshotTime")) or table.evidence.sealed_at, family)

@@ -31,6 +31,16 @@ class KnownFile:
         return HASH_KINDS[len(self.digest)]
 
     @property
+    def title(self) -> str:
+        """Which hash it was asked by, in words."""
+        return str(Indicator.Kind(self.kind).label)
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """The other hashes of it that are known, by their kind in words."""
+        return [(str(Indicator.Kind(k).label), value) for k, value in self.hashes.items() if value != self.digest]
+
+    @property
     def indicator(self) -> Indicator | None:
         exact = (one for one in self.indicators if one.value == self.digest)
         return next(exact, self.indicators[0] if self.indicators else None)
@@ -38,8 +48,7 @@ class KnownFile:
 
 def known(case: Case, digest: str) -> KnownFile:
     """Everything of the case about the file, but for the rows of its tables, which take a search."""
-    lookup = Lookup.objects.for_case(case).select_related("evidence", "requested_by", "connection")
-    found = lookup.filter(kind=Lookup.Kind.FILE, key=digest).first()
+    found = _lookup(case, digest)
     hashes = _hashes(digest, found)
     values = list(hashes.values())
     indicators = case.indicators.filter(kind__in=FILE_KINDS, value__in=values).select_related("added_by")
@@ -47,6 +56,13 @@ def known(case: Case, digest: str) -> KnownFile:
     about = Q(file_hash__in=values) | Q(evidence__sha256__in=values)
     analyses = FileAnalysis.objects.for_case(case).filter(about).select_related("evidence").defer("document")
     return KnownFile(digest, hashes, found, tuple(indicators), tuple(exhibits[:50]), tuple(analyses[:50]))
+
+
+def _lookup(case: Case, digest: str) -> Lookup | None:
+    """What was asked about the file by this hash, else by another one that Defender says is the same file's."""
+    rows = Lookup.objects.for_case(case).filter(kind=Lookup.Kind.FILE).select_related("evidence", "requested_by")
+    exact = rows.filter(key=digest).first()
+    return exact or rows.filter(**{f"answers__file__data__{HASH_KINDS[len(digest)]}": digest}).first()
 
 
 def _hashes(digest: str, lookup: Lookup | None) -> dict[str, str]:

@@ -97,7 +97,7 @@ def analysis_take(request: HttpRequest, reference: str, uuid: UUID) -> HttpRespo
     row = _analysis(case, uuid)
     form = TakeEntitiesForm(request.POST, count=len(row.document.get("entities", ())))
     if not form.is_valid():
-        messages.error(request, " ".join(text for found in form.errors.values() for text in found))
+        messages.error(request, " ".join(str(text) for found in form.errors.values() for text in found))
     else:
         data = form.cleaned_data
         try:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from django.utils.dateparse import parse_datetime
 
-from ircase.models import Case
 from liveresponse.models import Lookup
 from liveresponse.services.lookups import QUESTIONS
 
@@ -46,7 +45,9 @@ _ALERTS: Final = (
     ("Techniques", "techniques"),
 )  # fmt: skip
 _LISTS: Final[Mapping[tuple[str, str], tuple[tuple[str, str], ...]]] = {
-    ("file", "machines"): (("Device", "dns_name"), ("Risk", "risk"), ("Health", "health"), ("Last report", "last_seen")),
+    ("file", "machines"): (
+        ("Device", "dns_name"), ("Risk", "risk"), ("Health", "health"), ("Last report", "last_seen"),
+    ),
     ("file", "alerts"): _ALERTS,
     ("device", "alerts"): _ALERTS,
     ("device", "users"): (
@@ -85,7 +86,7 @@ class Shown:
     cut: bool = False
 
 
-def shown(lookup: Lookup | None, case: Case) -> list[Shown]:
+def shown(lookup: Lookup | None) -> list[Shown]:
     """The answers there are, in the order of the questions."""
     if lookup is None:
         return []

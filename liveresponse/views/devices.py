@@ -46,7 +46,7 @@ def device(request: HttpRequest, reference: str, device: str) -> HttpResponse:
     key = _name(device)
     known = services.known(case, key)
     context: dict[str, Any] = {
-        "device": known, "lookup": known.lookup, "answers": shown(known.lookup, case), "key": key,
+        "device": known, "lookup": known.lookup, "answers": shown(known.lookup), "key": key,
         "asks": "liveresponse:device_ask", "seals": "liveresponse:device_seal",
     }  # fmt: skip
     if request.GET.get("part") == "answers":
@@ -120,13 +120,14 @@ def device_snapshots(request: HttpRequest, reference: str, device: str) -> HttpR
         back = reverse("liveresponse:device_snapshots", args=[case.reference, _name(device)])
         chosen = {name: asked[name] for name in ("category", "before", "after") if asked.get(name)}
         return redirect(f"{back}?{urlencode(chosen)}")
-    context = {
+    context: dict[str, Any] = {
         "device": known, "key": _name(device), "pair": found, "compared": compared, "tabs_of": category,
         "lists": _lists(compared), "most": MOST_SHOWN,
     }  # fmt: skip
     if request.GET.get("part"):
         may_write = access.may(case, access.ANALYST) and case.is_open
-        return render(request, "liveresponse/_snapshots.html", {"case": case, "may_write": may_write, **context})
+        context |= {"case": case, "may_write": may_write, "in_device": True}
+        return render(request, "liveresponse/_snapshots.html", context)
     return render_tab(request, case, "entities", "liveresponse/snapshots.html", context)
 
 

@@ -1,5 +1,7 @@
 """A file of a case: what Defender says, where it stands, what the team thinks of it."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -8,18 +10,17 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from ircase import access
-from ircase.models import Case, Evidence
+from ircase.models import Case
 from ircase.pages import render_tab
 from ircase.views.doors import attempt, case_to_change
 from liveresponse.forms.files import AnalysisForm, FileVerdictForm, FindFileForm
 from liveresponse.models import FileAnalysis, Lookup
+from liveresponse.services import analyses, lookups, occurrences
 from liveresponse.services import files as services
-from liveresponse.services import lookups, occurrences
 from liveresponse.services.files import FILE_KINDS
 from liveresponse.views.answers import shown
 
 MOST = 200
-_READABLE = (".json", ".txt", ".log", ".ndjson")
 
 
 def _digest(text: str) -> str:
@@ -44,24 +45,18 @@ def page(request: HttpRequest, case: Case, **forms: object) -> HttpResponse:
     """The page of files; a form that came back with errors among `forms`."""
     hashes = case.indicators.filter(kind__in=FILE_KINDS).select_related("added_by").order_by("-added_at")
     asked = Lookup.objects.for_case(case).filter(kind=Lookup.Kind.FILE).select_related("requested_by")
-    analyses = FileAnalysis.objects.for_case(case).select_related("evidence", "requested_by").defer("document")
+    read = FileAnalysis.objects.for_case(case).select_related("evidence", "requested_by").defer("document")
     context = {
         "indicators": hashes[:MOST],
         "lookups": asked[:MOST],
-        "analyses": analyses[:MOST],
-        "exhibits": _readable(case),
+        "analyses": read[:MOST],
+        "exhibits": analyses.candidates(case),
         "find_form": FindFileForm(),
         "analysis_form": AnalysisForm(),
         **forms,
     }
     failed = any(getattr(form, "errors", None) for form in forms.values())
     return render_tab(request, case, "entities", "liveresponse/files.html", context, status=422 if failed else 200)
-
-
-def _readable(case: Case) -> list[Evidence]:
-    """Exhibits that may be an analysis and are read as none: whether one is, the worker finds out by its shape."""
-    rows = Evidence.objects.filter(case=case, kind=Evidence.Kind.UPLOAD, file_analysis=None).order_by("-number")
-    return [one for one in rows[:MOST] if one.name.lower().endswith(_READABLE)][:20]
 
 
 @login_required
@@ -71,9 +66,7 @@ def file(request: HttpRequest, reference: str, digest: str) -> HttpResponse:
     user = access.current_user(request)
     case = access.get_case(user, reference)
     known = services.known(case, _digest(digest))
-    context = {"file": known, "lookup": known.lookup, "answers": shown(known.lookup, case), "tab": "entities",
-               "asks": "liveresponse:file_ask", "seals": "liveresponse:file_seal", "key": known.digest}  # fmt: skip
-    context |= {"page_url": request.path}
+    context = _context(known)
     if request.GET.get("part") == "answers":
         may_write = access.may(case, access.ANALYST) and case.is_open
         return render(request, "liveresponse/_answers.html", {"case": case, "may_write": may_write, **context})
@@ -83,8 +76,19 @@ def file(request: HttpRequest, reference: str, digest: str) -> HttpResponse:
     return _file_page(request, case, known, context)
 
 
+def _context(known: services.KnownFile) -> dict[str, Any]:
+    return {
+        "file": known,
+        "lookup": known.lookup,
+        "answers": shown(known.lookup),
+        "key": known.digest,
+        "asks": "liveresponse:file_ask",
+        "seals": "liveresponse:file_seal",
+    }
+
+
 def _file_page(
-    request: HttpRequest, case: Case, known: services.KnownFile, context: dict[str, object], form: object = None
+    request: HttpRequest, case: Case, known: services.KnownFile, context: dict[str, Any], form: object = None
 ) -> HttpResponse:
     indicator = known.indicator
     initial = {"verdict": indicator.verdict, "reason": indicator.description} if indicator else {}
@@ -114,7 +118,7 @@ def file_seal(request: HttpRequest, reference: str, digest: str) -> HttpResponse
     """Keep the answers as evidence."""
     user, case = case_to_change(request, reference)
     found = _digest(digest)
-    lookup = Lookup.objects.for_case(case).filter(kind=Lookup.Kind.FILE, key=found).first()
+    lookup = services.known(case, found).lookup
     if lookup is None:
         raise Http404("Defender was not asked about this file.")
     attempt(request, "The answers are sealed as evidence.", lambda: lookups.seal(lookup=lookup, actor=user))
@@ -140,9 +144,7 @@ def file_verdict(request: HttpRequest, reference: str, digest: str) -> HttpRespo
     form = FileVerdictForm(request.POST)
     if not form.is_valid():
         known = services.known(case, found)
-        context = {"file": known, "lookup": known.lookup, "answers": shown(known.lookup, case), "key": found,
-                   "asks": "liveresponse:file_ask", "seals": "liveresponse:file_seal"}  # fmt: skip
-        return _file_page(request, case, known, context, form)
+        return _file_page(request, case, known, _context(known), form)
     indicator = services.judge(case=case, actor=user, digest=found, **form.cleaned_data)
     messages.success(request, f"The file is judged: {indicator.get_verdict_display().lower()}.")
     return redirect("liveresponse:file", case.reference, found)

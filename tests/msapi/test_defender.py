@@ -312,3 +312,17 @@ def test_file_hashes_are_checked(tenant: Tenant, defender: Defender, name: str) 
     with pytest.raises(errors.InvalidParameter):
         defender.file(name)
     assert tenant.server.seen(f"{API}/files") == []
+
+
+def test_statistics_devices_and_alerts_of_a_file(tenant: Tenant, defender: Defender) -> None:
+    sha1 = "a1" * 20
+    stats = {"sha1": sha1.upper(), "organizationPrevalence": "3", "globallyPrevalence": 7, "topFileNames": ["a.exe"]}
+    tenant.server.on("GET", f"{API}/files/{sha1}/stats", answer(stats))
+    tenant.server.on("GET", f"{API}/files/{sha1}/machines", answer({"value": [{"id": MACHINE}]}))
+    tenant.server.on("GET", f"{API}/files/{sha1}/alerts", answer({"value": [{"id": "1", "title": "T"}, 7]}))
+    found = defender.file_stats(sha1.upper())
+    assert (found.prevalence, found.world_prevalence, found.names, found.first_seen) == (3, 7, ("a.exe",), "")
+    assert [one.id for one in defender.file_machines(sha1)] == [MACHINE]
+    assert [one.title for one in defender.file_alerts(sha1)] == ["T"]
+    with pytest.raises(errors.InvalidParameter, match="SHA-1"):
+        list(defender.file_machines("b2" * 32))
