@@ -6,9 +6,11 @@ No name from outside ever becomes a path. Sizes that an archive claims are not b
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import struct
 import tarfile
+import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from artifacts.streams import BoundedReads, Gunzip, ZipEntry
 
 _CHUNK = 1 << 20
 _RATIO_FLOOR = 1 << 20
+_UTF8 = 0x800
 _DIRECTORY_BYTES_PER_ENTRY = 512  # a zip's directory is read whole: cap it before zipfile does
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, struct.error, ValueError)
 
@@ -56,7 +59,7 @@ class Unpacker:
         if not self._depth_allows(archive) or not self._directory_is_sane(archive):
             return
         try:
-            with zipfile.ZipFile(archive.path) as opened:
+            with _opened(archive.path, self._scratch) as opened:
                 entries = opened.infolist()
                 package = package_root(info.filename for info in entries)
                 for info in sorted(entries, key=lambda info: self._rank(f"{archive.name}!{info.filename}")):
@@ -68,9 +71,10 @@ class Unpacker:
             self._problem(archive.name, "archive.broken", f"the zip cannot be read further: {error}")
 
     def _zip_member(self, archive: Member, opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[Member]:
-        name = f"{archive.name}!{shown(info.filename)}"
+        meant = _meant(info)
+        name = f"{archive.name}!{shown(meant)}"
         try:
-            name = f"{archive.name}!{shown(safe_member_name(info.filename))}"
+            name = f"{archive.name}!{shown(safe_member_name(meant))}"
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise MemberRefused("the entry is a symbolic link and was left out", code="archive.link")
             if info.flag_bits & 0x1:
@@ -185,6 +189,65 @@ class Unpacker:
             return True
         self._problem(archive.name, "limit.entries", f"the zip lists {entries:,} entries, the cap is {cap:,}: left out")
         return False
+
+
+def _meant(info: zipfile.ZipInfo) -> str:
+    """An entry's name: without the flag for UTF-8 it should be code page 437, but many programs write UTF-8 anyway."""
+    if info.flag_bits & _UTF8 or info.filename.isascii():
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
+def _opened(path: Path, scratch: Path) -> zipfile.ZipFile:
+    """The zip; where a name claims to be UTF-8 and is not, which zipfile refuses whole, a copy without that claim."""
+    try:
+        return zipfile.ZipFile(path)
+    except UnicodeDecodeError:
+        copy = scratch / f"names-{uuid.uuid4().hex}.zip"
+        try:
+            shutil.copyfile(path, copy)
+            _withdraw_claims(copy)
+            return zipfile.ZipFile(copy)
+        finally:
+            copy.unlink(missing_ok=True)  # an open file stays readable
+
+
+def _withdraw_claims(path: Path) -> None:
+    """Clear the flag for UTF-8 on entries whose names are none, in the directory and before the entry.
+
+    https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+    """
+    with path.open("r+b") as raw:
+        entries, size = _zip_directory(path)
+        raw.seek(0, os.SEEK_END)
+        end = raw.tell()
+        raw.seek(max(0, end - 65_557))
+        tail = raw.read()
+        at = tail.rfind(b"PK\x05\x06")
+        place = max(0, end - 65_557) + at - size
+        for _ in range(entries):
+            raw.seek(place)
+            head = raw.read(46)
+            if len(head) < 46 or head[:4] != b"PK\x01\x02":
+                return
+            flags, (name, extra, note) = struct.unpack_from("<H", head, 8)[0], struct.unpack_from("<3H", head, 28)
+            if flags & _UTF8 and not _is_utf8(raw.read(name)):
+                local = struct.unpack_from("<I", head, 42)[0]
+                for where in (place + 8, local + 6):
+                    raw.seek(where)
+                    raw.write(struct.pack("<H", flags & ~_UTF8))
+            place += 46 + name + extra + note
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _plain(name: str) -> str:

@@ -258,6 +258,14 @@ def logon_type(value: Any) -> str | None:
     return None if number is None else LOGON_TYPES.get(number, f"Unknown ({number})")
 
 
+def session_logon_type(value: Any) -> str | None:
+    """The logon type of a session by the address that its event names: LOCAL is the console."""
+    found = text(value)
+    if found is None:
+        return None
+    return "Interactive" if found.upper() == "LOCAL" else "RemoteInteractive"
+
+
 CONVERSIONS: Mapping[str, Conversion] = {
     "text": text,
     "raw": raw,
@@ -283,6 +291,7 @@ CONVERSIONS: Mapping[str, Conversion] = {
     "ip_type": ip_type,
     "protocol": _word(_PROTOCOLS, otherwise=True),
     "logon_type": logon_type,
+    "session_logon_type": session_logon_type,
     "failure": _word(_FAILURES, otherwise=True),
     "elevation": _word(_ELEVATION, otherwise=True),
     "integrity": _word(_INTEGRITY, otherwise=True),

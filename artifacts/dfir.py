@@ -107,23 +107,23 @@ def dfir_member(name: str) -> DfirMember | None:
     where = (root.root, root.host, root.day)
     text = _texts().get(root.path.casefold())
     if text is not None:
-        rank = 0 if text.get("first") else 2
-        return DfirMember(*where, text["table"], text.get("kind", ""), text.get("print", ""), rank)
+        return DfirMember(*where, text["table"], text.get("kind", ""), text.get("print", ""), rank=2)
     path = PurePosixPath(root.path)
     if path.suffix.casefold() != ".csv":
         return None
     if path.parent.name.casefold() == _CSV_FOLDER:
-        return DfirMember(*where, path.stem)
+        return DfirMember(*where, path.stem, rank=3 if path.stem.casefold() in _told_by_text() else 1)
     return DfirMember(*where, path.stem, rank=2) if path.stem.casefold() in _OTHER_CSVS else None
 
 
 def reading_rank(name: str) -> int:
     """When a file of a collection is read: event logs first, for they know the full name of the device that other
-    files call by its short one; then, of files with the same content, the one that tells it best."""
+    files call by its short one; then CSVs, whose dates settle the device's culture; then texts, and last those CSVs
+    whose content a text tells better."""
     if name.lower().endswith(".evtx"):
         return 0
     found = dfir_member(name.replace("\\", "/"))
-    return 1 + found.rank if found else 4
+    return found.rank if found else 4
 
 
 def order_words(order: Order) -> str:
@@ -139,6 +139,11 @@ def _document() -> Mapping[str, Any]:
 @cache
 def _texts() -> Mapping[str, Mapping[str, Any]]:
     return {path.casefold(): entry for path, entry in _document()["texts"].items()}
+
+
+@cache
+def _told_by_text() -> frozenset[str]:
+    return frozenset(str(entry["table"]).casefold() for entry in _texts().values() if entry.get("first"))
 
 
 @cache
@@ -256,7 +261,7 @@ class DfirFile:
         if not any(samples.values()):
             return {}
         past = set().union(*(seen for name, seen in samples.items() if not name.startswith(_NOT_PAST)))
-        found = judged(past, collected=self.member.collected())
+        found = judged(past, collected=self.member.collected()) if past else judged(set().union(*samples.values()))
         order = self._settled(found, sorted(name for name, seen in samples.items() if seen))
         return {name: order for name, seen in samples.items() if seen} if order is not None else {}
 

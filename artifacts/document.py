@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from artifacts.mapping import Action, Rule, described, load_rules
+from artifacts.mapping import Action, Rule, described, load_rules, raw_only
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "artifacts.md"
 _HEAD = Path(__file__).with_name("document_head.md")
@@ -20,7 +20,7 @@ def text() -> str:
     """The whole document."""
     rules = [rule for found in load_rules().values() for rule in found]
     rules.sort(key=lambda rule: (rule.provider, rule.event_id, rule.table, rule.title))
-    parts = [_HEAD.read_text(encoding="utf-8").rstrip(), "", *_overview(rules)]
+    parts = [_HEAD.read_text(encoding="utf-8").rstrip(), "", *_overview(rules), *_raw_only()]
     for provider, group in groupby(rules, key=lambda rule: rule.provider):
         parts += ["", f"## {provider}"]
         for rule in group:
@@ -35,6 +35,18 @@ def _overview(rules: list[Rule]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for rule in rules:
         yield f"| {rule.provider} | {rule.event_id} | {rule.title} | {rule.table} | {_action(rule.action)} |"
+
+
+def _raw_only() -> Iterator[str]:
+    yield ""
+    yield "## Events that stay in the raw log"
+    yield ""
+    yield "Microsoft publishes no ActionType for these, and none is invented: they stand in `Event` or `SecurityEvent`."
+    yield ""
+    yield "| provider | event | what | source |"
+    yield "|---|---|---|---|"
+    for entry in raw_only():
+        yield f"| {entry['provider']} | {entry['id']} | {entry['title']} | <{entry['source']}> |"
 
 
 def _section(rule: Rule) -> Iterator[str]:

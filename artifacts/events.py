@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from artifacts.clock import WallClocks, shift
-from artifacts.mapping import Rules, load_rules
+from artifacts.mapping import Rule, Rules, load_rules
 from artifacts.rawrows import event, is_security, security_event, windows_event
 from artifacts.records import Record, from_json
+from artifacts.scriptblocks import ScriptBlocks
 from artifacts.spool import Spools
 from artifacts.text import dump_line
 
@@ -46,6 +47,14 @@ def device(computer: str) -> tuple[str, str]:
     """DeviceName, the lower-case FQDN, and the DeviceId of a device that Defender never named: the SHA-1 of it."""
     name = computer.strip().rstrip(".").lower()
     return name, hashlib.sha1(name.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+
+
+def _origin(record: Record, source_file: str) -> dict[str, str]:
+    return {
+        "TimeSource": record.time_source,
+        "SourceEvent": f"{record.provider} {record.event_id}",
+        "SourceFile": source_file,
+    }
 
 
 class Processes:
@@ -83,6 +92,7 @@ class EventTables:
     rules: Rules
     processes: Processes
     hosts: dict[str, str] = field(default_factory=dict)
+    blocks: ScriptBlocks = field(default_factory=ScriptBlocks)
 
     @classmethod
     def of(cls, spools: Spools, scratch: Path) -> EventTables:
@@ -97,14 +107,10 @@ class EventTables:
 
     def write(self, record: Record, source_file: str) -> None:
         """All rows of one event whose time is settled."""
-        name, identity = device(record.computer)
+        name, _ = device(record.computer)
         if "." in name:
             self.hosts.setdefault(name.partition(".")[0], name)
-        origin = {
-            "TimeSource": record.time_source,
-            "SourceEvent": f"{record.provider} {record.event_id}",
-            "SourceFile": source_file,
-        }
+        origin = _origin(record, source_file)
         spools = self.spools
         table, raw = ("SecurityEvent", security_event) if is_security(record) else ("Event", event)
         if spools.wanted(table):
@@ -112,11 +118,23 @@ class EventTables:
         if spools.wanted("WindowsEvent"):
             windows = spools.catalogue("WindowsEvent", "events", wildcard=False)
             windows.add_known(windows_event(record) | origin)
-        spools.count(2 + self._write_mapped(record, {"DeviceId": identity, "DeviceName": name}, origin))
+        rules = self.rules.get((record.provider.casefold(), record.event_id), ())
+        written = 2
+        if rules:
+            for whole in self.blocks.take(record):
+                written += self._write_mapped(whole, rules, origin)
+        spools.count(written)
 
-    def _write_mapped(self, record: Record, where: Mapping[str, str], origin: Mapping[str, str]) -> int:
+    def rest(self, source_file: str) -> None:
+        """What waited for more events of a file that has ended."""
+        for record in self.blocks.rest():
+            rules = self.rules.get((record.provider.casefold(), record.event_id), ())
+            self.spools.count(self._write_mapped(record, rules, _origin(record, source_file)))
+
+    def _write_mapped(self, record: Record, rules: Iterable[Rule], origin: Mapping[str, str]) -> int:
+        name, identity = device(record.computer)
         written = 0
-        for rule in self.rules.get((record.provider.casefold(), record.event_id), ()):
+        for rule in rules:
             if rule.table != _STARTS and not self.spools.wanted(rule.table):
                 continue
             cells = rule.row(record)
@@ -125,7 +143,8 @@ class EventTables:
             row = {
                 "Timestamp": record.time,
                 "TimeGenerated": record.time,
-                **where,
+                "DeviceId": identity,
+                "DeviceName": name,
                 **cells,
                 "ReportId": record.record_id,
                 "Type": rule.table,
@@ -175,6 +194,7 @@ class FileEvents:
         for row in self._waiting:
             self._write_final(row)
         self._waiting.clear()
+        self._tables.rest(self._name)
 
     def _write_final(self, row: Mapping[str, Any]) -> None:
         record = from_json(row)

@@ -47,6 +47,8 @@ class JsonFile:
             return "item"
         try:
             parsed = _loads(first)
+        except RecursionError:
+            return "lines"
         except ValueError:
             return self._wrapper()
         if isinstance(parsed, dict):

@@ -18,7 +18,7 @@ import yaml
 
 from artifacts.conversions import CONVERSIONS, Conversion
 from artifacts.records import Record
-from kql.catalogue import TABLES
+from kql.catalogue import INFO, TABLES
 
 FOLDER = Path(__file__).with_name("mappings")
 _OWN = ("message", "user_sid", "user_name", "process_id", "channel", "computer")
@@ -163,12 +163,14 @@ def _rule(
     for name in columns:
         if name not in known:
             raise MappingError(f"{where}: {entry['table']} has no column {name!r}")
+    action = _action(where, entry["action"])
+    _check_published(where, entry["table"], action)
     return Rule(
         provider=provider,
         event_id=event_id,
         title=entry["title"],
         table=entry["table"],
-        action=_action(where, entry["action"]),
+        action=action,
         columns=tuple(columns.items()),
         additional=_sources(where, _as_mapping(entry.get("additional", {}))),
         when=tuple(
@@ -178,6 +180,30 @@ def _rule(
         source=entry["source"],
         note=entry.get("note", ""),
     )
+
+
+def _check_published(where: str, table: str, action: Action) -> None:
+    """No invented words: a hunt written for Defender would never ask for one."""
+    known = INFO[table].actions or _published().get(table, frozenset())
+    used = {action.fixed, action.otherwise, *action.words.values()} - {None}
+    if not used <= known:
+        unknown = sorted(str(word) for word in used - known)[0]
+        raise MappingError(f"{where}: {unknown!r} is no ActionType that Microsoft publishes for {table}")
+
+
+@cache
+def _published() -> Mapping[str, frozenset[str]]:
+    return {table: frozenset(words.split()) for table, words in _actions().items() if isinstance(words, str)}
+
+
+@cache
+def _actions() -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], yaml.safe_load((FOLDER / "actions.yaml").read_text(encoding="utf-8")))
+
+
+def raw_only() -> Iterable[Mapping[str, Any]]:
+    """Events that stay in the raw log alone, for the document."""
+    return cast(Iterable[Mapping[str, Any]], _actions()["raw_only"])
 
 
 def _as_mapping(additional: Any) -> Mapping[str, str]:

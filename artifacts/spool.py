@@ -79,6 +79,7 @@ class TableSpool:
     folded: dict[str, str] = field(default_factory=dict)
     overflowed: bool = False
     declared: dict[str, set[KqlType]] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
     muted: bool = False  # nobody asked for this table: rows are let go
 
     def __post_init__(self) -> None:
@@ -89,6 +90,7 @@ class TableSpool:
     def add_known(self, row: dict[str, Any]) -> None:
         """A row whose every name is a known column, with values that fit: the fast way in."""
         if not self.muted:
+            self.used.update(row)
             self._append(row)
 
     def add(self, row: dict[str, Any], max_columns: int) -> None:
@@ -107,6 +109,7 @@ class TableSpool:
                 if out[column] not in (None, ""):
                     column = self._place(f"{column}_2", max_columns) or column
             out[column] = value
+            self.used.add(column)
             guess = self.extra.get(column)
             if guess is not None:
                 guess.see(value)
@@ -231,7 +234,8 @@ class Spools:
 
 def _written(spool: TableSpool, out: Path, problem: NoteProblem) -> LoadedTable:
     path = out / f"{spool.name}.parquet"
-    info = write_parquet(spool.path, spool.columns(), path)
+    filled = spool.used | {_OVERFLOW}
+    info = write_parquet(spool.path, spool.columns(), path, filled=filled)
     if info.misfits:
         problem(
             spool.name,

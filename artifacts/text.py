@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,20 @@ def dump_line(row: dict[str, Any]) -> str:
     return line + "\n"
 
 
-_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False, allow_nan=True).encode
+_slow = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False, allow_nan=True)
+
+
+def _encoder() -> Callable[[dict[str, Any]], str]:
+    """``JSONEncoder.encode`` makes the same C encoder anew for every call; it is made once here, where there is one."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    quote = getattr(json.encoder, "encode_basestring_ascii", None)
+    if make is None or quote is None:
+        return _slow.encode
+    encode = make(None, _slow.default, quote, None, ":", ",", False, False, True)
+    return lambda row: "".join(encode(row, 0))
+
+
+_encode = _encoder()
 
 
 def _whole_characters(value: Any) -> Any:

@@ -74,12 +74,13 @@ def _keep(job: ParseJob, report: LoadReport) -> None:
     new = [_new_table(table) for table in report.tables]
     shapes = [shape.to_json() for shape in report.shapes]
     problems = [{"member": p.member, "code": p.code, "message": p.message} for p in report.problems]
+    notes = [{"member": n.member, "code": n.code, "message": n.message} for n in report.notes]
     rows = sum(t.row_count for t in new)
     outcome = f"{counted(rows, 'row')} in {counted(len(new), 'table')}"
     if problems:
         outcome += f"; {counted(len(problems), 'part')} could not be read"
     with transaction.atomic():
-        if not ParseJob.objects.end(job.pk, job.owner, JobState.DONE, problems=problems, shapes=shapes):
+        if not ParseJob.objects.end(job.pk, job.owner, JobState.DONE, problems=problems + notes, shapes=shapes):
             return
         tables.keep(evidence=job.evidence, tables=new)
         activity.end(job.activity, state=JobState.DONE, outcome=outcome, row_count=rows, partial=bool(problems))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import cast, get_args
 import duckdb
 
 from kql.errors import KqlResourceError
-from kql.sql import kql_type, prepare, quote_name, quote_text, stored_names
+from kql.sql import SQL_TYPES, kql_type, prepare, quote_name, quote_text, stored_names
 from kql.types import Column, KqlType
 
 TIME_COLUMNS = ("Timestamp", "TimeGenerated")
@@ -70,14 +70,21 @@ class StoredColumn:
 
 
 def write_parquet(
-    ndjson: Path | Sequence[Path], columns: Sequence[Column], out: Path, *, memory_mb: int = 512
+    ndjson: Path | Sequence[Path],
+    columns: Sequence[Column],
+    out: Path,
+    *,
+    memory_mb: int = 512,
+    filled: Collection[str] | None = None,
 ) -> ParquetInfo:
     """Turn newline-delimited JSON into one Parquet file with exactly these columns.
 
     Reads what ``encode_row`` writes and any JSON objects with the same keys (matched by exact case; other keys are
     left out). Nothing in the data aborts it: a value that does not fit becomes null, a line that is no object is
-    skipped, and both are counted. ``out`` appears whole or not at all. Raises ValueError without columns or with two
-    of one name, OSError where a file cannot be read or written, KqlResourceError where ``memory_mb`` does not do.
+    skipped, and both are counted. ``out`` appears whole or not at all. ``filled`` names all columns that any line has a
+    value for, where the caller knows: the others are not looked for in every line. Raises ValueError without columns or
+    with two of one name, OSError where a file cannot be read or written, KqlResourceError where ``memory_mb`` does not
+    do.
     """
     sources = [ndjson] if isinstance(ndjson, Path) else list(ndjson)
     _check_columns(columns)
@@ -89,7 +96,7 @@ def write_parquet(
         try:
             prepare(connection)
             connection.execute(f"SET temp_directory = {quote_text(str(Path(folder) / 'spill'))}")
-            info = _copy_lines(connection, sources, tuple(columns), part)
+            info = _copy_lines(connection, sources, tuple(columns), part, filled)
         except duckdb.OutOfMemoryException as error:
             raise KqlResourceError("The rows need more memory than they may use.", detail=str(error)) from error
         finally:
@@ -125,22 +132,28 @@ def lines_sql(sources: Sequence[Path]) -> str:
     )
 
 
-def cells_sql(lines: str, columns: Sequence[Column]) -> str:
-    """The typed columns of JSON lines, under their stored names.
+def cells_sql(lines: str, columns: Sequence[Column], filled: Collection[str] | None = None) -> str:
+    """The typed columns of JSON lines, under their stored names; only ``filled`` ones are looked for.
 
     All texts are pulled out of a line at once: one look at the document per row, not one per column.
     """
-    texts = [c for c in columns if c.type != "dynamic"]
-    dynamics = [c for c in columns if c.type == "dynamic"]
+    sought = [c for c in columns if filled is None or c.name in filled]
+    texts = [c for c in sought if c.type != "dynamic"]
+    dynamics = [c for c in sought if c.type == "dynamic"]
     place = {c.name: f"t[{i}]" for i, c in enumerate(texts, 1)} | {c.name: f"d[{i}]" for i, c in enumerate(dynamics, 1)}
     select = ", ".join(
-        f"{_cell(c.type, place[c.name])} AS {quote_name(name)}"
+        f"{_cell(c.type, place[c.name]) if c.name in place else _nothing(c.type)} AS {quote_name(name)}"
         for c, name in zip(columns, stored_names(columns), strict=True)
     )
     return (
         f"SELECT {select} FROM (SELECT {_paths('json_extract_string', texts)} AS t,"
         f" {_paths('json_extract', dynamics)} AS d FROM ({lines}) WHERE {_GOOD})"
     )
+
+
+def _nothing(kind: KqlType) -> str:
+    """The cell of a column without values, in its own physical type."""
+    return "''" if kind == "string" else f"NULL::{SQL_TYPES[kind]}"
 
 
 def _paths(function: str, columns: Sequence[Column]) -> str:
@@ -195,11 +208,15 @@ def _check_columns(columns: Sequence[Column]) -> None:
 
 
 def _copy_lines(
-    connection: duckdb.DuckDBPyConnection, sources: Sequence[Path], columns: tuple[Column, ...], part: Path
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Path],
+    columns: tuple[Column, ...],
+    part: Path,
+    filled: Collection[str] | None,
 ) -> ParquetInfo:
     """``_copy``; where a line is too long for DuckDB's reader, again without such lines, which count as skipped."""
     try:
-        return _copy(connection, sources, columns, part)
+        return _copy(connection, sources, columns, part, filled)
     except duckdb.OutOfMemoryException:
         connection.execute("SET threads = 1")
     except duckdb.InvalidInputException as error:
@@ -207,7 +224,7 @@ def _copy_lines(
             raise
     short = part.with_suffix(".ndjson")
     dropped = _drop_long_lines(sources, short)
-    info = _copy(connection, [short], columns, part)
+    info = _copy(connection, [short], columns, part, filled)
     return replace(info, skipped=info.skipped + dropped)
 
 
@@ -228,17 +245,21 @@ def _drop_long_lines(sources: Sequence[Path], out: Path) -> int:
 
 
 def _copy(
-    connection: duckdb.DuckDBPyConnection, sources: Sequence[Path], columns: tuple[Column, ...], part: Path
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Path],
+    columns: tuple[Column, ...],
+    part: Path,
+    filled: Collection[str] | None,
 ) -> ParquetInfo:
     lines = lines_sql(sources) if sources else "SELECT NULL::JSON AS j WHERE false"
     metadata = json.dumps([[c.name, c.type, n] for c, n in zip(columns, stored_names(columns), strict=True)])
     connection.execute(
-        f"COPY ({cells_sql(lines, columns)}) TO {quote_text(str(part))}"
+        f"COPY ({cells_sql(lines, columns, filled)}) TO {quote_text(str(part))}"
         f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_group_rows(sources, len(columns))},"
         f" KV_METADATA {{{quote_text(_METADATA)}: {quote_text(metadata)}}})"
     )
     rows, first, last, kept = _stored_facts(connection, part, columns)
-    offered, read = _source_facts(connection, lines, columns)
+    offered, read = _source_facts(connection, lines, [c for c in columns if filled is None or c.name in filled])
     return ParquetInfo(rows, columns, first, last, part.stat().st_size, offered - kept, read - rows)
 
 
@@ -272,7 +293,7 @@ def _stored_facts(
     return int(row[0]), _moment(row[1]), _moment(row[2]), int(row[3])
 
 
-def _source_facts(connection: duckdb.DuckDBPyConnection, lines: str, columns: tuple[Column, ...]) -> tuple[int, int]:
+def _source_facts(connection: duckdb.DuckDBPyConnection, lines: str, columns: Sequence[Column]) -> tuple[int, int]:
     """How many values of these types the source offers, and how many lines it has; blank ones are none."""
     strict = _strict(columns)
     counted = f"len(list_filter({_paths('json_extract_string', strict)}, lambda v: v IS NOT NULL))" if strict else "0"

@@ -28,7 +28,7 @@ def get_result(call: Call) -> Response:
     index = call.params["index"]
     if action is None or not index.isdigit() or int(index) >= len(action["plan"]["steps"]):
         raise _NOT_FOUND
-    name, content = result_bytes(call.simulator, action, int(index))
+    name, content = result_bytes(call.simulator, action, int(index), frozenset(call.faults))
     return _deliver(call, name, content)
 
 

@@ -21,7 +21,7 @@ AFTER_FAULTS = frozenset({"reset_after", "truncated_reply", "not_json", "empty",
 HANDLER_FAULTS = frozenset(
     {
         "token_life", "expired_link", "truncated_blob", "stalled_blob", "not_gzip", "script_fails", "script_timeout",
-        "command_fails", "stays_pending", "partial", "pascal_case",
+        "command_fails", "stays_pending", "partial", "pascal_case", "hostile_zip", "german_device",
     }
 )  # fmt: skip
 KINDS = STATUS_FAULTS | BEFORE_FAULTS | AFTER_FAULTS | HANDLER_FAULTS

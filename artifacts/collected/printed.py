@@ -102,7 +102,8 @@ def ruled(lines: Iterable[str]) -> Iterator[Row]:
         elif not line.strip():
             columns, heading = [], ""
         elif columns:
-            if row := {name: cell for name, cell in _cut(line, columns) if cell}:
+            row: Row = {name: cell for name, cell in _cut(line, columns) if cell}
+            if row:
                 yield row
         else:
             heading = line

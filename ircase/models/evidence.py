@@ -93,7 +93,8 @@ class CustodyEntry(ChainedRow):
 
 
 class ParseJob(Job):
-    """Turns one piece of evidence into case tables. `problems` names what could not be read; the rest is kept.
+    """Turns one piece of evidence into case tables. `problems` names what could not be read; the rest is kept. Entries
+    whose code begins with `note.` are assumptions that the reading rests on: see `faults` and `notes`.
 
     `shapes` is what the last reading found of each file that is rows (`artifacts.shapes.Shape`), `choices` how people
     want such files read (`artifacts.choices.Choice`), by file: they are kept with the evidence, for every reading.
@@ -110,6 +111,16 @@ class ParseJob(Job):
 
     def __str__(self) -> str:
         return f"parse {self.evidence_id}: {self.state}"
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """What could not be read, with `member`, `code` and `message`."""
+        return [entry for entry in self.problems if not entry["code"].startswith("note.")]
+
+    @property
+    def notes(self) -> list[dict[str, str]]:
+        """What was assumed while reading, file by file."""
+        return [entry for entry in self.problems if entry["code"].startswith("note.")]
 
 
 class CaseTable(models.Model):

@@ -20,6 +20,7 @@ from simulator.defender.machines import META
 from simulator.defender.snapshots import printed_by
 from simulator.dfir.archive import dfir_zip, events_csv
 from simulator.dfir.facts import Facts, facts_of
+from simulator.dfir.variants import changed
 from simulator.http import ApiFault, Call, json_response
 
 _FUNCTION = re.compile(r"GetLiveResponseResultDownloadLink\(index=(\d{1,4})\)\Z")
@@ -41,8 +42,13 @@ def result_link(call: Call) -> Response:
     return json_response({"@odata.context": f"{META}#Edm.String", "value": link})
 
 
-def result_bytes(simulator: Simulator, action: dict[str, Any], index: int) -> tuple[str, bytes]:
-    """(file name, content) of a command's result: JSON of a script, or the gzip of a file."""
+def result_bytes(
+    simulator: Simulator, action: dict[str, Any], index: int, faults: frozenset[str] = frozenset()
+) -> tuple[str, bytes]:
+    """(file name, content) of a command's result: JSON of a script, or the gzip of a file.
+
+    The faults `german_device` and `hostile_zip` change a DFIR zip.
+    """
     result = action["plan"]["steps"][index]["result"]
     device = simulator.device(action["machine"])
     if device is None:
@@ -53,6 +59,8 @@ def result_bytes(simulator: Simulator, action: dict[str, Any], index: int) -> tu
         return "ScriptOutput.json", _script_json(action, index, result, printed)
     facts = facts_of(simulator, device, ended)
     content = _file_content(simulator, action, index, result, facts)
+    if result["kind"] == "dfir":
+        content = changed(content, faults)
     name = result["path"].rsplit("\\", 1)[-1]
     return f"{name}.gz", gzip.compress(content, mtime=0)
 

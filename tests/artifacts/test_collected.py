@@ -1,14 +1,11 @@
 """What collections hold beside their CSVs: printed texts, packages, histories, databases."""
 
-import io
 import sqlite3
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from artifacts import Limits
 from artifacts.collected.browsers import chromium_time, firefox_time, profile_of
 from artifacts.collected.package import folder_table, host_of, package_root
 from tests.artifacts.conftest import Loaded, codes, counts, rows, zipped
@@ -381,17 +378,3 @@ def test_browser_times_and_places() -> None:
     assert firefox_time(1) == "1970-01-01T00:00:00.0000010Z"
     found = profile_of("x.zip!Users/Ann/AppData/Local/Microsoft/Edge/User Data/Profile 1/History")
     assert found == {"AccountName": "ann", "Browser": "Microsoft Edge", "Profile": "Profile 1"}
-
-
-# --- hostile sizes
-
-
-def test_a_zip_of_a_hundred_thousand_entries_is_read_whole(run: Loaded) -> None:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        for number in range(100_000):
-            archive.writestr(f"{number % 100:02}/{number}.bin", b"")
-        archive.writestr("good.json", '{"A": 1}')
-    report = run({"x.zip": out.getvalue()}, Limits(seconds=300))
-    assert report.complete and counts(report) == {"good": 1}
-    assert [problem.code for problem in report.problems] == []
