@@ -8,6 +8,7 @@ from ircase.api import (
     cases,
     checklist,
     connections,
+    custody,
     evidence,
     exports,
     findings,
@@ -31,7 +32,21 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
+_AREAS = (
+    people,
+    cases,
+    checklist,
+    findings,
+    notes,
+    evidence,
+    custody,
+    exports,
+    stars,
+    reports,
+    approvals,
+    intake,
+    connections,
+)
 for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, collections):
     api.add_router("", _area.router)
 problems.install(api)
