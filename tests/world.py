@@ -310,7 +310,8 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/copies": "push"}
-    tails = ("", "/download", "/custody", "/holding", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
+    tails = ("", "/download", "/custody", "/holding",
+             "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
              "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
