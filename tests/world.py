@@ -271,7 +271,7 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:watch_new.uuid": run.uuid,
         "ircase:star.uuid": star.uuid,
         "ircase:row_take.uuid": row_take.uuid,
-        "ircase:notice.uuid": Notice.objects.get(person=lead, case=case).uuid,
+        "ircase:notice.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
         "hunting:notebook.uuid": notebook.uuid,
@@ -293,7 +293,9 @@ def make_world(case: Case, asker: User) -> World:
                           build=build, run=run, export=export, sweep=sweep, pack_run=pack_run, collection=collection,
                           notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
-    things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
+    things |= {
+        "api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid
+    }
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
     bodies = BODIES | {

@@ -12,7 +12,7 @@ from ircase.report.typeset import TypesetError, set_pdf
 from ircase.report.words import clip, when
 from ircase.runner import spool_folder
 from ircase.services import custody, signing
-from ircase.wording import detail_words, key_words
+from ircase.wording import key_words, said_of
 
 TEMPLATE: Final = Path(__file__).resolve().parent / "form.typ"
 MOST: Final = 2000
@@ -20,11 +20,6 @@ MOST: Final = 2000
 
 SECONDS: Final = 60
 MEGABYTES: Final = 1024
-_SAID: Final = (
-    "holder", "giver", "receiver", "purpose", "place", "seal", "seal_before", "serial", "happened_at", "reason", "what",
-    "result", "acknowledged_by", "sha256", "case", "exhibit", "from_case", "from_exhibit", "last_digest",
-)  # fmt: skip
-_OWN: Final = frozenset({"sealed", "taken", "imported"})
 
 
 def pdf_of(item: Evidence, *, prepared_by: str) -> bytes:
@@ -66,7 +61,7 @@ def data_of(item: Evidence, prepared_by: str) -> dict[str, Any]:
         "entries": [_entry(row) for row in rows],
         "total": total,
         "digest": rows[-1].digest if rows else "",
-        "key": signing.active_key().public_key,
+        "public_key": signing.active_key().public_key,
         "prepared_by": prepared_by,
         "prepared_at": when(timezone.now()),
     }
@@ -82,15 +77,11 @@ def _entries(item: Evidence) -> tuple[list[CustodyEntry], int]:
 
 
 def _entry(row: CustodyEntry) -> dict[str, Any]:
-    shown = [name for name in _SAID if row.detail.get(name) not in (None, "")]
-    if row.action in _OWN:
-        # The hashes of the exhibit stand on top.
-        shown = [name for name in shown if name not in ("sha256", "case", "exhibit")]
     return {
         "number": row.sequence,
         "at": when(row.at),
         "what": key_words(row.action),
         "who": clip(row.actor_name),
-        "said": [[key_words(name), clip(detail_words(row.detail[name]))] for name in shown],
+        "said": [[name, clip(value)] for name, value in said_of(row)],
         "digest": row.digest,
     }

@@ -23,9 +23,11 @@ PER_PAGE = 50
 def index(request: HttpRequest) -> HttpResponse:
     """Statements, newest first; the keys; letters that could not be sent."""
     waiting = Q(posts__sent_at=None, posts__given_up_at=None, posts__isnull=False)
-    found = Statement.objects.select_related("key").annotate(
-        sent=Count("posts", filter=~Q(posts__sent_at=None)), waiting=Count("posts", filter=waiting)
-    ).order_by("-number")
+    found = (
+        Statement.objects.select_related("key")
+        .annotate(sent=Count("posts", filter=~Q(posts__sent_at=None)), waiting=Count("posts", filter=waiting))
+        .order_by("-number")
+    )
     context = {
         "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
         "keys": SigningKey.objects.all()[:100],

@@ -211,7 +211,8 @@ class StatementTests(CastTestCase):
     def test_a_host_of_the_house_that_is_allowed_gets_the_body(self) -> None:
         received: list[bytes] = []
         with (
-            _server(received) as (port, context), override_settings(STATEMENT_PRIVATE_HOSTS=["localhost"]),
+            _server(received) as (port, context),
+            override_settings(STATEMENT_PRIVATE_HOSTS=["localhost"]),
             mock.patch.object(posting, "tls_context", return_value=context),
         ):
             posting.post_to(f"https://localhost:{port}/x", b'{"a":1}')
