@@ -8,6 +8,7 @@ from ircase.api import (
     cases,
     checklist,
     connections,
+    custody,
     evidence,
     exports,
     findings,
@@ -32,8 +33,9 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
+_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, reports)
+_SITE = (approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files)
-for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, *_DEVICES):
+for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
     api.add_router("", _area.router)
 problems.install(api)

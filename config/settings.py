@@ -13,6 +13,7 @@ EVIDENCE_DIR = DATA_DIR / "evidence"  # sealed bytes, named by SHA-256
 TABLES_DIR = DATA_DIR / "tables"  # Parquet made from evidence; always rebuildable
 SPOOL_DIR = DATA_DIR / "spool"  # work in progress; may be emptied while no worker runs
 REPORTS_DIR = DATA_DIR / "reports"
+IMPORTS_DIR = DATA_DIR / "imports"  # exports of other sites, until they are cases
 EXPORTS_DIR = DATA_DIR / "exports"  # zips that were made to be handed out; they go after EXPORT_KEEP_DAYS
 UPLOADS_DIR = DATA_DIR / "uploads"  # what has arrived of uploads that are not whole yet; on the disk of the evidence
 

@@ -6,9 +6,10 @@ class HuntingConfig(AppConfig):
     verbose_name = "KQL hunts"
 
     def ready(self) -> None:
-        # Registers the system checks, and the chapters of the report.
-        from hunting import checks  # noqa: F401, PLC0415
+        # Registers the system checks, the chapters of the report and the content of exports.
+        from hunting import checks, dossier  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
 
         chapters.register(Chapters())
+        dossier.register()

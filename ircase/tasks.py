@@ -7,10 +7,22 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
 from ircase import access, intake, runner, taker
+from ircase.dossier import bringin
 from ircase.dossier import build as dossier
-from ircase.models import CaseExport, Connection, Evidence, ParseJob, ReportBuild, RowTake, Upload, User
+from ircase.models import CaseExport, CaseImport, Connection, Evidence, ParseJob, ReportBuild, RowTake, Upload, User
 from ircase.report import build
-from ircase.services import approvals, caseexports, evidence, health, posting, preflights, resumable, statements, sweep
+from ircase.services import (
+    approvals,
+    caseexports,
+    caseimports,
+    evidence,
+    health,
+    posting,
+    preflights,
+    resumable,
+    statements,
+    sweep,
+)
 from ircase.work import new_owner
 
 logger = logging.getLogger(__name__)
@@ -55,6 +67,13 @@ def export_case(pk: int) -> None:
         dossier.build(job)
 
 
+@shared_task(name="ircase.import_case")
+def import_case(pk: int) -> None:
+    job = CaseImport.objects.select_related("requested_by").claim(pk, new_owner())
+    if job is not None:
+        bringin.bring_in(job)
+
+
 @shared_task(name="ircase.post_statements")
 def post_statements() -> None:
     """Statements that wait to be sent outside; the tick below sends it again where this message is lost."""
@@ -92,6 +111,7 @@ def sweep_all() -> None:
     resumable.tidy()
     sweep.sweep(RowTake.objects.all(), "ircase.take_rows")
     sweep.sweep(CaseExport.objects.all(), "ircase.export_case")
+    caseimports.sweep()
     dossier.clear_parts()
     caseexports.tidy()
     statements.make_if_due()

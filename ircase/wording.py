@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 # `microsoftDefenderForEndpoint`, `processEvidence`, `registry-run-keys`
 _CODE: Final = re.compile(r"[a-z0-9]+(?:[A-Z][a-z0-9]*)+|[a-z0-9]+(?:-[a-z0-9]+)+")
@@ -84,3 +84,17 @@ def _moment(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 row`, `2,007 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+# What people are told of a custody entry, in this order. The hashes of the exhibit itself stand above its chain.
+_SAID: Final = (
+    "holder", "giver", "receiver", "purpose", "place", "seal", "seal_before", "serial", "happened_at", "reason", "what",
+    "result", "by", "format", "acknowledged_by", "from_case", "from_exhibit", "last_digest",
+)  # fmt: skip
+
+
+def said_of(entry: Any) -> list[tuple[str, str]]:
+    """What a custody entry says beside who and when: [("Place", "Lab 2"), …]; of an export also its hashes."""
+    detail: Mapping[str, object] = entry.detail if isinstance(entry.detail, Mapping) else {}
+    names = [*_SAID, *(("sha256", "files_sha256") if entry.action == "exported" else ())]
+    return [(key_words(name), detail_words(detail[name])) for name in names if detail.get(name) not in (None, "")]

@@ -7,4 +7,6 @@ class LiveResponseConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks.
-        from liveresponse import checks  # noqa: F401, PLC0415
+        from liveresponse import checks, dossier  # noqa: F401, PLC0415
+
+        dossier.register()

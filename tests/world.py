@@ -30,6 +30,7 @@ from hunting.services.notebooks import editing
 from ircase.models import (
     Activity,
     Case,
+    CaseImport,
     CaseRole,
     CaseTable,
     Evidence,
@@ -38,13 +39,17 @@ from ircase.models import (
     Notice,
     ParseJob,
     PreparationItem,
+    Statement,
+    StatementPost,
     User,
 )
 from ircase.services import (
     activity,
     approvals,
+    caseexports,
     cases,
     checklist,
+    custody,
     findings,
     mapping,
     notices,
@@ -52,6 +57,7 @@ from ircase.services import (
     reports,
     resumable,
     stars,
+    statements,
     tables,
 )
 from kql.parquet import write_parquet
@@ -215,6 +221,12 @@ def make_world(case: Case, asker: User) -> World:
     watch = watching.watch_run(run=run, actor=lead)
     notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
     build = reports.request_report(case=case, actor=lead)
+    export = caseexports.request_export(case=case, actor=lead, purpose="A test", receiver="A test")
+    held = make_evidence(case, asker, b"held", name="held.txt")
+    transfer = custody.hand_over(item=held, actor=asker, receiver=lead, said=custody.Said("A test", "Here"))
+    coming = CaseImport.objects.create(requested_by=lead, name="export.zip")
+    statement = Statement.objects.first() or statements.make()
+    post, _ = StatementPost.objects.get_or_create(statement=statement, url="https://example.com/")
     upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
     feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
     file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
@@ -230,6 +242,16 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:table.uuid": table.uuid,
         "ircase:upload.uuid": upload.uuid,
         "ircase:table_row.number": 1,
+        "ircase:custody.uuid": item.uuid,
+        "ircase:custody_act.name": "view",
+        "ircase:transfer.uuid": transfer.uuid,
+        "ircase:case_export.uuid": export.uuid,
+        "ircase:case_import.uuid": coming.uuid,
+        "ircase:statement.number": statement.number,
+        "ircase:statement_again.post": post.pk,
+        "api:POST /cases/{reference}/transfers/{uuid}.uuid": transfer.uuid,
+        "api:POST /cases/{reference}/exports/{uuid}/cancel.uuid": export.uuid,
+        "api:GET /statements/{number}.number": statement.number,
         "ircase:note.uuid": str(note.uuid),
         "ircase:note_revision.revision": note.revisions.get().pk,
         "ircase:event.uuid": str(event.uuid),
@@ -269,7 +291,7 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:watch_new.uuid": run.uuid,
         "ircase:star.uuid": star.uuid,
         "ircase:row_take.uuid": row_take.uuid,
-        "ircase:notice.uuid": Notice.objects.get(person=lead, case=case).uuid,
+        "ircase:notice.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid,
         "hunting:compare.uuid": run.uuid,
         "hunting:sweep.uuid": sweep.uuid,
         "hunting:notebook.uuid": notebook.uuid,
@@ -297,11 +319,13 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:revoke_standing.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
-                          build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection, many=many,
-                          notebook=notebook, watch=watch, star=star, push=push,
+                          build=build, run=run, export=export, sweep=sweep, pack_run=pack_run, collection=collection,
+                          many=many, notebook=notebook, watch=watch, star=star, push=push,
                           file_analysis=file_analysis)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
-    things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
+    things |= {
+        "api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid
+    }
     things |= {f"api:{key}.pk": case.connection.pk for key in LIBRARY_OPERATIONS}
     things |= {f"api:{key}.name": "IRCase-Get-Folder.ps1" for key in LIBRARY_OPERATIONS}
     things |= {"api:POST /connections/{pk}/library-files/{name}/deletion.name": script.name}
@@ -317,11 +341,12 @@ def make_world(case: Case, asker: User) -> World:
 def _of_the_api(**rows: Any) -> dict[str, Any]:
     """`api:METHOD /cases/{reference}/evidence/{uuid}….uuid` for each kind of thing."""
     folders = {"evidence": "item", "tables": "table", "notes": "note", "assets": "asset"}
-    folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
+    folders |= {"indicators": "indicator", "events": "event", "reports": "build", "exports": "export"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/copies": "push", "collection-batches": "many", "file-analyses": "file_analysis"}
-    tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
+    tails = ("", "/download", "/custody", "/holding",
+             "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
              "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
@@ -340,6 +365,8 @@ LIBRARY_OPERATIONS = (
 )  # fmt: skip
 # Where a body that merely fits its schema would be about something else than access.
 BODIES: dict[str, Any] = {
+    "POST /cases/{reference}/transfers/{uuid}": {"act": "confirm"},
+    "POST /cases/{reference}/evidence/{uuid}/custody": {"act": "view", "purpose": "A test", "place": "Here"},
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
     "POST /cases/{reference}/hunts/sweeps": {"hunt": "device-logons", "source": "case"},
     "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},
@@ -351,6 +378,7 @@ BODIES: dict[str, Any] = {
 }
 _TIMELINE = "add=timeline&title=It+began"
 FORMS = {
+    "ircase:transfer": "act=confirm",
     "hunting:hunt_approve": "version=1",
     "liveresponse:definition_approve": "version=1",
     "ircase:checklist_item": "action=reopen",

@@ -1,7 +1,7 @@
 """Where an export is written: a zip whose every byte the verifier can foretell, or a folder.
 
-Zip: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, always with the Zip64 fields of 4.5.3, never compressed,
-every time the same: what is not a file's content says only its name, checksum, size and place.
+Zip: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, always with the Zip64 fields of 4.5.3, without
+compression, every time the same: what is not a file's content says only its name, checksum, size and place.
 """
 
 import hashlib

@@ -5,9 +5,9 @@ Apps above register what is theirs when Django starts; the case does not know th
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import ForeignKey, Model, OneToOneField, QuerySet
 
 from ircase.models import (
@@ -39,7 +39,7 @@ _areas: dict[str, Rows] = {
     "members": lambda case: CaseMember.objects.filter(case=case).order_by("pk"),
     "phases": lambda case: PhaseEntry.objects.filter(case=case),
     "milestones": lambda case: Milestone.objects.filter(case=case),
-    "checklist": lambda case: ChecklistItem.objects.filter(case=case),
+    "checklist": lambda case: ChecklistItem.objects.filter(case=case).prefetch_related("depends_on"),
     "proofs": lambda case: Proof.objects.filter(item__case=case),
     "notes": lambda case: Note.objects.filter(case=case).order_by("pk"),
     "note_revisions": lambda case: NoteRevision.objects.filter(note__case=case).order_by("pk"),
@@ -66,10 +66,15 @@ def chunks_of_area(name: str, case: Case) -> Iterator[bytes]:
     """One area as a JSON array, a row a line."""
     first = True
     for row in rows_of(_areas[name](case)):
-        text = json.dumps(row, cls=DjangoJSONEncoder, sort_keys=True, ensure_ascii=True)
+        text = json.dumps(row, default=_plain, sort_keys=True, ensure_ascii=True)
         yield (("[\n" if first else ",\n") + text).encode("ascii")
         first = False
     yield b"[]\n" if first else b"\n]\n"
+
+
+def _plain(value: object) -> str:
+    """Times whole, to the microsecond; uuids and the like as text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def rows_of(found: QuerySet[Any]) -> Iterator[dict[str, Any]]:

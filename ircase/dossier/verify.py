@@ -49,7 +49,6 @@ ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 SQRT_MINUS_ONE = pow(2, (P - 1) // 4, P)
 # A point is (X, Y, Z, T) with x = X/Z, y = Y/Z and x*y = T/Z.
-Point = "tuple[int, int, int, int]"
 
 
 def _add(a: Any, b: Any) -> Any:
@@ -112,7 +111,8 @@ def signature_holds(public: bytes, message: bytes, signature: bytes) -> bool:
 # --- where the files are: an unpacked folder, or the zip as IRCase writes it -----------------------------------------
 class Folder:
     def __init__(self, path: str, report: Report) -> None:
-        self.path, self.names = path, []  # type: ignore[var-annotated]
+        self.path = path
+        self.names: dict[str, None] = {}
         for folder, folders, files in os.walk(path):
             for name in files + [name for name in folders if os.path.islink(os.path.join(folder, name))]:
                 full = os.path.join(folder, name)
@@ -120,7 +120,7 @@ class Folder:
                 if os.path.islink(full) or not os.path.isfile(full):
                     report(shown, "it is not a plain file")
                 else:
-                    self.names.append(shown)
+                    self.names[shown] = None
 
     def chunks(self, name: str) -> Iterator[bytes]:
         with open(os.path.join(self.path, *name.split("/")), "rb") as file:
@@ -150,7 +150,8 @@ class Archive:
     else stands in them was not written by IRCase."""
 
     def __init__(self, path: str, report: Report) -> None:
-        self.file, self.names, self.place, self.report = open(path, "rb"), [], {}, report  # type: ignore[var-annotated]
+        self.file, self.report = open(path, "rb"), report
+        self.names: dict[str, tuple[int, int, int]] = {}  # checksum, place, size
         length = self.file.seek(0, 2)
         end = self._at(length - 98, 98) if length >= 98 else b""
         count, size, offset = struct.unpack("<QQQ", end[32:56]) if end else (0, 0, 0)
@@ -163,7 +164,7 @@ class Archive:
             entry = directory[at : at + 74 + name_length]
             bytes_, place = struct.unpack("<QQ", entry[-16:]) if len(entry) == 74 + name_length else (0, 0)
             if entry != directory_entry(name, crc, bytes_, place) or place != expected:
-                raise Unreadable("entry %d of the archive's directory (%s) was changed" % (number, shown(name)))
+                raise Unreadable(f"entry {number} of the archive's directory ({shown(name)}) was changed")
             header = local_header(name, crc, bytes_)
             if self._at(place, len(header)) != header:
                 report(shown(name), "its header in the archive does not agree with the archive's directory")
@@ -173,18 +174,16 @@ class Archive:
             raise Unreadable("the archive holds bytes that belong to no file")
 
     def _add(self, name: str, crc: int, place: int, size: int) -> None:
-        if name in self.place:
+        if name in self.names:
             self.report(name, "it is in the archive twice")
-        else:
-            self.names.append(name)
-        self.place[name] = (crc, place, size)
+        self.names[name] = (crc, place, size)
 
     def _at(self, place: int, length: int) -> bytes:
         self.file.seek(place)
         return self.file.read(length)
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        crc, place, size = self.place[name]
+        crc, place, size = self.names[name]
         seen = 0
         while size:
             chunk = self._at(place, min(size, CHUNK))
@@ -214,15 +213,18 @@ def sha256(data: bytes) -> str:
 class Verifier:
     """One export. `faults` are (place, what is wrong) in the order of finding; `notes` are for people."""
 
-    def __init__(self, path: str, key: str = "") -> None:
-        self.faults, self.notes, self.wanted_key = [], [], key  # type: ignore[var-annotated]
-        self.hashes = {}  # type: dict[str, tuple[int, str]]
+    def __init__(self, path: str, key: str = "", longest: int = LONGEST_JSON) -> None:
+        self.faults: list[tuple[str, str]] = []
+        self.notes: list[str] = []
+        self.wanted_key, self.longest, self.public_key = key, longest, ""
+        self.hashes: dict[str, tuple[int, str]] = {}
+        self.chains: dict[str, dict[int, str]] = {}
         if os.path.isdir(path):
             self.source: Any = Folder(path, self.report)
         elif os.path.isfile(path):
             self.source = Archive(path, self.report)
         else:
-            raise Unreadable("there is no such folder or file: %s" % path)
+            raise Unreadable(f"there is no such folder or file: {path}")
 
     def report(self, place: str, problem: str) -> None:
         if (place, problem) not in self.faults:
@@ -238,11 +240,11 @@ class Verifier:
             for chunk in self.source.chunks(name):
                 parts.append(chunk)
                 size += len(chunk)
-                if size > LONGEST_JSON:
+                if size > self.longest:
                     self.report(name, "it is longer than such a file may be")
                     return None
         except OSError as error:
-            self.report(name, "it cannot be read: %s" % error)
+            self.report(name, f"it cannot be read: {error}")
             return None
         return b"".join(parts)
 
@@ -263,7 +265,7 @@ class Verifier:
                 self.check_exhibits(export)
                 self.check_statements(export)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self.report("export.json", "it does not have the shape of an export (%r)" % error)
+            self.report("export.json", f"it does not have the shape of an export ({error!r})")
         return self.faults
 
     def check_signature(self) -> None:
@@ -282,8 +284,9 @@ class Verifier:
         if not signature_holds(public, message, value):
             self.report("files.json", "the signature in signature.json does not hold: one of the two was changed")
         elif self.wanted_key and public.hex() != self.wanted_key.lower():
-            self.report("signature.json", "it was signed with another key: %s" % public.hex())
-        self.notes.append("Signed with the public key %s" % public.hex())
+            self.report("signature.json", f"it was signed with another key: {public.hex()}")
+        self.public_key = public.hex()
+        self.notes.append(f"Signed with the public key {self.public_key}")
 
     def check_files(self) -> None:
         listed = self.json("files.json")
@@ -303,7 +306,7 @@ class Verifier:
                 self.report(name, "it is missing")
             else:
                 self.check_file(name, files[name])
-        self.notes.append("%d files were hashed" % len(self.hashes))
+        self.notes.append(f"{len(self.hashes)} files were hashed")
 
     def check_file(self, name: str, known: tuple[int, str]) -> None:
         digest, size = hashlib.sha256(), 0
@@ -312,32 +315,33 @@ class Verifier:
                 digest.update(chunk)
                 size += len(chunk)
         except OSError as error:
-            self.report(name, "it cannot be read: %s" % error)
+            self.report(name, f"it cannot be read: {error}")
             return
         self.hashes[name] = (size, digest.hexdigest())
         if self.hashes[name] != known:
             self.report(
-                name, "its bytes are not those that were signed (SHA-256 %s, not %s)" % (digest.hexdigest(), known[1])
+                name, f"its bytes are not those that were signed (SHA-256 {digest.hexdigest()}, not {known[1]})"
             )
 
     def check_exhibits(self, export: dict[str, Any]) -> None:
-        self.chains = {}  # type: dict[str, dict[int, str]]
         sealed = {}
         for item in export["exhibits"]:
-            label = "%s (%s)" % (item["exhibit"], item["file"] or item["name"])
+            label = "{} ({})".format(item["exhibit"], item["file"] or item["name"])
+            if item["exhibit"] in sealed:
+                self.report(label, "it is in the register twice")
             sealed[item["exhibit"]] = item["sha256"]
             if item["problem"]:
-                self.report(label, "when it was exported its file was %s" % item["problem"])
+                self.report(label, "when it was exported its file was {}".format(item["problem"]))
             elif self.hashes.get(item["file"]) != (item["size"], item["sha256"]):
                 self.report(label, "its bytes are not those that were sealed")
             if self.hashes.get(item["manifest"], (0, ""))[1] != item["manifest_sha256"]:
-                self.report(item["manifest"], "it is not the manifest that was sealed with %s" % item["exhibit"])
+                self.report(item["manifest"], "it is not the manifest that was sealed with {}".format(item["exhibit"]))
             entries = self.check_chain(item["custody"], item["chain"], item["entries"], item["last"])
             first = entries[0]["detail"] if entries else {}
             for fact in ("sha256", "size", "name", "manifest_sha256"):
                 if first.get(fact) != item[fact]:
-                    self.report(label, "its %s is not what custody entry 1 says was sealed" % fact)
-        self.notes.append("%d exhibits with their custody" % len(export["exhibits"]))
+                    self.report(label, f"its {fact} is not what custody entry 1 says was sealed")
+        self.notes.append(f"{len(export['exhibits'])} exhibits with their custody")
         if export["log"]:
             log = export["log"]
             for entry in self.check_chain(log["file"], log["chain"], log["entries"], log["last"]):
@@ -345,13 +349,13 @@ class Verifier:
                     exhibit = entry["detail"].get("exhibit")
                     if sealed.get(exhibit) != entry["detail"].get("sha256"):
                         self.report(str(exhibit), "the log says that other bytes were sealed, or it is left out")
-            self.notes.append("%d entries of the case's log" % log["entries"])
+            self.notes.append(f"{log['entries']} entries of the case's log")
 
     def check_chain(self, name: str, chain: str, count: int, last: str) -> list[dict[str, Any]]:
         """The entries of a chain, one JSON object a line. Every fault names the entry."""
         entries, previous = [], GENESIS
         for number, line in enumerate((self.read(name) or b"").splitlines(), 1):
-            place = "%s, entry %d" % (name, number)
+            place = f"{name}, entry {number}"
             try:
                 entry = json.loads(line)
                 keys = ("chain", "sequence", "at", "action", "actor", "detail", "previous")
@@ -360,7 +364,7 @@ class Verifier:
                 self.report(place, "it is not an entry")
                 continue
             if sha256(canonical(content)) != digest:
-                self.report(place, "its content was changed after it was written (%s)" % entry["action"])
+                self.report(place, "its content was changed after it was written ({})".format(entry["action"]))
             if entry["chain"] != chain or entry["sequence"] != number:
                 self.report(place, "it does not belong here")
             if entry["previous"] != previous:
@@ -388,10 +392,10 @@ class Verifier:
                     pair = bytes.fromhex(other) + node if side == "left" else node + bytes.fromhex(other)
                     node = hashlib.sha256(b"\1" + pair).digest()
                 if node.hex() != body["root"]:
-                    self.report(name, "the statement did not hold this state of %s" % proof["chain"])
+                    self.report(name, "the statement did not hold this state of {}".format(proof["chain"]))
                 if self.chains.get(proof["chain"], {}).get(proof["sequence"]) != proof["digest"]:
-                    self.report(name, "it knew entry %d of %s otherwise" % (proof["sequence"], proof["chain"]))
-            self.notes.append("Statement %d of %s, signed with %s" % (body["number"], body["at"], public.hex()))
+                    self.report(name, f"it knew entry {proof['sequence']} of {proof['chain']} otherwise")
+            self.notes.append(f"Statement {body['number']} of {body['at']}, signed with {public.hex()}")
 
 
 def main(arguments: list[str]) -> int:
@@ -405,13 +409,13 @@ def main(arguments: list[str]) -> int:
         verifier = Verifier(path, key)
         faults = verifier.run()
     except Unreadable as error:
-        sys.stdout.write("FAULT %s: %s\n" % (path, error))
+        sys.stdout.write(f"FAULT {path}: {error}\n")
         return 1 if os.path.exists(path) else 2
     for line in verifier.notes:
-        sys.stdout.write("%s\n" % line)
+        sys.stdout.write(f"{line}\n")
     for place, problem in faults:
-        sys.stdout.write(("FAULT %s: %s" % (place, problem)).encode("ascii", "backslashreplace").decode() + "\n")
-    sys.stdout.write("%d FAULTS: this is not what was exported.\n" % len(faults) if faults else "Everything holds.\n")
+        sys.stdout.write((f"FAULT {place}: {problem}").encode("ascii", "backslashreplace").decode() + "\n")
+    sys.stdout.write(f"{len(faults)} FAULTS: this is not what was exported.\n" if faults else "Everything holds.\n")
     return 1 if faults else 0
 
 

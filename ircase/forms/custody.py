@@ -30,6 +30,23 @@ class ExportForm(forms.Form):
         return caseexports.numbers_of(self.case, self.cleaned_data["exhibits"])
 
 
+class ImportForm(forms.Form):
+    """What stands beside an export that is handed in; the file is taken by `services.uploads.receive`."""
+
+    confidential = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Confidential",
+        help_text="Only members of the case will know of it. A lead may lift it later.",
+    )
+    expected_key = forms.CharField(
+        max_length=64,
+        required=False,
+        label="Public key",
+        help_text="As the sender told you by another way: 64 hexadecimal digits. The signature must be by it.",
+    )
+
+
 class ActForm(forms.Form):
     """What every act of custody says: why, where, when, and the number of the seal."""
 
@@ -52,6 +69,11 @@ class ActForm(forms.Form):
 
 class SealForm(ActForm):
     seal = forms.CharField(max_length=100, label="New seal number")
+
+
+class ReturnForm(ActForm):
+    field_order = ("holder", "purpose", "place", "happened_at", "seal")
+    holder = forms.CharField(max_length=200, label="Who has it now", help_text="The owner, or the store it is back in.")
 
 
 class PhysicalForm(ActForm):

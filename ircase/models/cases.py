@@ -253,6 +253,9 @@ class NoteRevision(models.Model):
     body = models.TextField(blank=True)
     saved_at = models.DateTimeField(default=timezone.now)
     saved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    author = models.CharField(
+        max_length=310, blank=True, help_text="As text, where it was written in another IRCase; else empty."
+    )
     rejected = models.BooleanField(default=False, help_text="A text that came too late: kept, not shown as the page.")
 
     class Meta:
@@ -260,3 +263,7 @@ class NoteRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.note_id} v{self.version}"
+
+    @property
+    def author_name(self) -> str:
+        return self.author or self.saved_by.name

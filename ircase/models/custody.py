@@ -1,5 +1,6 @@
 """Hands that evidence goes through, what leaves the house with it, and the signed statements that outlive both."""
 
+import json
 import uuid
 from typing import Any, ClassVar
 
@@ -217,3 +218,9 @@ class CustodyBefore(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.evidence_id} before #{self.sequence}"
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """The line as data."""
+        found: dict[str, Any] = json.loads(self.line)
+        return found

@@ -41,7 +41,19 @@ def write_pdf(
 ) -> Path:
     """FOLDER/report.pdf of `data`. Raises TypesetError, or TypesetStopped once `stop` is set."""
     (folder / "data.json").write_text(to_json(data), encoding="ascii")
-    shutil.copyfile(HERE / "template.typ", folder / "template.typ")
+    return set_pdf(folder, HERE / "template.typ", stop=stop, seconds=seconds, size=size)
+
+
+def set_pdf(
+    folder: Path,
+    template: Path,
+    *,
+    stop: threading.Event | None = None,
+    seconds: int = SECONDS,
+    size: int = MEGABYTES,
+) -> Path:
+    """FOLDER/report.pdf of FOLDER/data.json by a template. Raises TypesetError, or TypesetStopped."""
+    shutil.copyfile(template, folder / "template.typ")
     answer = _run([sys.executable, "-I", str(HERE / "child.py"), str(folder), str(size), str(seconds)], seconds, stop)
     out = folder / "report.pdf"
     if "error" in answer or not out.is_file():

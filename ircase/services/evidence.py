@@ -39,7 +39,7 @@ def seal(
 ) -> Evidence:
     """Make bytes that `put` has stored an exhibit of the case, with custody entry 1 and a log entry.
 
-    `act` and `more` are for what is no plain sealing (`taken`, `imported`): custody entry 1 is called so and holds more.
+    `act` and `more` are for what is no plain sealing (`taken`, `imported`): custody entry 1 is called so.
     Call it in the transaction that ends the run, so that a run is DONE exactly when its evidence exists.
     """
     # The case row is the lock under which exhibit numbers are given.

@@ -43,7 +43,7 @@ def send_due() -> int:
 def remind() -> None:
     """Beat's tick: have a worker send what is due."""
     if _due().exists():
-        jobs.send(statements.TASK)
+        jobs.send("ircase.post_statements")
 
 
 def again(*, post: StatementPost, actor: User) -> None:

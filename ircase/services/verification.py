@@ -4,6 +4,7 @@ Each check is an iterator of faults, so that a case of a million entries is walk
 a stranger does with an exported case is the same walk; docs/evidence.md describes it.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogEntry
+from ircase.models import GENESIS, Case, ChainHead, CustodyBefore, CustodyEntry, Evidence, LogEntry
 from ircase.models.chain import ChainedRow
 from ircase.services import evidence, statements
 
@@ -75,6 +76,7 @@ def verify_item(item: Evidence, *, mark: bool = True) -> Iterator[Fault]:
         yield Fault(item.case.reference, label, "altered", f"the bytes or the manifest are not those of {item.sha256}")
     yield from _sealed_as(item, label)
     yield from custody_of(item)
+    yield from _before(item)
     if mark:
         # Last: keeping what was found adds to custody, which is walked as it was before.
         _mark(item, found)
@@ -146,6 +148,21 @@ def _sealed_as(item: Evidence, label: str) -> Iterator[Fault]:
     if changed:
         message = f"{', '.join(changed)} differ from what custody entry 1 says was sealed"
         yield Fault(item.case.reference, label, "row_altered", message)
+
+
+def _before(item: Evidence) -> Iterator[Fault]:
+    """Custody before import is, line by line, what the first entry here says was brought in."""
+    digest, count = hashlib.sha256(), 0
+    for line in (
+        CustodyBefore.objects.filter(evidence=item).order_by("sequence").values_list("line", flat=True).iterator()
+    ):
+        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
+        count += 1
+    first = CustodyEntry.objects.filter(evidence=item, sequence=1).values_list("detail", flat=True).first() or {}
+    known = (first.get("entries", 0), first.get("chain_sha256", hashlib.sha256().hexdigest()))
+    if (count, digest.hexdigest()) != known:
+        message = "custody before import is not what was brought in"
+        yield Fault(item.case.reference, f"{item.exhibit} custody before import", "before_altered", message)
 
 
 def _mark(item: Evidence, found: Evidence.Integrity) -> None:

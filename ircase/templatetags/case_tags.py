@@ -24,6 +24,7 @@ for _words in (
     wording.id_words,
     wording.key_words,
     wording.origin_words,
+    wording.said_of,
     wording.service_name,
     wording.source_words,
 ):

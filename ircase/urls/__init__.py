@@ -3,10 +3,11 @@
 from ircase.urls import administration, cases, custody, evidence, reports
 
 app_name = "ircase"
+# Custody first: cases/import/ would else be taken for a case of that name.
 urlpatterns = [
+    *custody.urlpatterns,
     *cases.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,
     *administration.urlpatterns,
-    *custody.urlpatterns,
 ]

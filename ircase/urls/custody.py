@@ -2,14 +2,27 @@
 
 from django.urls import path
 
-from ircase.views import caseexports
+from ircase.views import caseexports, caseimports, custody, statements
 
 _EXPORTS = "cases/<str:reference>/exports/"
 
+_ITEM = "cases/<str:reference>/evidence/<uuid:uuid>/custody/"
+
 urlpatterns = [
+    path("cases/<str:reference>/evidence/take/", custody.take, name="custody_take"),
+    path("cases/<str:reference>/transfers/<uuid:uuid>/", custody.decide, name="transfer"),
+    path(_ITEM, custody.chain, name="custody"),
+    path(f"{_ITEM}form/", custody.printed, name="custody_form"),
+    path(f"{_ITEM}<str:name>/", custody.act, name="custody_act"),
     path(_EXPORTS, caseexports.exports, name="case_exports"),
     path(f"{_EXPORTS}<uuid:uuid>/", caseexports.export, name="case_export"),
     path(f"{_EXPORTS}<uuid:uuid>/download/", caseexports.download, name="case_export_file"),
     path(f"{_EXPORTS}<uuid:uuid>/cancel/", caseexports.cancel, name="case_export_cancel"),
     path(f"{_EXPORTS}<uuid:uuid>/remove/", caseexports.remove, name="case_export_remove"),
+    path("cases/import/", caseimports.index, name="case_imports"),
+    path("cases/import/<uuid:uuid>/", caseimports.item, name="case_import"),
+    path("administration/statements/", statements.index, name="statements"),
+    path("administration/statements/key/", statements.rotate, name="signing_rotate"),
+    path("administration/statements/<int:number>/", statements.download, name="statement"),
+    path("administration/statements/posts/<int:post>/", statements.again, name="statement_again"),
 ]

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ircase import access, caselist
 from ircase.models import Activity, Approval, Case, ChecklistItem, Notice, User
-from ircase.services import notices
+from ircase.services import custody, notices
 
 MOST_ITEMS = 50
 MOST_CASES = 20
@@ -30,6 +30,7 @@ def my_work(request: HttpRequest) -> HttpResponse:
         "waiting": _waiting(user),
         "running": _running(user),
         "notices": list(Notice.objects.of(user).unread()[:MOST_NOTICES]),
+        "transfers": custody.waiting_for(user),
         "now": timezone.now(),
         "may_open": user.opens_cases,
         "most_items": MOST_ITEMS,

@@ -92,6 +92,8 @@ class ExportTests(CastTestCase):
             readme = archive.read("README.txt").decode()
             assert archive.read(register["exhibits"][0]["file"]) == b"first" * 500
             assert archive.read("verify.py") == VERIFIER.read_bytes()
+        from_apps_above = {"case/hunt_runs.json", "case/notebook_cells.json", "case/collections.json"}
+        assert from_apps_above <= names
         assert {"log.ndjson", "files.json", "signature.json", "case/checklist.json", "case/activities.json"} <= names
         assert [item["file"] for item in register["exhibits"]] == [
             "evidence/E001_r_sum_gpj.exe",

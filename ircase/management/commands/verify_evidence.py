@@ -1,12 +1,15 @@
 """`manage.py verify_evidence [CASE]`: re-hash every file and walk every chain."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ircase.models import Case, Evidence
-from ircase.services import verification
+from ircase.services import statements, verification
 
 
 class Command(BaseCommand):
@@ -14,15 +17,32 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("case", nargs="?", metavar="CASE", help="A reference, as in IR-2026-0142. Without it: all.")
+        parser.add_argument(
+            "--statement",
+            action="append",
+            default=[],
+            type=Path,
+            metavar="FILE",
+            help="A signed statement as somebody outside kept it: it must be the one that is here. May be repeated.",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         faults = 0
-        for fault in self._faults(options["case"]):
+        for fault in chain(self._outside(options["statement"]), self._faults(options["case"])):
             faults += 1
             self.stdout.write(self.style.ERROR(str(fault)))
         if faults:
             raise CommandError(f"{faults} fault{'s' if faults > 1 else ''}.", returncode=1)
         self.stdout.write(self.style.SUCCESS(self._all_is_well(options["case"])))
+
+    def _outside(self, paths: Iterable[Path]) -> Iterator[verification.Fault]:
+        for path in paths:
+            try:
+                found = statements.outside_copy(json.loads(path.read_bytes()))
+            except (OSError, ValueError, KeyError, TypeError):
+                raise CommandError(f"{path} is not a statement.", returncode=2) from None
+            if found is not None:
+                yield verification.Fault("site", f"statement {found.number}", found.code, found.message)
 
     def _faults(self, reference: str | None) -> Iterator[verification.Fault]:
         if reference is None:

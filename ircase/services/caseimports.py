@@ -1,0 +1,96 @@
+"""Cases of another IRCase coming in: received, watched, taken over in spite of faults. The worker's part is
+ircase.dossier.bringin."""
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from ircase import jobs
+from ircase.models import CaseImport, JobState, User
+from ircase.services import log
+from ircase.services.opening import require_opener
+
+TASK: Final = "ircase.import_case"
+_HEX: Final = frozenset("0123456789abcdef")
+
+
+def path_of(job: CaseImport) -> Path:
+    return settings.IMPORTS_DIR / f"{job.uuid}.zip"
+
+
+def receive(
+    *, actor: User, name: str, chunks: Iterable[bytes], confidential: bool = True, expected_key: str = ""
+) -> CaseImport:
+    """Keep an export's bytes and have a worker verify it. Raises PermissionDenied, ValidationError, OSError."""
+    require_opener(actor)
+    key = expected_key.strip().lower()
+    if key and (len(key) != 64 or not set(key) <= _HEX):
+        raise ValidationError("A public key has 64 hexadecimal digits.")
+    job = CaseImport(
+        requested_by=actor, name=name.replace("\x00", "")[-255:] or "export.zip", confidential=confidential,
+        expected_key=key,
+    )  # fmt: skip
+    path = path_of(job)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    try:
+        with path.open("xb") as file:
+            for chunk in chunks:
+                job.size += file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    # File first, row second.
+    with transaction.atomic():
+        job.full_clean(exclude=["requested_by"])
+        job.save()
+        log.record("import.received", actor=actor, name=job.name, size=job.size)
+        jobs.enqueue(TASK, job.pk)
+    return job
+
+
+@transaction.atomic
+def accept(*, job: CaseImport, actor: User, reason: str) -> None:
+    """Take it over although it has faults. Raises ValidationError where it has none that can be accepted."""
+    if not reason.strip():
+        raise ValidationError("Say why it is taken over in spite of its faults; the case's log keeps it.")
+    waiting = CaseImport.objects.filter(pk=job.pk, state=JobState.FAILED, accepted="").exclude(faults=[])
+    changed = waiting.exclude(reference="").update(
+        state=JobState.QUEUED, accepted=reason.strip()[:500], reason="", finished_at=None
+    )
+    if not changed or not path_of(job).is_file():
+        raise ValidationError("There is nothing to take over: the file cannot be read as an export, or it is gone.")
+    log.record("import.accepted", actor=actor, name=job.name, reason=reason.strip()[:500])
+    jobs.enqueue(TASK, job.pk)
+
+
+def sweep() -> None:
+    """Beat's tick: lost imports go on, files that nobody needs go."""
+    rows = CaseImport.objects.all()
+    for job in rows.silent():
+        if job.attempt >= settings.MAX_ATTEMPTS:
+            rows.end(job.pk, job.owner, JobState.FAILED, reason=f"Given up: {job.attempt} workers died while at it.")
+        else:
+            rows.hand_back(job.pk, job.owner, reason="The worker stopped answering; queued again.")
+    for pk in rows.due().values_list("pk", flat=True)[:100]:
+        jobs.send("ircase.import_case", pk)
+    _tidy()
+
+
+def _tidy() -> None:
+    limit = timezone.now() - timedelta(days=settings.EXPORT_KEEP_DAYS)
+    if not settings.IMPORTS_DIR.is_dir():
+        return
+    done = CaseImport.objects.filter(state=JobState.DONE) | CaseImport.objects.filter(finished_at__lt=limit)
+    gone = {f"{uuid}.zip" for uuid in done.values_list("uuid", flat=True)}
+    for path in settings.IMPORTS_DIR.glob("*.zip"):
+        if path.name in gone:
+            path.unlink(missing_ok=True)
