@@ -6,9 +6,12 @@ class HuntingConfig(AppConfig):
     verbose_name = "KQL hunts"
 
     def ready(self) -> None:
-        # Registers the system checks, and the chapters of the report.
+        # Registers the system checks, the chapters of the report, and which files of the store are needed here.
         from hunting import checks  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
+        from hunting.services import holding  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
+        from ircase.services import removal  # noqa: PLC0415
 
         chapters.register(Chapters())
+        removal.register_holder("hunting", holding.held)

@@ -27,7 +27,15 @@ from ircase.models.log import LogEntry
 from ircase.models.mapping import RowTake
 from ircase.models.notices import Notice
 from ircase.models.people import ApiToken, User
+from ircase.models.retention import (
+    Destruction,
+    DestructionState,
+    LegalHold,
+    RetentionPolicy,
+    RetentionReview,
+)
 from ircase.models.stars import Star
+from ircase.models.storage import StoredBytes, StoreSurvey, Turn
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
@@ -48,6 +56,8 @@ __all__ = [
     "Classification",
     "Connection",
     "CustodyEntry",
+    "Destruction",
+    "DestructionState",
     "Determination",
     "Event",
     "Evidence",
@@ -57,6 +67,7 @@ __all__ = [
     "Job",
     "JobQuerySet",
     "JobState",
+    "LegalHold",
     "LogEntry",
     "Milestone",
     "Note",
@@ -68,11 +79,16 @@ __all__ = [
     "PreparationItem",
     "Proof",
     "ReportBuild",
+    "RetentionPolicy",
+    "RetentionReview",
     "RowTake",
     "Severity",
     "StandingApproval",
     "Star",
+    "StoreSurvey",
+    "StoredBytes",
     "Tlp",
+    "Turn",
     "Upload",
     "UploadState",
     "User",

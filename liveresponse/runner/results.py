@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ircase.models import Evidence
 from ircase.runner import spool_folder
-from ircase.services import activity, evidence, tables
+from ircase.services import activity, evidence, quotas, tables
 from ircase.store import Stored
 from liveresponse.models import Collection
 from liveresponse.runner.polling import Lost
@@ -69,6 +69,7 @@ def _folder(row: Collection) -> Iterator[Path]:
 
 
 def _download(work: Work, index: int, folder: Path) -> Fetched:
+    quotas.require_room(work.row.case)
     link = work.tenant.live_response_result_link(work.row.action_id, index)
     blob, plain = folder / "blob", folder / "file"
     with blob.open("xb") as sink:
