@@ -25,7 +25,6 @@ from ircase.services import approvals, log
 from ircase.wording import counted
 
 KIND: Final = "evidence.destroy"
-TASK: Final = "ircase.destruction_decided"
 LIFETIME: Final = timedelta(days=14)
 MOST: Final = 500
 
@@ -64,7 +63,7 @@ def request(*, case: Case, actor: User, exhibits: Collection[Evidence], why: str
         title=f"Destroy {counted(len(exhibits), 'exhibit')} for good",
         detail={item.exhibit: f"{item.name}, SHA-256 {item.sha256}" for item in exhibits},
         digest=approvals.binding(**row.facts()),
-        task=TASK,
+        task="ircase.destruction_decided",
         reason=row.why,
         lifetime=LIFETIME,
     )

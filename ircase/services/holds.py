@@ -12,7 +12,6 @@ from ircase.models import Approval, Case, Evidence, LegalHold, User
 from ircase.services import approvals, log
 
 KIND = "evidence.lift_hold"
-TASK = "ircase.hold_decided"
 
 
 def standing(case: Case) -> QuerySet[LegalHold]:
@@ -64,7 +63,7 @@ def ask_to_lift(*, hold: LegalHold, actor: User, reason: str) -> Approval:
         title=f"Lift the legal hold on {hold.subject}",
         detail={"Hold": hold.reason, "Placed by": hold.placed_by.name, "Why lift it": reason.strip()},
         digest=_binding(hold),
-        task=TASK,
+        task="ircase.hold_decided",
         reason=reason.strip(),
     )
 

@@ -58,15 +58,15 @@ def _locked(sha256: str) -> StoredBytes:
     return StoredBytes.objects.select_for_update().get(sha256=sha256)
 
 
-def release(sha256: str) -> None:
-    """Let the bytes go if no record holds them any more; nobody is told whether one does."""
+def release(sha256: str) -> bool:
+    """Let the bytes go if no record holds them any more; True when they are gone. No person is told which."""
     with transaction.atomic():
         row = _locked(sha256)
         if held([sha256]):
-            return
+            return False
         row.removing_at, row.try_after = timezone.now(), None
         row.save(update_fields=["removing_at", "try_after"])
-    remove(sha256)
+    return remove(sha256)
 
 
 def remove(sha256: str) -> bool:

@@ -26,6 +26,9 @@ SHIFT: Final = 60.0
 YOUNG: Final = timedelta(days=1)
 """What is younger than this may be about to get its row."""
 
+PATIENCE: Final = timedelta(hours=1)
+"""After so long a look that was asked for, and was not done, may be asked for again."""
+
 _EARLY: Final = 0.8  # of the days: so that a month's evidence, sealed in one night, is not all due in one night
 _BATCH: Final = 200
 _STORED: Final = ("unchecked", "verified", "altered", "missing")
@@ -104,7 +107,7 @@ def _look(item: Evidence) -> None:
 def ask_survey(*, actor: User, remove: bool = False) -> StoreSurvey:
     """Have a worker look at everything, and with `remove` take away what no record holds. One at a time."""
     with transaction.atomic():
-        waiting = StoreSurvey.objects.filter(at=None, asked_at__gt=timezone.now() - YOUNG).first()
+        waiting = StoreSurvey.objects.filter(at=None, asked_at__gt=timezone.now() - PATIENCE).first()
         if waiting is None:
             waiting = StoreSurvey.objects.create()
             log.record("store.cleanup_asked" if remove else "store.survey_asked", actor=actor)
@@ -143,7 +146,8 @@ def _survey(row: StoreSurvey, remove: bool) -> None:
             if item.kind in ("file", "key") and item.sha256 not in needed and item.entry.modified < limit:
                 row.orphans += 1
                 row.orphan_size += item.entry.size
-                if remove and _remove(item):
+                # By the same door as what is destroyed: whoever seals the same bytes meanwhile is safe.
+                if remove and removal.release(item.sha256):
                     row.removed += 1
     row.keys = dict(keys)
     row.leftovers = place.backend.leftovers(limit, remove=remove)
@@ -164,13 +168,6 @@ def _key_of(place: store.Store, item: store.Item) -> str:
         return place.key_under(item.entry.name)
     except (store.StoreAltered, store.NotStored):
         return "?"
-
-
-def _remove(item: store.Item) -> bool:
-    """An orphan goes by the same door as what is destroyed: whoever seals the same bytes meanwhile is safe."""
-    before = StoredBytes.objects.filter(sha256=item.sha256, removed_at__isnull=False).exists()
-    removal.release(item.sha256)
-    return before or StoredBytes.objects.filter(sha256=item.sha256, removed_at__isnull=False, problem="").exists()
 
 
 # --- what an administrator is shown
@@ -228,7 +225,7 @@ def picture(user: User) -> Picture:
         removals=pending.count(),
         removal_problem=pending.exclude(problem="").values_list("problem", flat=True).first() or "",
         survey=last,
-        waiting=StoreSurvey.objects.filter(at=None, asked_at__gt=now - YOUNG).exists(),
+        waiting=StoreSurvey.objects.filter(at=None, asked_at__gt=now - PATIENCE).exists(),
     )
 
 

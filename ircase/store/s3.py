@@ -8,7 +8,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -63,29 +63,12 @@ class S3Store:
 
     @cached_property
     def client(self) -> Any:
-        """Shared by threads, as boto3's clients may be; the making of one may not."""
-        o = self.options
-        checks = "when_required" if o.plain_checksums else "when_supported"
-        config = Config(
-            signature_version="s3v4",
-            s3={"addressing_style": "path" if o.path_style else "auto"},
-            retries={"mode": "standard", "total_max_attempts": o.tries},
-            connect_timeout=min(10.0, o.timeout),
-            read_timeout=o.timeout,
-            max_pool_connections=32,
-            request_checksum_calculation=checks,
-            response_checksum_validation=checks,
-        )
-        with _making:
-            return boto3.session.Session().client(
-                "s3",
-                endpoint_url=o.endpoint or None,
-                region_name=o.region or "us-east-1",
-                aws_access_key_id=o.access_key or None,
-                aws_secret_access_key=o.secret_key or None,
-                verify=o.ca_file or None,
-                config=config,
-            )
+        """Shared by threads, as boto3's clients may be."""
+        return _client(self.options)
+
+    @cached_property
+    def _quick(self) -> Any:
+        return _client(replace(self.options, tries=1, timeout=min(5.0, self.options.timeout)))
 
     # --- writing
 
@@ -259,8 +242,9 @@ class S3Store:
         return None
 
     def check(self) -> None:
+        # A page that asks whether the store is there must not wait as long as work does.
         with self._told("read"):
-            self.client.list_objects_v2(Bucket=self.options.bucket, Prefix=self._base(), MaxKeys=1)
+            self._quick.list_objects_v2(Bucket=self.options.bucket, Prefix=self._base(), MaxKeys=1)
 
     def path(self, name: str) -> Path | None:
         return None
@@ -341,6 +325,31 @@ class S3Store:
 
 _PART_FACTS: Final = {"ETag", "ChecksumCRC32", "ChecksumCRC64NVME", "ChecksumSHA256"}
 _AFTER: Final = {"write": " Nothing was sealed."}
+
+
+def _client(o: S3Options) -> Any:
+    checks = "when_required" if o.plain_checksums else "when_supported"
+    config = Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if o.path_style else "auto"},
+        retries={"mode": "standard", "total_max_attempts": o.tries},
+        connect_timeout=min(10.0, o.timeout),
+        read_timeout=o.timeout,
+        max_pool_connections=32,
+        request_checksum_calculation=checks,
+        response_checksum_validation=checks,
+    )
+    # A client may be shared by threads; the making of one may not.
+    with _making:
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=o.endpoint or None,
+            region_name=o.region or "us-east-1",
+            aws_access_key_id=o.access_key or None,
+            aws_secret_access_key=o.secret_key or None,
+            verify=o.ca_file or None,
+            config=config,
+        )
 
 
 class _There(Exception):

@@ -234,7 +234,7 @@ class DestructionTests(KeepingTestCase):
         assert Evidence.objects.get(pk=item.pk).is_destroyed
 
     def test_its_tables_go_and_nothing_reads_it_any_more(self) -> None:
-        table = make_table(self.case, self.alice)
+        table = make_table(self.case, self.alice, "DeviceEvents", [{"DeviceName": "ws-07"}])
         item = table.evidence
         path = table.path
         assert path.is_file()
