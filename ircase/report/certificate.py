@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
-from ircase.models import Approval, ChainHead, Destruction, Evidence, StoredBytes
+from ircase.models import Approval, ChainHead, Destruction, Evidence
 from ircase.report.typeset import HERE, TypesetError, typeset
 from ircase.report.words import when
 
@@ -29,7 +29,6 @@ def certificate_of(row: Destruction, approval: Approval) -> dict[str, Any]:
     """The certificate's content. Every time is UTC."""
     items = list(row.exhibits.select_related("sealed_by").order_by("number"))
     heads = {head.key: head for head in ChainHead.objects.filter(key__in=[f"evidence:{item.uuid}" for item in items])}
-    keys = StoredBytes.objects.in_bulk([item.sha256 for item in items])
     return {
         "format": FORMAT,
         "certificate": str(row.uuid),
@@ -47,11 +46,11 @@ def certificate_of(row: Destruction, approval: Approval) -> dict[str, Any]:
         "finished_at": when(timezone.now()),
         "how": HOW,
         "stays": STAYS,
-        "exhibits": [_exhibit(item, heads.get(f"evidence:{item.uuid}"), keys.get(item.sha256)) for item in items],
+        "exhibits": [_exhibit(item, heads.get(f"evidence:{item.uuid}")) for item in items],
     }
 
 
-def _exhibit(item: Evidence, head: ChainHead | None, bytes_: StoredBytes | None) -> dict[str, Any]:
+def _exhibit(item: Evidence, head: ChainHead | None) -> dict[str, Any]:
     return {
         "exhibit": item.exhibit,
         "uuid": str(item.uuid),
@@ -63,7 +62,6 @@ def _exhibit(item: Evidence, head: ChainHead | None, bytes_: StoredBytes | None)
         "sealed_at": when(item.sealed_at),
         "sealed_by": item.sealed_by.name,
         "destroyed_at": when(item.destroyed_at),
-        "encrypted": bool(bytes_ and bytes_.key_id),
         "custody_entries": head.sequence if head else 0,
         "custody_digest": head.digest if head else "",
     }

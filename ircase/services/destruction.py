@@ -129,6 +129,8 @@ def tidy() -> None:
 def is_certified(item: Evidence) -> bool:
     """Whether custody tells of its destruction, and a certificate was written, or is being."""
     told = item.custody.filter(action="destroyed").first()
-    if told is None:
-        return False
-    return Destruction.objects.filter(uuid=told.detail.get("destruction", ""), exhibits=item).exists()
+    try:
+        named = uuids.UUID(str(told.detail.get("destruction"))) if told else None
+    except ValueError:
+        named = None
+    return named is not None and Destruction.objects.filter(uuid=named, exhibits=item).exists()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import IO, cast
 
 from django.conf import settings
 from django.db.models import Sum
@@ -72,10 +73,32 @@ def _require(usage: Usage, size: int) -> None:
 
 def metered(case: Case, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """A stream of unknown length, refused where it exceeds what the case may still hold. Raises QuotaFull."""
-    left = usage_of(case).left if settings.CASE_QUOTA_BYTES else None
+    gauge = _Gauge(case)
     for chunk in chunks:
-        if left is not None:
-            left -= len(chunk)
-            if left < 0:
-                require_room(case, usage_of(case).allowed + 1)
+        gauge.count(len(chunk))
         yield chunk
+
+
+def sink(case: Case, file: IO[bytes]) -> IO[bytes]:
+    """`file`, whose `write` raises QuotaFull where it exceeds what the case may still hold. Only `write` is there."""
+    return cast(IO[bytes], _Sink(case, file)) if settings.CASE_QUOTA_BYTES else file
+
+
+class _Gauge:
+    def __init__(self, case: Case) -> None:
+        self._case, self._came = case, 0
+        self._left = usage_of(case).left if settings.CASE_QUOTA_BYTES else None
+
+    def count(self, size: int) -> None:
+        self._came += size
+        if self._left is not None and self._came > self._left:
+            require_room(self._case, self._came)
+
+
+class _Sink:
+    def __init__(self, case: Case, file: IO[bytes]) -> None:
+        self._file, self._gauge = file, _Gauge(case)
+
+    def write(self, data: bytes) -> int:
+        self._gauge.count(len(data))
+        return self._file.write(data)

@@ -65,7 +65,7 @@ def due(now: datetime | None = None) -> QuerySet[Evidence]:
 
 def rehash(seconds: float = SHIFT) -> int:
     """Hash what is due for about so long, no faster than the settings allow; how many exhibits were looked at."""
-    if not take_turn("rehash", seconds * 5):
+    if not due().exists() or not take_turn("rehash", seconds * 5):
         return 0
     try:
         return _rehash(time.monotonic() + seconds)

@@ -156,7 +156,7 @@ def seal_all(*, case: Case, actor: User, files: Sequence[Upload], description: s
 def _seal_one(case: Case, actor: User, file: Upload, description: str, read: bool) -> Evidence:
     quotas.require_room(case, file.size or 0)
     said = Said(file.name or "", file.content_type or "", description, read)
-    return seal_stored(case=case, actor=actor, stored=evidence.put(_chunks(file)), said=said)
+    return seal_stored(case=case, actor=actor, stored=evidence.put(quotas.metered(case, _chunks(file))), said=said)
 
 
 @dataclass(frozen=True)

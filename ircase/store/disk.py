@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from ircase.store.base import CHUNK, Entry, NotStored, StoreError, StoreFull
 
@@ -105,9 +105,9 @@ class DiskStore:
             file = path.open("rb")
         return self._chunks(file, start, end)
 
-    def _chunks(self, file: object, start: int, end: int | None) -> Iterator[bytes]:
+    def _chunks(self, file: IO[bytes], start: int, end: int | None) -> Iterator[bytes]:
         left = None if end is None else max(0, end - start)
-        with self._told("read"), file as source:  # type: ignore[attr-defined]
+        with self._told("read"), file as source:
             source.seek(start)
             while left is None or left > 0:
                 chunk = source.read(CHUNK if left is None else min(CHUNK, left))

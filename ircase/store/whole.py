@@ -250,12 +250,6 @@ class Store:
         """By which key of ours the key in `name` is wrapped."""
         return sealing.key_id(b"".join(self.backend.read(name)))
 
-    def require_room(self, size: int) -> None:
-        """Raises StoreFull where `size` more bytes cannot fit."""
-        free = self.backend.free()
-        if free is not None and size > free:
-            raise StoreFull("The evidence store has no room for this. Nothing was sealed; free space and retry.")
-
 
 @dataclass(frozen=True)
 class Item:

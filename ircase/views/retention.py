@@ -58,6 +58,7 @@ def keeping(request: HttpRequest, reference: str) -> HttpResponse:
         "held": {hold.evidence_id for hold in standing},
         "hold_form": HoldForm(case=case),
         "destructions": Destruction.objects.filter(case=case).select_related("requested_by", "sealed")[:PER_PAGE],
+        "certificates": set(case.destructions.exclude(sealed=None).values_list("sealed", flat=True)),
         "usage": quotas.usage_of(case),
         "leads": access.may(case, access.LEAD),
         "now": timezone.now(),

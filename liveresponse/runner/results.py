@@ -73,7 +73,7 @@ def _download(work: Work, index: int, folder: Path) -> Fetched:
     link = work.tenant.live_response_result_link(work.row.action_id, index)
     blob, plain = folder / "blob", folder / "file"
     with blob.open("xb") as sink:
-        got = work.tenant.download(link, sink)
+        got = work.tenant.download(link, quotas.sink(work.row.case, sink))
     host = urlsplit(link).hostname or ""
     if work.step.run_script or not got.gzip_applied:
         return Fetched(blob, got, host)

@@ -1,5 +1,6 @@
 """Holds, retention, destruction by two persons and its certificate; what other cases must not learn."""
 
+import io
 import json
 from datetime import timedelta
 from typing import Any
@@ -423,6 +424,18 @@ class QuotaTests(KeepingTestCase):
             )
             assert "100\xa0bytes of evidence" in reply.content.decode()
         assert self.case.evidence.count() == 2
+
+    def test_what_has_no_size_beforehand_is_refused_on_its_way(self) -> None:
+        came = io.BytesIO()
+        with override_settings(CASE_QUOTA_BYTES=100):
+            sink = quotas.sink(self.case, came)
+            sink.write(b"x" * 50)
+            with self.assertRaises(quotas.QuotaFull):
+                sink.write(b"x" * 6)
+            with self.assertRaises(quotas.QuotaFull):
+                evidence.put(quotas.metered(self.case, iter([b"y" * 50, b"y" * 6])))
+        assert len(came.getvalue()) == 50
+        assert quotas.sink(self.case, came) is came
 
     def test_a_certificate_is_sealed_whatever_the_quota(self) -> None:
         with override_settings(CASE_QUOTA_BYTES=10):
