@@ -1,6 +1,7 @@
 """Every setting of IRCase. Values come from the environment (docs/production.md); unsafe ones stop the start."""
 
 from pathlib import Path
+from typing import Any
 
 from config.env import database, env_bool, env_float, env_int, env_list, env_optional_secret, env_secret, env_str
 from frontend.headers import of_static_file
@@ -25,7 +26,7 @@ STORE_CACHE_BYTES = env_int("IRCASE_STORE_CACHE_BYTES", 10 * 2**30)
 CASE_QUOTA_BYTES = env_int("IRCASE_CASE_QUOTA_BYTES", 0)  # of evidence a case may hold; 0: no limit
 REHASH_DAYS = env_int("IRCASE_REHASH_DAYS", 30)  # every file is hashed again in this time; 0: never by itself
 REHASH_BYTES_PER_SECOND = env_int("IRCASE_REHASH_BYTES_PER_SECOND", 50 * 2**20)
-S3 = {
+S3: dict[str, Any] = {
     "bucket": env_str("IRCASE_S3_BUCKET", ""),
     "prefix": env_str("IRCASE_S3_PREFIX", ""),
     "endpoint": env_str("IRCASE_S3_ENDPOINT", ""),  # empty: Amazon's

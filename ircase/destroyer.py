@@ -4,6 +4,7 @@ import logging
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
@@ -90,7 +91,7 @@ def _mark(row: Destruction, approval: Approval, item: Evidence) -> None:
     Evidence.objects.filter(pk=item.pk).update(integrity=Evidence.Integrity.DESTROYED, destroyed_at=now, checked_at=now)
     CaseTable.objects.filter(evidence=item).update(queryable=False)
     ParseJob.objects.filter(evidence=item).unfinished().update(cancel_requested=True)
-    facts = {
+    facts: dict[str, Any] = {
         "sha256": item.sha256,
         "reason": row.why,
         "asked_by": row.requested_by.name,

@@ -105,7 +105,8 @@ def _locked_until() -> datetime | None:
     """What a store with object lock was told for this exhibit. Asking the store would tell of other cases' locks."""
     if settings.STORE != "s3" or not settings.S3["lock_mode"]:
         return None
-    return timezone.now() + timedelta(days=settings.S3["lock_days"])
+    days = int(settings.S3["lock_days"])
+    return timezone.now() + timedelta(days=days)
 
 
 def verify(evidence: Evidence, *, actor: User | None = None) -> Evidence.Integrity:

@@ -50,12 +50,12 @@ def end_turn(name: str) -> None:
 # --- hashing again
 
 
-def stored() -> QuerySet[Evidence]:
+def stored() -> QuerySet[Any]:
     """Exhibits that are to be in the store, each with `looked_at`: when its bytes were last seen to be right."""
     return Evidence.objects.filter(integrity__in=_STORED).annotate(looked_at=Coalesce("checked_at", "sealed_at"))
 
 
-def due(now: datetime | None = None) -> QuerySet[Evidence]:
+def due(now: datetime | None = None) -> QuerySet[Any]:
     """What is to be hashed again, the longest ago first."""
     if not settings.REHASH_DAYS:
         return stored().none()

@@ -1,6 +1,7 @@
 """How long evidence is kept: what is due, legal holds, and destruction by two persons."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -76,16 +77,15 @@ def _exhibits(case: Case, *, only_due: bool) -> QuerySet[Evidence]:
 def _decide(request: HttpRequest, case: Case) -> HttpResponse | None:
     form, user = DecisionForm(request.POST, case=case), access.current_user(request)
     if not form.is_valid():
-        say_errors(request, form.errors)
+        say_errors(request, {name: [str(one) for one in found] for name, found in form.errors.items()})
         return None
     chosen, why = list(form.cleaned_data["exhibits"]), form.cleaned_data["why"]
     if request.POST.get("act") == "destroy":
-        act = partial(destruction.request, case=case, actor=user, exhibits=chosen, why=why)
         said = "Another lead of the case is asked. Until then nothing is touched."
+        act: Callable[[], object] = partial(destruction.request, case=case, actor=user, exhibits=chosen, why=why)
     else:
-        days = form.cleaned_data["days"] or 0
-        act = partial(retention.keep, case=case, actor=user, exhibits=chosen, days=days, reason=why)  # type: ignore[assignment]
-        said = "It is kept; the log says by whom and why."
+        said, days = "It is kept; the log says by whom and why.", form.cleaned_data["days"] or 0
+        act = partial(retention.keep, case=case, actor=user, exhibits=chosen, days=days, reason=why)
     return redirect("ircase:keeping", case.reference) if attempt(request, said, act) else None
 
 
@@ -100,7 +100,7 @@ def hold_place(request: HttpRequest, reference: str) -> HttpResponse:
         on, reason = form.cleaned_data["on"], form.cleaned_data["reason"]
         attempt(request, "The hold stands.", lambda: holds.place(case=case, actor=user, reason=reason, evidence=on))
     else:
-        say_errors(request, form.errors)
+        say_errors(request, {name: [str(one) for one in found] for name, found in form.errors.items()})
     return redirect("ircase:keeping", reference)
 
 
