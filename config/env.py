@@ -66,6 +66,11 @@ def env_secret(name: str, default: str | None = None) -> str:
     return value
 
 
+def env_optional_secret(name: str) -> str:
+    """The same, "" where neither is set."""
+    return env_secret(name) if os.environ.get(name) or os.environ.get(f"{name}_FILE") else ""
+
+
 def database(url: str) -> dict[str, object]:
     """Django's DATABASES entry for `sqlite:///path` or `postgres://user:password@host:port/name?option=value`."""
     parts = urlsplit(url)

@@ -1,8 +1,9 @@
 """Every setting of IRCase. Values come from the environment (docs/production.md); unsafe ones stop the start."""
 
 from pathlib import Path
+from typing import Any
 
-from config.env import database, env_bool, env_float, env_int, env_list, env_secret, env_str
+from config.env import database, env_bool, env_float, env_int, env_list, env_optional_secret, env_secret, env_str
 from frontend.headers import of_static_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -16,6 +17,35 @@ REPORTS_DIR = DATA_DIR / "reports"
 IMPORTS_DIR = DATA_DIR / "imports"  # exports of other sites, until they are cases
 EXPORTS_DIR = DATA_DIR / "exports"  # zips that were made to be handed out; they go after EXPORT_KEEP_DAYS
 UPLOADS_DIR = DATA_DIR / "uploads"  # what has arrived of uploads that are not whole yet; on the disk of the evidence
+
+# --- Where evidence lies (docs/production.md) ------------------------------------------------------------------------
+STORE = env_str("IRCASE_STORE", "disk")  # disk or s3
+STORE_KEYS = env_optional_secret("IRCASE_STORE_KEYS")  # id:base64, newest first; empty: not encrypted by IRCase
+STORE_READ_BACK = env_bool("IRCASE_STORE_READ_BACK", True)  # what was written is hashed again before it counts
+STORE_RESERVE_BYTES = env_int("IRCASE_STORE_RESERVE_BYTES", 256 * 2**20)  # of a disk that evidence may not take
+STORE_CACHE_DIR = DATA_DIR / "copies"  # plain copies for parsers, of what lies elsewhere or is encrypted
+STORE_CACHE_BYTES = env_int("IRCASE_STORE_CACHE_BYTES", 10 * 2**30)
+CASE_QUOTA_BYTES = env_int("IRCASE_CASE_QUOTA_BYTES", 0)  # of evidence a case may hold; 0: no limit
+REHASH_DAYS = env_int("IRCASE_REHASH_DAYS", 30)  # every file is hashed again in this time; 0: never by itself
+REHASH_BYTES_PER_SECOND = env_int("IRCASE_REHASH_BYTES_PER_SECOND", 50 * 2**20)
+S3: dict[str, Any] = {
+    "bucket": env_str("IRCASE_S3_BUCKET", ""),
+    "prefix": env_str("IRCASE_S3_PREFIX", ""),
+    "endpoint": env_str("IRCASE_S3_ENDPOINT", ""),  # empty: Amazon's
+    "region": env_str("IRCASE_S3_REGION", ""),
+    "access_key": env_str("IRCASE_S3_ACCESS_KEY", ""),  # empty: the machine's own role
+    "secret_key": env_optional_secret("IRCASE_S3_SECRET_KEY"),
+    "path_style": env_bool("IRCASE_S3_PATH_STYLE", False),
+    "ca_file": env_str("IRCASE_S3_CA_FILE", ""),
+    "sse": env_str("IRCASE_S3_SSE", ""),  # AES256 or aws:kms
+    "sse_key": env_str("IRCASE_S3_SSE_KEY", ""),
+    "lock_mode": env_str("IRCASE_S3_LOCK_MODE", ""),  # GOVERNANCE or COMPLIANCE
+    "lock_days": env_int("IRCASE_S3_LOCK_DAYS", 0),
+    "conditional": env_bool("IRCASE_S3_CONDITIONAL", True),  # 0 for vendors without If-None-Match
+    "plain_checksums": env_bool("IRCASE_S3_PLAIN_CHECKSUMS", False),  # 1 for vendors without CRC checksums
+    "timeout": env_float("IRCASE_S3_TIMEOUT", 60),
+    "tries": env_int("IRCASE_S3_TRIES", 5),
+}
 
 # --- Django --------------------------------------------------------------------------------------------------------
 SECRET_KEY = env_secret("IRCASE_SECRET_KEY")

@@ -18,9 +18,9 @@ from hunting import access
 from hunting.importing import LIMITS
 from hunting.models import HuntImport, ImportItem
 from hunting.services import importing, keeping
+from ircase import store
 from ircase.models import JobState
 from ircase.services import log
-from ircase.store import Stored
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
@@ -123,9 +123,12 @@ def _request(found: HuntImport) -> dict[str, Any]:
     }  # fmt: skip
     if found.path:
         return asked | {"path": str(importing.allowed_path(found.path))}
-    files = [[str(Stored(file["sha256"], file["size"]).path), file["name"]] for file in found.files]
-    if missing := [name for path, name in files if not Path(path).is_file()]:
-        raise Refused(f"The store no longer has {missing[0]}. Import it again.")
+    try:
+        files = [[str(store.local_path(file["sha256"])), file["name"]] for file in found.files]
+    except store.NotStored as error:
+        raise Refused("The store no longer has the file. Import it again.") from error
+    except store.StoreError as error:
+        raise Refused(f"{error} Import it again later.") from error
     return asked | {"files": files}
 
 

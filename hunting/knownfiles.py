@@ -19,10 +19,10 @@ import kql
 from hunting.feedfiles import FeedBroken, named_cells
 from hunting.models import KnownFile
 from hunting.services.supplies import PROFILES_BYTES, PROFILES_TABLE, asked_connection, profiles_file
+from ircase import store
 from ircase.models import Case, Connection
 from ircase.quota import governor
 from ircase.services import connections
-from ircase.store import Stored
 from kql import PROFILE_COLUMNS, Table, Wanted, write_parquet
 from msapi.clients import clients_for
 from msapi.defender import Defender
@@ -119,7 +119,7 @@ class Finder:
             return hashes
         asked = set(hashes)
         try:
-            for cells in named_cells(Stored(row.sha256, row.size).path, PROFILES_BYTES):
+            for cells in named_cells(store.local_path(row.sha256), PROFILES_BYTES):
                 if {cells.get("SHA1", "").lower(), cells.get("SHA256", "").lower()} & asked:
                     self.known.from_table += self._take(cells, hashes)
         except (FeedBroken, OSError) as error:

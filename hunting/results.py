@@ -11,7 +11,7 @@ from hunting.models import HuntRun
 from ircase import grid
 from ircase.grid import Condition, GridError, GridPage
 from ircase.models import Evidence, User
-from ircase.services import previews, tables
+from ircase.services import evidence, previews, tables
 from kql import Column
 from kql.parquet import stored_columns
 from kql.sql import quote_name, quote_text, sandbox
@@ -57,10 +57,10 @@ def record(run: HuntRun, number: int) -> dict[str, Any] | None:
     if number < 1 or number > (run.row_count or 0):
         return None
     try:
-        with _evidence(run).path.open("rb") as file:
+        with evidence.opened(_evidence(run)) as file:
             line = next(itertools.islice(file, number - 1, None), b"")
         found = json.loads(line)
-    except (OSError, ValueError):
+    except (evidence.StoreError, OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -29,7 +29,8 @@ from hunting.supplying import Help, Supplied, supply
 from ircase import access
 from ircase.models import Activity, CaseTable, Connection, Evidence, JobState
 from ircase.services import activity, connections, evidence, tables
-from ircase.store import StoreError
+from ircase.services import quotas as case_quota
+from ircase.store import NotStored, StoreError
 from ircase.work import Hold, Stopped, hold
 from kql import KqlCancelled, KqlError, Limits
 from msapi.errors import ApiError, BadQuery, Cancelled, Throttled
@@ -49,6 +50,7 @@ THROTTLED_TRIES: Final = 60
 GIVE_UP_AFTER: Final = timedelta(hours=24)
 BACKOFF: Final = 15.0
 BACKOFF_CAP: Final = 600.0
+STORE_WAIT: Final = 60.0
 
 
 class Refused(Exception):
@@ -72,7 +74,9 @@ def run_hunt(run: HuntRun) -> None:
         _fail(run, str(error))
     except ApiError as error:
         _after_api_error(run, error)
-    except (Refused, StoreError, naming.InputGone) as error:
+    except StoreError as error:
+        _after_store_error(run, error)
+    except (Refused, naming.InputGone) as error:
         _fail(run, str(error))
     except DatabaseError:
         # Nothing can be written now; the sweep takes the row up once the database answers.
@@ -84,6 +88,7 @@ def run_hunt(run: HuntRun) -> None:
 
 def _answer(run: HuntRun, held: Hold, folder: Path) -> tuple[tuple[str, ...], Gathered, dict[str, Any]]:
     _check_right(run)
+    case_quota.require_room(run.case)
     activity.progress(run.activity, JobState.RUNNING)
     question, missing = _question(run, held.stop)
     watch = _watcher(run, held)
@@ -351,6 +356,16 @@ def _after_api_error(run: HuntRun, error: ApiError) -> None:
         if isinstance(error, Throttled) and run.connection is not None:
             _penalise(run, wait)
         _hand_back(run, wait, sentence, {"phase": "waiting", "eta": round(wait)}, tries=tries)
+
+
+def _after_store_error(run: HuntRun, error: StoreError) -> None:
+    """A store that is full or away fails nothing: the run waits, and asks again, until a day is over."""
+    if isinstance(error, NotStored) or timezone.now() - run.queued_at > GIVE_UP_AFTER:
+        _fail(run, str(error))
+        return
+    wait = min(STORE_WAIT * 2**run.tries, BACKOFF_CAP)
+    reason = f"{error} Trying again in {wait:.0f} s."
+    _hand_back(run, wait, reason, {"phase": "waiting", "eta": round(wait)}, tries=run.tries + 1)
 
 
 def _penalise(run: HuntRun, seconds: float) -> None:

@@ -115,7 +115,7 @@ def _places(found: Supplied) -> None:
     database = supplies.database()
     if database is None:
         return
-    _with(found, places=database.path)
+    _with(found, places=database.local())
     found.manifest["places"] = database.as_json()
     if database.is_old:
         found.notes.append(

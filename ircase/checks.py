@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from ircase import catalogue
+from ircase import catalogue, store
 from ircase.secrets import decrypt, encrypt
 
 
@@ -28,6 +28,49 @@ def field_keys_work(**_: Any) -> list[CheckMessage]:
         )
         return [Error("IRCASE_FIELD_KEYS holds no Fernet key.", hint=hint, id="ircase.E002")]
     return []
+
+
+@register(Tags.security)
+def store_can_be_used(**_: Any) -> list[CheckMessage]:
+    """The settings of the evidence store fit together. Whether it answers is for `check --deploy`."""
+    found: list[CheckMessage] = []
+    s3 = settings.S3
+    try:
+        store.current()
+    except store.StoreError as error:
+        hint = "Make a key with: python -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'"
+        found.append(Error(str(error), hint=hint, id="ircase.E004"))
+    if settings.STORE == "s3" and not s3["bucket"]:
+        found.append(Error("IRCASE_STORE is s3, and IRCASE_S3_BUCKET names no bucket.", id="ircase.E005"))
+    if s3["lock_mode"] not in ("", "GOVERNANCE", "COMPLIANCE") or (s3["lock_mode"] and s3["lock_days"] < 1):
+        text = "IRCASE_S3_LOCK_MODE is GOVERNANCE or COMPLIANCE, with IRCASE_S3_LOCK_DAYS of 1 or more."
+        found.append(Error(text, id="ircase.E006"))
+    if s3["sse"] not in ("", "AES256", "aws:kms", "aws:kms:dsse"):
+        found.append(Error("IRCASE_S3_SSE is AES256, aws:kms or aws:kms:dsse.", id="ircase.E007"))
+    if min(settings.CASE_QUOTA_BYTES, settings.REHASH_DAYS, settings.STORE_RESERVE_BYTES) < 0 or (
+        settings.REHASH_BYTES_PER_SECOND < 1
+    ):
+        text = "IRCASE_CASE_QUOTA_BYTES, IRCASE_REHASH_DAYS and IRCASE_STORE_RESERVE_BYTES are 0 or more."
+        found.append(Error(f"{text} IRCASE_REHASH_BYTES_PER_SECOND is 1 or more.", id="ircase.E008"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def store_answers(**_: Any) -> list[CheckMessage]:
+    """The store is there, and evidence travels to it under cover."""
+    found: list[CheckMessage] = []
+    if settings.STORE == "s3" and settings.S3["endpoint"].startswith("http://"):
+        text = "IRCASE_S3_ENDPOINT is http: evidence and its key would travel in the clear."
+        found.append(Warning(text, id="ircase.W003"))
+    if not settings.REHASH_DAYS:
+        found.append(
+            Warning("IRCASE_REHASH_DAYS is 0: nobody looks whether evidence is still whole.", id="ircase.W004")
+        )
+    try:
+        store.current().backend.check()
+    except store.StoreError as error:
+        found.append(Error(f"The evidence store cannot be used: {error}", id="ircase.E009"))
+    return found
 
 
 @register(Tags.security, deploy=True)

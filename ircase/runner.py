@@ -3,7 +3,6 @@
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -12,10 +11,9 @@ from django.utils.dateparse import parse_datetime
 
 from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
-from ircase import access, incoming
+from ircase import access, incoming, store
 from ircase.models import JobState, ParseJob, Upload
 from ircase.services import activity, evidence, interpreting, tables, uploads
-from ircase.store import chunks_of
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
 
@@ -45,6 +43,8 @@ def parse_evidence(job: ParseJob) -> None:
         _give_up(job)
     except (LoadFailed, LoadTimedOut) as error:
         _fail(job, str(error))
+    except evidence.StoreError as error:
+        _read_later(job, error)
     except DatabaseError:
         # Nothing can be written now; the sweep takes the row up once the database answers.
         raise
@@ -56,7 +56,11 @@ def parse_evidence(job: ParseJob) -> None:
 
 
 def _load(job: ParseJob, folder: Path, held: Hold) -> LoadReport:
-    source = job.evidence.path
+    with evidence.local(job.evidence) as source:
+        return _load_file(job, source, folder, held)
+
+
+def _load_file(job: ParseJob, source: Path, folder: Path, held: Hold) -> LoadReport:
     # The store's name is a hash; the loader needs what the outside called it, for table names and formats.
     return load_in_child(
         [source],
@@ -105,7 +109,7 @@ def seal_upload(upload: Upload) -> None:
     try:
         with hold(Upload.objects.all(), upload) as held:
             _check_owner(upload)
-            stored = evidence.put(_watched(incoming.path_of(upload.uuid), held))
+            stored = evidence.put_file(incoming.path_of(upload.uuid), held.check)
             held.beat_now()
             held.check()
         _keep_upload(upload, stored)
@@ -133,12 +137,6 @@ def _check_owner(upload: Upload) -> None:
         raise _NotAllowed("The case was closed before the file could be sealed. Reopen it and send the file again.")
 
 
-def _watched(path: Path, held: Hold) -> Iterator[bytes]:
-    for chunk in chunks_of(path):
-        held.check()
-        yield chunk
-
-
 def _keep_upload(upload: Upload, stored: evidence.Stored) -> None:
     if stored.size != upload.size:
         Upload.objects.end(
@@ -163,6 +161,14 @@ def _try_later(upload: Upload, reason: str) -> None:
         Upload.objects.end(upload.pk, upload.owner, JobState.FAILED, reason=reason)
     else:
         Upload.objects.hand_back(upload.pk, upload.owner, reason=reason, wait=RETRY_SECONDS)
+
+
+def _read_later(job: ParseJob, error: evidence.StoreError) -> None:
+    """The store does not answer, or there is no room for a copy: that passes. A file that is gone stays gone."""
+    if job.attempt >= settings.MAX_ATTEMPTS or isinstance(error, store.NotStored | store.StoreAltered):
+        _fail(job, str(error))
+    else:
+        ParseJob.objects.hand_back(job.pk, job.owner, reason=str(error), wait=RETRY_SECONDS)
 
 
 def _fail(job: ParseJob, reason: str) -> None:

@@ -1,26 +1,43 @@
 """Doors for the worker: claim, call the runner, map errors."""
 
 import logging
+import uuid
 from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, intake, runner, taker
+from ircase import access, destroyer, intake, runner, taker
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
-from ircase.models import CaseExport, CaseImport, Connection, Evidence, ParseJob, ReportBuild, RowTake, Upload, User
+from ircase.models import (
+    CaseExport,
+    CaseImport,
+    Connection,
+    Destruction,
+    Evidence,
+    ParseJob,
+    ReportBuild,
+    RowTake,
+    StoreSurvey,
+    Upload,
+    User,
+)
 from ircase.report import build
 from ircase.services import (
     approvals,
     caseexports,
     caseimports,
+    destruction,
     evidence,
     health,
+    holds,
     posting,
     preflights,
+    removal,
     resumable,
     statements,
+    storehealth,
     sweep,
 )
 from ircase.work import new_owner
@@ -93,7 +110,41 @@ def verify_evidence(pk: int, user_id: int) -> None:
     item = Evidence.objects.select_related("case").filter(pk=pk).first()
     person = User.objects.filter(pk=user_id).first()
     if item is not None and person is not None and access.still_may(person, item.case, access.ANALYST):
-        evidence.verify(item, actor=person)
+        try:
+            evidence.verify(item, actor=person)
+        except evidence.StoreError as error:
+            logger.warning("evidence.not_verified", extra={"exhibit": str(item.uuid), "error": str(error)})
+
+
+@shared_task(name="ircase.hold_decided")
+def hold_decided(subject: str) -> None:
+    holds.decided(uuid.UUID(subject))
+
+
+@shared_task(name="ircase.destruction_decided")
+def destruction_decided(subject: str) -> None:
+    destruction.decided(uuid.UUID(subject))
+
+
+@shared_task(name="ircase.destroy")
+def destroy(pk: int) -> None:
+    row = Destruction.objects.select_related("case", "requested_by").claim(pk, new_owner())
+    if row is not None:
+        destroyer.destroy(row)
+
+
+@shared_task(name="ircase.survey_store")
+def survey_store(pk: int, remove: bool = False) -> None:
+    row = StoreSurvey.objects.filter(pk=pk, at=None).first()
+    if row is not None:
+        storehealth.survey(row, remove=remove)
+
+
+@shared_task(name="ircase.rehash")
+def rehash() -> None:
+    """Beat's tick: hash again what was not looked at for long; what is to go from the store goes."""
+    removal.tidy()
+    storehealth.rehash()
 
 
 @shared_task(name="ircase.preflight")
@@ -117,6 +168,7 @@ def sweep_all() -> None:
     statements.make_if_due()
     posting.remind()
     approvals.expire_old()
+    destruction.tidy()
     intake.nudge()
     health.note_sweep()
 

@@ -28,7 +28,7 @@ ROWS = (
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "watcher", "taker", "report", "dossier", "dashboard", "casehead", "caselist", "finder",
      "sentences", "spool", "manifest", "gathering", "line", "importer",
-     "supplying", "pushing"},
+     "supplying", "pushing", "destroyer"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing", "shelf",

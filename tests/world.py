@@ -33,12 +33,14 @@ from ircase.models import (
     CaseImport,
     CaseRole,
     CaseTable,
+    Destruction,
     Evidence,
     IncomingIncident,
     JobState,
     Notice,
     ParseJob,
     PreparationItem,
+    RetentionPolicy,
     Statement,
     StatementPost,
     User,
@@ -51,6 +53,7 @@ from ircase.services import (
     checklist,
     custody,
     findings,
+    holds,
     mapping,
     notices,
     people,
@@ -227,6 +230,9 @@ def make_world(case: Case, asker: User) -> World:
     coming = CaseImport.objects.create(requested_by=lead, name="export.zip")
     statement = Statement.objects.first() or statements.make()
     post, _ = StatementPost.objects.get_or_create(statement=statement, url="https://example.com/")
+    hold = holds.place(case=case, actor=lead, evidence=held, reason="A court asked for it")
+    gone = Destruction.objects.create(case=case, why="Its time is over", requested_by=lead, certificate={"a": 1})
+    policy, _ = RetentionPolicy.objects.get_or_create(name="A year", defaults={"days": 365, "changed_by": lead})
     upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
     feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
     file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
@@ -239,6 +245,10 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:evidence.uuid": item.uuid,
         "ircase:import.uuid": job.uuid,
         "ircase:import_types.number": 1,
+        "ircase:hold_lift.uuid": hold.uuid,
+        "ircase:destruction.uuid": gone.uuid,
+        "ircase:certificate.uuid": gone.uuid,
+        "ircase:retention_policy.pk": policy.pk,
         "ircase:table.uuid": table.uuid,
         "ircase:upload.uuid": upload.uuid,
         "ircase:table_row.number": 1,

@@ -15,9 +15,9 @@ from hunting import fetching
 from hunting.feedfiles import FeedBroken, FeedFile, unpacked_bytes
 from hunting.fetching import FetchError, Rules, fetched, shown
 from hunting.models import Feed, FeedFetch
-from ircase import jobs
+from ircase import jobs, store
 from ircase.models import User
-from ircase.services import log
+from ircase.services import log, removal
 from ircase.store import Stored, put
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Copy:
 
     @property
     def file(self) -> FeedFile:
-        path = Stored(self.fetch.sha256, self.fetch.bytes).path
+        path = store.local_path(self.fetch.sha256)
         return FeedFile(path, self.fetch.address, self.feed.format, self.feed.max_bytes)
 
     def as_json(self) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def copy_of(feed: Feed, address: str) -> Copy:
     Only the worker calls this. Raises FeedUnavailable.
     """
     kept = feed.fetches.filter(address=address).exclude(sha256="").first()
-    if kept is not None and not Stored(kept.sha256, kept.bytes).path.is_file():
+    if kept is not None and not store.exists(kept.sha256):
         kept = None
     if kept is not None and timezone.now() - kept.at < timedelta(hours=feed.refresh_hours):
         return Copy(feed, kept)
@@ -151,12 +151,16 @@ def copy_of(feed: Feed, address: str) -> Copy:
 def fetch(feed: Feed, address: str) -> FeedFetch:
     """Fetch an address now and keep what came, or why nothing did. Only the worker calls this; no transaction is open
     while it waits."""
+    stored = Stored("", 0)
     try:
         stored = _fetched(feed, address)
         row = FeedFetch(feed=feed, address=address, sha256=stored.sha256, bytes=stored.size)
     except (FetchError, FeedBroken) as error:
         row = FeedFetch(feed=feed, address=address, error=str(error)[:500])
-    row.save()
+    with transaction.atomic():
+        if row.sha256:
+            removal.claim(stored)
+        row.save()
     logger.info("feed.fetched", extra={"feed": feed.pk, "bytes": row.bytes, "sha256": row.sha256, "error": row.error})
     return row
 
@@ -166,7 +170,8 @@ def _fetched(feed: Feed, address: str) -> Stored:
     rules = Rules(hosts, feed.max_bytes, loopback=settings.FEEDS_MAY_USE_LOOPBACK)
     with fetched(address, rules) as chunks:
         stored = put(chunks)
-    unpacked_bytes(stored.path, feed.max_bytes)
+    with store.local(stored.sha256) as path:
+        unpacked_bytes(path, feed.max_bytes)
     return stored
 
 

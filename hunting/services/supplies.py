@@ -14,8 +14,9 @@ from django.utils import timezone
 from hunting.feedfiles import FeedBroken, header_of
 from hunting.models import PlacesFile, ProfilesFile
 from hunting.services import feeds
+from ircase import store
 from ircase.models import Case, Connection, User
-from ircase.services import log
+from ircase.services import log, removal
 from ircase.services.uploads import Upload
 from ircase.store import Stored, digest_of, put
 from kql import PROFILE_COLUMNS, KqlError, Needs, Supplies, Table, needs
@@ -31,7 +32,8 @@ _UNKNOWN = Path("/")
 
 @dataclass(frozen=True)
 class Database:
-    """The database of places in use. `built_at` and `kind` are its own words; `from_setting`: IRCASE_MMDB names it."""
+    """The database of places in use. `built_at` and `kind` are its own words; `from_setting`: IRCASE_MMDB names it, and
+    only then `path` is where it lies."""
 
     path: Path
     name: str
@@ -40,6 +42,10 @@ class Database:
     built_at: datetime
     from_setting: bool
     is_old: bool
+
+    def local(self) -> Path:
+        """The file itself, or a copy of what the store has. Raises StoreError."""
+        return self.path if self.from_setting else store.local_path(self.sha256)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -100,8 +106,7 @@ def database() -> Database | None:
     row = PlacesFile.objects.filter(withdrawn_at=None).first()
     if row is None:
         return None
-    path = Stored(row.sha256, row.size).path
-    return Database(path, row.name, row.sha256, row.kind, row.built_at, False, row.is_old)
+    return Database(_UNKNOWN, row.name, row.sha256, row.kind, row.built_at, False, row.is_old)
 
 
 def setting_database() -> tuple[Database | None, str]:
@@ -129,7 +134,7 @@ def install_places(*, file: Upload, actor: User) -> PlacesFile:
     """Keep a database of places and use it from now on. Raises ValidationError where it is none."""
     stored = _kept(file, PLACES_BYTES)
     try:
-        about = places_info(stored.path)
+        about = places_info(store.local_path(stored.sha256))
     except (BadDatabase, OSError) as error:
         raise ValidationError({"file": str(error)}) from error
     row = PlacesFile(
@@ -140,6 +145,7 @@ def install_places(*, file: Upload, actor: User) -> PlacesFile:
         kind=about.kind[:100],
         built_at=about.built_at,
     )
+    removal.claim(stored)
     row.save()
     log.record("places.installed", actor=actor, name=row.name, sha256=row.sha256, built_at=row.built_at.isoformat())
     return row
@@ -150,7 +156,7 @@ def install_profiles(*, file: Upload, actor: User) -> ProfilesFile:
     """Keep a CSV of file profiles for all cases. Raises ValidationError where its first line does not name them."""
     stored = _kept(file, PROFILES_BYTES)
     try:
-        names = header_of(stored.path, PROFILES_BYTES)
+        names = header_of(store.local_path(stored.sha256), PROFILES_BYTES)
     except FeedBroken as error:
         raise ValidationError({"file": str(error)}) from error
     known = {column.name for column in PROFILE_COLUMNS}
@@ -159,6 +165,7 @@ def install_profiles(*, file: Upload, actor: User) -> ProfilesFile:
             {"file": "Its first line names the columns: SHA1 or SHA256, and others that FileProfile() adds."}
         )
     row = ProfilesFile(name=(file.name or "unnamed")[:200], sha256=stored.sha256, size=stored.size, uploaded_by=actor)
+    removal.claim(stored)
     row.save()
     log.record("profiles.installed", actor=actor, name=row.name, sha256=row.sha256)
     return row

@@ -87,7 +87,7 @@ def list_evidence(request: HttpRequest, reference: str, window: Query[Window]) -
 def upload(request: HttpRequest, reference: str) -> Status[uploads.Outcome]:
     """Files of the field `file`, as multipart/form-data. No byte is read before the access check."""
     case = open_case_of(request, reference)
-    files = uploads.receive(request)
+    files = uploads.receive(request, case)
     outcome = uploads.seal_all(
         case=case,
         actor=person(request),

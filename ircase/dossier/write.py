@@ -16,6 +16,7 @@ from ircase.dossier.container import Writer
 from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogEntry, SigningKey, User
 from ircase.models.chain import ChainedRow
 from ircase.services import evidence, signing, statements
+from ircase.store import NotStored
 
 FORMAT: Final = "ircase-export/1"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -131,10 +132,12 @@ class _Work:
     def _exhibit(self, place: int, item: Evidence) -> dict[str, Any]:
         self.tell(step=f"{item.exhibit}, {place} of {len(self.moment.exhibits)}")
         name, problem = f"evidence/{safe_name(item)}", ""
-        chunks = evidence.bytes_of(item)
         try:
+            chunks = evidence.bytes_of(item)
             first = next(chunks, b"")
-        except OSError:
+        except evidence.Destroyed:
+            name, problem = "", "destroyed"
+        except NotStored:
             # The verifier says so too: an export never hides what is lost.
             name, problem = "", "missing"
         else:

@@ -37,7 +37,15 @@ from ircase.models.log import LogEntry
 from ircase.models.mapping import RowTake
 from ircase.models.notices import Notice
 from ircase.models.people import ApiToken, User
+from ircase.models.retention import (
+    Destruction,
+    DestructionState,
+    LegalHold,
+    RetentionPolicy,
+    RetentionReview,
+)
 from ircase.models.stars import Star
+from ircase.models.storage import StoredBytes, StoreSurvey, Turn
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
@@ -61,6 +69,8 @@ __all__ = [
     "Connection",
     "CustodyBefore",
     "CustodyEntry",
+    "Destruction",
+    "DestructionState",
     "Determination",
     "Event",
     "Evidence",
@@ -70,6 +80,7 @@ __all__ = [
     "Job",
     "JobQuerySet",
     "JobState",
+    "LegalHold",
     "LogEntry",
     "Milestone",
     "Note",
@@ -81,6 +92,8 @@ __all__ = [
     "PreparationItem",
     "Proof",
     "ReportBuild",
+    "RetentionPolicy",
+    "RetentionReview",
     "RowTake",
     "Severity",
     "SigningKey",
@@ -89,8 +102,11 @@ __all__ = [
     "StatedHead",
     "Statement",
     "StatementPost",
+    "StoreSurvey",
+    "StoredBytes",
     "Tlp",
     "Transfer",
+    "Turn",
     "Upload",
     "UploadState",
     "User",

@@ -34,6 +34,7 @@ class Evidence(models.Model):
         VERIFIED = "verified", "Verified"
         ALTERED = "altered", "ALTERED"
         MISSING = "missing", "MISSING"
+        DESTROYED = "destroyed", "Destroyed, as certified"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="evidence")
@@ -53,11 +54,18 @@ class Evidence(models.Model):
     sealed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", editable=False)
     integrity = models.CharField(max_length=10, choices=Integrity.choices, default=Integrity.UNCHECKED)
     checked_at = models.DateTimeField(null=True, blank=True)
+    locked_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until when the store that took it keeps it, whoever asks."
+    )
+    destroyed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["number"]
         constraints = [models.UniqueConstraint(fields=["case", "number"], name="exhibit_number_once")]
-        indexes = [models.Index(fields=["sha256"], name="evidence_by_hash")]
+        indexes = [
+            models.Index(fields=["sha256"], name="evidence_by_hash"),
+            models.Index(fields=["checked_at", "sealed_at"], name="evidence_by_look"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.exhibit} {self.name}"
@@ -68,8 +76,12 @@ class Evidence(models.Model):
 
     @property
     def path(self) -> Path:
-        """Where the bytes are, by their hash alone."""
+        """Where a store on a plain disk has the bytes. What must work with every store asks `ircase.store`."""
         return settings.EVIDENCE_DIR / self.sha256[:2] / self.sha256[2:4] / self.sha256
+
+    @property
+    def is_destroyed(self) -> bool:
+        return self.integrity == self.Integrity.DESTROYED
 
     @property
     def is_sound(self) -> bool:

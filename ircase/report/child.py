@@ -22,7 +22,18 @@ _LONG_ASCII = re.compile(r"[!-~]{25,}")
 _LONG_QUERY = re.compile(r"[!-~]{60,}")
 _LONG_ANY = re.compile(r"\S{60,}")
 _PIECE = re.compile(r"[^\\/.,:;@_=&?%+|-]{1,12}[\\/.,:;@_=&?%+|-]?|.")
-_WHOLE = ("sha256", "manifest_sha256", "query_sha256", "script_sha256", "digest", "log_digest", "binding", "public_key")
+_WHOLE = (
+    "sha256",
+    "manifest_sha256",
+    "query_sha256",
+    "script_sha256",
+    "digest",
+    "log_digest",
+    "binding",
+    "custody_digest",
+    "certificate",
+    "public_key",
+)
 _MARK = re.compile(r'(?:href="#g([0-9A-Za-z]+)")|(<image|<svg x)|href="http://x/(\d+)"')
 _PROBE = """
 #set page(width: 200pt, height: auto, margin: 0pt)

@@ -57,6 +57,7 @@ def examine(case: Case, now: datetime) -> Check:
     found = list(verification.verify_case(case))
     head = ChainHead.objects.filter(key=f"case:{case.uuid}").first()
     count = Evidence.objects.filter(case=case).count()
+    gone = Evidence.objects.filter(case=case, integrity=Evidence.Integrity.DESTROYED).count()
     faults: dict[str, list[Fault]] = defaultdict(list)
     for fault in found:
         named = _EXHIBIT.match(fault.subject)
@@ -66,7 +67,7 @@ def examine(case: Case, now: datetime) -> Check:
         said.append(f"… and {len(found) - MOST_FAULTS:,} faults more.")
     integrity = shape.Integrity(
         sound=not found,
-        verdict=_verdict(count, faults),
+        verdict=_verdict(count, faults, gone),
         exhibits=count,
         faults=tuple(said),
         checked_at=when(now),
@@ -76,11 +77,15 @@ def examine(case: Case, now: datetime) -> Check:
     return Check(integrity, faults)
 
 
-def _verdict(count: int, faults: Mapping[str, Sequence[Fault]]) -> str:
+def _verdict(count: int, faults: Mapping[str, Sequence[Fault]], gone: int = 0) -> str:
     if not faults:
         if not count:
             return "This case holds no evidence yet. Its log is complete and unaltered."
         what = "1 exhibit was" if count == 1 else f"All {count} exhibits were"
+        if gone:
+            what = (
+                f"{gone} of {count} exhibits {'was' if gone == 1 else 'were'} destroyed, as certified; all others were"
+            )
         return f"{what} hashed again and match what was sealed. Custody chains and case log are complete and unaltered."
     broken = sorted(exhibit for exhibit in faults if exhibit)
     parts = []

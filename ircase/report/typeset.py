@@ -41,19 +41,20 @@ def write_pdf(
 ) -> Path:
     """FOLDER/report.pdf of `data`. Raises TypesetError, or TypesetStopped once `stop` is set."""
     (folder / "data.json").write_text(to_json(data), encoding="ascii")
-    return set_pdf(folder, HERE / "template.typ", stop=stop, seconds=seconds, size=size)
+    shutil.copyfile(HERE / "template.typ", folder / "template.typ")
+    return typeset(folder, stop=stop, seconds=seconds, size=size)
 
 
-def set_pdf(
-    folder: Path,
-    template: Path,
-    *,
-    stop: threading.Event | None = None,
-    seconds: int = SECONDS,
-    size: int = MEGABYTES,
-) -> Path:
-    """FOLDER/report.pdf of FOLDER/data.json by a template. Raises TypesetError, or TypesetStopped."""
+def set_pdf(folder: Path, template: Path, *, seconds: int = SECONDS, size: int = MEGABYTES) -> Path:
+    """FOLDER/report.pdf of FOLDER/data.json by a template. Raises TypesetError."""
     shutil.copyfile(template, folder / "template.typ")
+    return typeset(folder, seconds=seconds, size=size)
+
+
+def typeset(
+    folder: Path, *, stop: threading.Event | None = None, seconds: int = SECONDS, size: int = MEGABYTES
+) -> Path:
+    """FOLDER/report.pdf of FOLDER/data.json by FOLDER/template.typ. Raises TypesetError, TypesetStopped."""
     answer = _run([sys.executable, "-I", str(HERE / "child.py"), str(folder), str(size), str(seconds)], seconds, stop)
     out = folder / "report.pdf"
     if "error" in answer or not out.is_file():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from ircase import store
 from ircase.models import Evidence, User
 from ircase.services import evidence
 
@@ -32,10 +33,15 @@ def _is_unsafe(letter: str) -> bool:
 
 
 def response(item: Evidence, *, actor: User, by: str = "browser") -> StreamingHttpResponse:
-    """The bytes as an attachment. The custody entry is written before the first of them. Raises FileGone."""
+    """The bytes as an attachment. The custody entry is written before the first of them.
+
+    Raises FileGone, and StoreError where the store does not answer.
+    """
+    if item.is_destroyed:
+        raise FileGone(f"{item.exhibit} was destroyed, as its custody and a certificate say.")
     try:
-        size = item.path.stat().st_size
-    except OSError:
+        size = store.size(item.sha256)
+    except store.NotStored:
         evidence.verify(item, actor=actor)
         raise FileGone(f"The file of {item.exhibit} is not in the evidence store. It is marked as missing.") from None
     chunks: Iterator[bytes] = evidence.deliver(item, actor=actor, by=by)

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from ircase import incoming, jobs
 from ircase.models import FINAL_STATES, Case, JobState, Upload, UploadState, User
-from ircase.services import log
+from ircase.services import log, quotas
 from ircase.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -130,6 +130,10 @@ def _check_room(case: Case, actor: User, size: int) -> None:
     running = Upload.objects.unfinished()
     if running.filter(owner_user=actor).count() >= MAX_OPEN:
         raise ValidationError(f"You have {MAX_OPEN} unfinished uploads. Finish or discard some of them first.")
+    try:
+        quotas.require_room(case, size)
+    except quotas.QuotaFull as error:
+        raise NoRoom(str(error), code="room") from None
     owed = sum(_COPIES * one.size - arrived(one) for one in running.only("size", "state", "uuid"))
     free = incoming.free_bytes() - owed - settings.UPLOAD_RESERVE_BYTES
     if _COPIES * size > free:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
@@ -98,7 +99,12 @@ def tables_of(case: Case) -> list[Table]:
 
 @transaction.atomic
 def queue_parse(*, evidence: Evidence, actor: User) -> ParseJob:
-    """Read the evidence into case tables, in the background. A second call on the same evidence starts it over."""
+    """Read the evidence into case tables, in the background. A second call on the same evidence starts it over.
+
+    Raises ValidationError where its bytes were destroyed.
+    """
+    if evidence.is_destroyed:
+        raise ValidationError(f"{evidence.exhibit} was destroyed; there is nothing left to read.")
     job = ParseJob.objects.filter(evidence=evidence).first()
     if job is not None:
         if job.is_final:

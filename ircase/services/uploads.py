@@ -16,7 +16,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from ircase.models import Case, Evidence, User
-from ircase.services import evidence, tables
+from ircase.services import evidence, quotas, tables
 
 _FORM_BYTES = 2**20  # what the fields and the multipart frame may take beside the files
 MAX_FILES = 50
@@ -45,8 +45,9 @@ def limit_text() -> str:
     return f"Up to {file} a file, in parts that survive a cut line (without script: {form} in all)"
 
 
-def receive(request: HttpRequest) -> list[Upload]:
-    """The files of the field `file`, all of them complete. The first thing that touches the request's body.
+def receive(request: HttpRequest, case: Case | None = None) -> list[Upload]:
+    """The files of the field `file`, all of them complete. The first thing that touches the request's body. `case`: the
+    one whose quota they must fit.
 
     Raises UploadTooLarge before a byte is read, UploadCutShort where bytes are missing at the end (Django itself would
     hand over a file without its tail), ValidationError where there is no file.
@@ -57,6 +58,8 @@ def receive(request: HttpRequest) -> list[Upload]:
             f"This is {filesizeformat(declared)}; an upload may have {filesizeformat(settings.UPLOAD_MAX_BYTES)}. "
             "Split it, or raise IRCASE_UPLOAD_MAX_BYTES."
         )
+    if case is not None:
+        _require_quota(case, declared)
     handler = SpoolHandler(request)
     request.upload_handlers = [handler]
     files: list[Upload] = request.FILES.getlist("file")
@@ -67,6 +70,13 @@ def receive(request: HttpRequest) -> list[Upload]:
     if len(files) > MAX_FILES:
         raise ValidationError(f"At most {MAX_FILES} files at a time. Put them into a zip: it is read like a folder.")
     return files
+
+
+def _require_quota(case: Case, declared: int) -> None:
+    try:
+        quotas.require_room(case, max(0, declared - _FORM_BYTES))
+    except quotas.QuotaFull as error:
+        raise ValidationError(str(error)) from None
 
 
 class SpooledFile(UploadedFile):  # type: ignore[type-arg]
@@ -144,8 +154,9 @@ def seal_all(*, case: Case, actor: User, files: Sequence[Upload], description: s
 
 
 def _seal_one(case: Case, actor: User, file: Upload, description: str, read: bool) -> Evidence:
+    quotas.require_room(case, file.size or 0)
     said = Said(file.name or "", file.content_type or "", description, read)
-    return seal_stored(case=case, actor=actor, stored=evidence.put(_chunks(file)), said=said)
+    return seal_stored(case=case, actor=actor, stored=evidence.put(quotas.metered(case, _chunks(file))), said=said)
 
 
 @dataclass(frozen=True)

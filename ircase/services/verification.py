@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ircase.models import GENESIS, Case, ChainHead, CustodyBefore, CustodyEntry, Evidence, LogEntry
 from ircase.models.chain import ChainedRow
-from ircase.services import evidence, statements
+from ircase.services import destruction, evidence, statements
 
 _CHUNK = 1000
 
@@ -68,16 +68,23 @@ def verify_site() -> Iterator[Fault]:
 
 def verify_item(item: Evidence, *, mark: bool = True) -> Iterator[Fault]:
     """One exhibit: its file against its hash, its row against what custody says was sealed, its custody chain."""
-    found = evidence.look(item)
     label = f"{item.exhibit} {item.name}"
+    found = None
+    try:
+        found = evidence.look(item)
+    except evidence.StoreError as error:
+        yield Fault(item.case.reference, label, "not_checked", f"the file could not be read: {error}")
     if found == Evidence.Integrity.MISSING:
         yield Fault(item.case.reference, label, "missing", f"the file {item.sha256} is not in the evidence store")
     elif found == Evidence.Integrity.ALTERED:
         yield Fault(item.case.reference, label, "altered", f"the bytes or the manifest are not those of {item.sha256}")
+    elif found == Evidence.Integrity.DESTROYED and not destruction.is_certified(item):
+        message = "it is marked as destroyed, and custody knows of no destruction by two persons"
+        yield Fault(item.case.reference, label, "not_certified", message)
     yield from _sealed_as(item, label)
     yield from custody_of(item)
     yield from _before(item)
-    if mark:
+    if mark and found is not None:
         # Last: keeping what was found adds to custody, which is walked as it was before.
         _mark(item, found)
 

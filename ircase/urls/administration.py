@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import administration, approvals, connections, health, persons, preparation
+from ircase.views import administration, approvals, connections, health, persons, preparation, storage
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -11,6 +11,9 @@ urlpatterns = [
     path("approvals/<uuid:uuid>/", approvals.approval, name="approval"),
     path("administration/", administration.overview, name="administration"),
     path("administration/health/", administration.health, name="health"),
+    path("administration/storage/", storage.storage, name="storage"),
+    path("administration/retention/", storage.policies, name="retention_policies"),
+    path("administration/retention/<int:pk>/", storage.policy, name="retention_policy"),
     path("administration/log/", administration.site_log, name="site_log"),
     path("administration/connections/", connections.index, name="connections"),
     path("administration/connections/new/", connections.new, name="connection_new"),

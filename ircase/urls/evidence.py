@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import evidence, finding, mapping, resumable, stars, tables
+from ircase.views import evidence, finding, mapping, resumable, retention, stars, tables
 
 _TABLE = "cases/<str:reference>/tables/<uuid:uuid>/"
 
@@ -12,6 +12,12 @@ urlpatterns = [
     path("cases/<str:reference>/evidence/<uuid:uuid>/download/", evidence.download, name="evidence_download"),
     path("cases/<str:reference>/evidence/<uuid:uuid>/verify/", evidence.verify, name="evidence_verify"),
     path("cases/<str:reference>/evidence/<uuid:uuid>/read/", evidence.read, name="evidence_read"),
+    path("retention/", retention.review, name="retention"),
+    path("cases/<str:reference>/keeping/", retention.keeping, name="keeping"),
+    path("cases/<str:reference>/keeping/holds/", retention.hold_place, name="hold_place"),
+    path("cases/<str:reference>/keeping/holds/<uuid:uuid>/lift/", retention.hold_lift, name="hold_lift"),
+    path("cases/<str:reference>/keeping/<uuid:uuid>/", retention.destruction_page, name="destruction"),
+    path("cases/<str:reference>/keeping/<uuid:uuid>/certificate/", retention.certificate, name="certificate"),
     path("cases/<str:reference>/uploads/", resumable.uploads, name="uploads"),
     path("cases/<str:reference>/uploads/<uuid:uuid>/", resumable.upload, name="upload"),
     path("cases/<str:reference>/uploads/<uuid:uuid>/discard/", resumable.upload_discard, name="upload_discard"),

@@ -24,7 +24,17 @@ from ircase.forms.evidence import UploadForm
 from ircase.forms.typing import LayoutForm, TypesForm
 from ircase.models import Case, CaseRole, Evidence, ParseJob
 from ircase.pages import render_tab
-from ircase.services import delivery, evidence, interpreting, resumable, tables, uploads, verification
+from ircase.services import (
+    delivery,
+    evidence,
+    holds,
+    interpreting,
+    quotas,
+    resumable,
+    tables,
+    uploads,
+    verification,
+)
 from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 50
@@ -41,7 +51,7 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
         return _show(request, access.get_case(access.current_user(request), reference))
     _, case = case_to_change(request, reference)
     try:
-        files = uploads.receive(request)
+        files = uploads.receive(request, case)
     except (ValidationError, RequestDataTooBig) as error:
         return _show(request, case, "; ".join(getattr(error, "messages", [str(error)])))
     response: HttpResponse = _upload(request, case, files)
@@ -83,6 +93,7 @@ def _show(request: HttpRequest, case: Case, problem: str = "") -> HttpResponse:
             "kinds": Evidence.Kind.choices,
             "form": UploadForm(),
             "problem": problem,
+            "usage": quotas.usage_of(case),
             "uploads": resumable.unfinished(case, access.current_user(request)),
             "tables": made.filter(queryable=True),
             "results": made.filter(queryable=False),
@@ -125,6 +136,8 @@ def item(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         "custody": found.custody.all(),
         "custody_faults": list(verification.custody_of(found)),
         "activities": found.activities.select_related("requested_by"),
+        "hold": None if found.is_destroyed else holds.holding(found),
+        "destroyed_by": found.destructions.exclude(begun_at=None).first() if found.is_destroyed else None,
         "manifest_ok": evidence.manifest_digest(found.manifest) == found.manifest_sha256,
         **_integrity(found, asked),
     }
@@ -151,7 +164,7 @@ def download(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponseBa
     found = _find(request, reference, uuid)
     try:
         return delivery.response(found, actor=access.current_user(request))
-    except delivery.FileGone as error:
+    except (delivery.FileGone, evidence.StoreError) as error:
         messages.error(request, str(error))
         return redirect("ircase:evidence_item", reference, uuid)
 
@@ -167,8 +180,14 @@ def verify(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         asked = timezone.now().isoformat()
         jobs.enqueue("ircase.verify_evidence", found.pk, user.pk)
         return redirect(f"{page}?{urlencode({'checking': asked})}")
-    state = evidence.verify(found, actor=user)
-    if state == Evidence.Integrity.VERIFIED:
+    try:
+        state = evidence.verify(found, actor=user)
+    except evidence.StoreError as error:
+        messages.error(request, f"{found.exhibit} could not be verified. {error}")
+        return redirect(page)
+    if state == Evidence.Integrity.DESTROYED:
+        messages.info(request, f"{found.exhibit} was destroyed; its custody and a certificate say so.")
+    elif state == Evidence.Integrity.VERIFIED:
         messages.success(request, f"{found.exhibit} is verified: the bytes and the manifest are what was sealed.")
     else:
         messages.error(request, f"{found.exhibit} is {state.label}. The case says so on every page; tell its lead.")
@@ -184,7 +203,11 @@ def read(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     if found.kind == Evidence.Kind.REPORT:
         messages.error(request, "A report holds no rows to read.")
         return redirect("ircase:evidence_item", reference, uuid)
-    job = tables.queue_parse(evidence=found, actor=user)
+    try:
+        job = tables.queue_parse(evidence=found, actor=user)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("ircase:evidence_item", reference, uuid)
     return redirect("ircase:import", reference, job.uuid)
 
 

@@ -6,8 +6,7 @@ from django.db import DatabaseError, transaction
 
 from artifacts import analysis
 from ircase.models import JobState
-from ircase.services import activity
-from ircase.store import chunks_of
+from ircase.services import activity, evidence
 from ircase.wording import counted
 from liveresponse.models import FileAnalysis
 
@@ -34,7 +33,7 @@ def read_analysis(job: FileAnalysis) -> None:
 
 def _text(job: FileAnalysis) -> str:
     content = bytearray()
-    for chunk in chunks_of(job.evidence.path):
+    for chunk in evidence.bytes_of(job.evidence):
         content += chunk
         if len(content) > analysis.MOST_BYTES:
             raise analysis.NotAnAnalysis(f"It is larger than {analysis.MOST_BYTES // 2**20} MB, which no analysis is.")

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ircase.models import Evidence
 from ircase.runner import spool_folder
-from ircase.services import activity, evidence, tables
+from ircase.services import activity, evidence, quotas, tables
 from ircase.store import Stored
 from liveresponse.catalogue import last_path
 from liveresponse.models import Collection
@@ -54,6 +54,7 @@ def fetch(work: Work) -> None:
     if not done and not work.step.package:
         end(work.row, State.FAILED, action.failure or "The session ended without a result.")
         return
+    quotas.require_room(work.row.case)
     link = _package_link(work) if work.step.package else _result_link(work, done[0].index)
     if not link:
         return
@@ -107,7 +108,7 @@ def _folder(row: Collection) -> Iterator[Path]:
 def _download(work: Work, link: str, folder: Path) -> Fetched:
     blob, plain = folder / "blob", folder / "file"
     with blob.open("xb") as sink:
-        got = work.tenant.download(link, sink)
+        got = work.tenant.download(link, quotas.sink(work.row.case, sink))
     host = urlsplit(link).hostname or ""
     if work.step.run_script or not got.gzip_applied:
         return Fetched(blob, got, host)

@@ -196,6 +196,8 @@ class TenantTests(CastTestCase):
     def test_a_fault_of_ours_is_no_silent_death(self) -> None:
         run = self.fail_with(RuntimeError("s3cret"))
         assert run.state == "failed" and "s3cret" not in run.reason
+
+    def test_a_full_store_makes_a_run_wait_for_a_day_at_most(self) -> None:
         full = StoreError("The evidence store could not write: No space left on device.")
         run = queue_kql(self.case, self.bob, "x", Source.DEFENDER)
         with (
@@ -203,7 +205,11 @@ class TenantTests(CastTestCase):
             mock.patch("hunting.gathering.evidence.put_file", side_effect=full),
         ):
             run = work(run)
+            assert run.state == "queued" and "No space left" in run.reason and run.not_before is not None
+            HuntRun.objects.filter(pk=run.pk).update(queued_at=timezone.now() - timedelta(hours=25), not_before=None)
+            run = work(run)
         assert run.state == "failed" and "No space left" in run.reason
+        assert not run.case.evidence.exists()
 
     def test_the_record_is_sealed_even_where_no_table_can_be_made(self) -> None:
         run = queue_kql(self.case, self.bob, "x", Source.DEFENDER)

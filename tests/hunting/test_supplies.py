@@ -19,8 +19,8 @@ from django.utils import timezone
 from hunting.models import Feed, FeedFetch, HuntRun, KnownFile, PlacesFile, ProfilesFile
 from hunting.services import feeds, supplies
 from hunting.tasks import fetch_feeds
+from ircase import store
 from ircase.models import Connection, JobState, LogEntry
-from ircase.store import Stored
 from msapi.errors import Forbidden, NotFound, Unavailable
 from msapi.files import read_file_profile
 from msapi.governor import Granted, Wait
@@ -62,7 +62,7 @@ class FeedTests(CastTestCase):
         (named,) = run.evidence.manifest["supplies"]["feeds"]
         kept = feed.fetches.get()
         self.assertEqual((named["sha256"], named["bytes"], named["stale"]), (kept.sha256, 22, ""))
-        self.assertEqual(Stored(named["sha256"], 22).path.read_bytes(), b"10.0.0.1,1\n10.0.0.2,2\n")
+        self.assertEqual(store.opened(named["sha256"]).read(), b"10.0.0.1,1\n10.0.0.2,2\n")
 
     def test_a_fresh_copy_is_read_again_and_an_old_one_fetched_anew(self) -> None:
         feed = self.allow(refresh_hours=1)

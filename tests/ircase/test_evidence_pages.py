@@ -94,7 +94,7 @@ class UploadTests(EvidenceTestCase):
 
     def test_a_full_disk_loses_nothing_and_says_so(self) -> None:
         self.sign_in(self.bob)
-        with mock.patch("ircase.store.os.fsync", side_effect=OSError(28, "No space left on device")):
+        with mock.patch("ircase.store.disk.os.fsync", side_effect=OSError(28, "No space left on device")):
             reply = self.client.post(self.url("evidence"), {"file": SimpleUploadedFile("a.bin", b"x")}, follow=True)
         assert "No space left on device" in reply.content.decode()
         assert not Evidence.objects.filter(name="a.bin").exists()

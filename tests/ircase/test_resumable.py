@@ -329,7 +329,7 @@ class EndTests(ResumableTestCase):
     def test_a_full_store_is_tried_again_with_the_bytes_kept(self) -> None:
         url = self.begin()
         self.patch(url, 0, CONTENT)
-        with mock.patch("ircase.services.evidence.put", side_effect=StoreError("The disk is full.")):
+        with mock.patch("ircase.services.evidence.put_file", side_effect=StoreError("The disk is full.")):
             row = self.finish(url)
         assert (row.state, row.reason) == (UploadState.QUEUED, "The disk is full.")
         Upload.objects.filter(pk=row.pk).update(not_before=None)
