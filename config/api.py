@@ -17,6 +17,7 @@ from ircase.api import (
     problems,
     reports,
     stars,
+    supertimeline,
 )
 from ircase.api.auth import PerToken, TokenAuth
 from liveresponse.api import collections
@@ -31,7 +32,8 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
+_AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, supertimeline)
+_AREAS = (*_AREAS, reports, approvals, intake, connections)
 for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, collections):
     api.add_router("", _area.router)
 problems.install(api)

@@ -6,10 +6,20 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, intake, runner, taker
-from ircase.models import Connection, Evidence, ParseJob, ReportBuild, RowTake, Upload, User
+from ircase import access, intake, runner, taker, timeliner
+from ircase.models import (
+    Connection,
+    Evidence,
+    ParseJob,
+    ReportBuild,
+    RowTake,
+    TimelineBuild,
+    TimelineExport,
+    Upload,
+    User,
+)
 from ircase.report import build
-from ircase.services import approvals, evidence, health, preflights, resumable, sweep
+from ircase.services import approvals, evidence, health, preflights, resumable, supertimeline, sweep
 from ircase.work import new_owner
 
 logger = logging.getLogger(__name__)
@@ -54,6 +64,20 @@ def take_rows(pk: int) -> None:
         taker.take_rows(job)
 
 
+@shared_task(name="ircase.build_timeline")
+def build_timeline(pk: int) -> None:
+    job = TimelineBuild.objects.select_related("case").claim(pk, new_owner())
+    if job is not None:
+        timeliner.build_timeline(job)
+
+
+@shared_task(name="ircase.export_timeline")
+def export_timeline(pk: int) -> None:
+    job = TimelineExport.objects.select_related("case", "requested_by").claim(pk, new_owner())
+    if job is not None:
+        timeliner.export_timeline(job)
+
+
 @shared_task(name="ircase.verify_evidence")
 def verify_evidence(pk: int, user_id: int) -> None:
     """Hash one exhibit again, for a person who may still write on its case."""
@@ -77,6 +101,7 @@ def sweep_all() -> None:
     sweep.sweep(ReportBuild.objects.all(), "ircase.build_report")
     resumable.tidy()
     sweep.sweep(RowTake.objects.all(), "ircase.take_rows")
+    supertimeline.tidy()
     approvals.expire_old()
     intake.nudge()
     health.note_sweep()

@@ -52,6 +52,7 @@ from ircase.services import (
     reports,
     resumable,
     stars,
+    supertimeline,
     tables,
 )
 from kql.parquet import write_parquet
@@ -195,6 +196,8 @@ def make_world(case: Case, asker: User) -> World:
     watch = watching.watch_run(run=run, actor=lead)
     notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
     build = reports.request_report(case=case, actor=lead)
+    events = supertimeline.request_export(case=case, actor=lead, kind="jsonl", asked="")
+    timeline_view = supertimeline.save_view(case=case, actor=lead, name="A view", asked="q=x")
     upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
     feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
     file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
@@ -248,6 +251,9 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:watch.uuid": watch.uuid,
         "hunting:watch_new.uuid": run.uuid,
         "ircase:star.uuid": star.uuid,
+        "ircase:super_timeline_view_remove.uuid": timeline_view.uuid,
+        **{f"ircase:super_timeline_{name}.uuid": table.uuid for name in ("star", "tags")},
+        "ircase:super_timeline_export.uuid": events.uuid,
         "ircase:row_take.uuid": row_take.uuid,
         "ircase:notice.uuid": Notice.objects.get(person=lead, case=case).uuid,
         "hunting:compare.uuid": run.uuid,
@@ -269,7 +275,7 @@ def make_world(case: Case, asker: User) -> World:
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection,
-                          notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
+                          notebook=notebook, watch=watch, star=star, push=push, events=events)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
@@ -287,11 +293,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
-    folders |= {"hunts/copies": "push"}
+    folders |= {"hunts/copies": "push", "super-timeline/exports": "events", "super-timeline/rows": "table"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
-             "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
+             "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/file", "/{number}/tags")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()
@@ -309,6 +315,7 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
     "POST /cases/{reference}/notebooks/{uuid}/cells": {"kind": "kql", "text": "print 1"},
+    "POST /cases/{reference}/super-timeline/exports": {"format": "jsonl"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
 }
 _TIMELINE = "add=timeline&title=It+began"

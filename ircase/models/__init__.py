@@ -28,6 +28,7 @@ from ircase.models.mapping import RowTake
 from ircase.models.notices import Notice
 from ircase.models.people import ApiToken, User
 from ircase.models.stars import Star
+from ircase.models.supertimeline import RowTag, TimelineBuild, TimelineExport, TimelineView
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
@@ -68,10 +69,14 @@ __all__ = [
     "PreparationItem",
     "Proof",
     "ReportBuild",
+    "RowTag",
     "RowTake",
     "Severity",
     "StandingApproval",
     "Star",
+    "TimelineBuild",
+    "TimelineExport",
+    "TimelineView",
     "Tlp",
     "Upload",
     "UploadState",
