@@ -27,14 +27,14 @@ from ircase.models import (
     User,
 )
 from ircase.models.supertimeline import store_folder
-from ircase.services import cases, stars, supertimeline, tables, timelineasking, waking
+from ircase.services import cases, people, stars, supertimeline, tables, timelineasking, waking
 from ircase.supertimeline import reading, store
 from ircase.supertimeline.model import Asked, TimelineError
-from ircase.tasks import build_timeline, export_timeline, sweep_all
+from ircase.tasks import build_timeline, export_timeline, parse_evidence, sweep_all
 from ircase.work import Stopped
 from kql.parquet import write_parquet
 from kql.types import Column
-from tests.cast import CastTestCase, make_evidence
+from tests.cast import CastTestCase, make_case, make_evidence
 from tests.hunting.stage import quiet_heart
 
 ROWS: list[dict[str, Any]] = [
@@ -312,3 +312,49 @@ class SuperTimelineTests(CastTestCase):
         stars.star_rows(table=self.processes, actor=self.bob, numbers=[1, 2])
         with self.assertNumQueries(18):
             self.client.get(self.page)
+
+    def test_what_was_exported_is_read_in_again(self) -> None:
+        make_table(self.case, self.bob, "Odd", [
+            {"Timestamp": "2026-11-19T00:00:00.000001Z", "Name": '=cmd|"x", \'y\'; naïve\t“quotes”', "LastRunTime": None},
+            {"Timestamp": "2026-11-19T00:00:00Z", "Name": "00012345", "LastRunTime": "2026-11-18T23:59:59.999999Z"},
+        ])  # fmt: skip
+        built(self.case)
+        told = self.told(self.case)
+        for kind in ("jsonl", "csv"):
+            other = make_case(self.bob, title=f"Again from {kind}")
+            item = make_evidence(other, self.bob, self.export(kind).path.read_bytes(), f"events.{kind}")
+            job = tables.queue_parse(evidence=item, actor=self.bob)
+            with quiet_heart():
+                parse_evidence(job.pk)
+            built(other)
+            assert self.told(other) == told
+
+    @staticmethod
+    def told(case: Case) -> list[tuple[Any, ...]]:
+        found = reading.stream(supertimeline.shown(case).view, Asked())
+        return sorted((e.at, e.message, e.what_time, e.device, e.account, e.techniques) for e in found)
+
+    def test_the_api_walks_tags_and_exports(self) -> None:
+        token, secret = people.create_token(user=self.bob, name="script")
+        assert token.user == self.bob
+        headers = {"Authorization": f"Bearer {secret}"}
+        base = f"/api/v1/cases/{self.case.reference}/super-timeline"
+        first = self.client.get(base, {"limit": 3}, headers=headers).json()
+        assert first["total"] == 4 and len(first["items"]) == 3
+        rest = self.client.get(base, {"limit": 3, "after": first["next"]}, headers=headers).json()
+        assert [one["message"] for one in rest["items"]] == ["ProcessCreated calc.exe as eve"] and rest["next"] == ""
+        (found,) = self.client.get(base, {"device": "ws-01", "q": "enc"}, headers=headers).json()["items"]
+        assert found["evidence_sha256"] == self.processes.evidence.sha256 and found["row"] == 1
+        tags = f"{base}/rows/{found['table']}/1/tags"
+        said = self.client.put(tags, {"tags": ["C2"]}, content_type="application/json", headers=headers)
+        assert said.json() == {"tags": ["c2"]}
+        assert self.client.get(base, {"tag": "c2"}, headers=headers).json()["items"][0]["tags"] == ["c2"]
+        assert self.client.get(base, {"since": "soon"}, headers=headers).status_code == 422
+        body = {"format": "jsonl", "tag": "c2"}
+        asked = self.client.post(f"{base}/exports", body, content_type="application/json", headers=headers).json()
+        with quiet_heart():
+            export_timeline(TimelineExport.objects.get(uuid=asked["uuid"]).pk)
+        done = self.client.get(f"{base}/exports/{asked['uuid']}", headers=headers).json()
+        assert done["state"] == "done" and done["manifest"]["events"] == 1
+        file = self.client.get(f"{base}/exports/{asked['uuid']}/file", headers=headers)
+        assert json.loads(b"".join(file.streaming_content))["tag"] == ["c2"]  # type: ignore[attr-defined]
