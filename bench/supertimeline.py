@@ -19,7 +19,7 @@ from kql.parquet import read_columns
 
 DAYS = 30
 _START = 20_758 * 86_400 * 1_000_000  # 2026-11-01
-_TABLES = {
+TABLES = {
     "DeviceProcessEvents": (
         0.5,
         "'ProcessCreated' AS ActionType, CASE WHEN hash(i, 3) % 50 = 0 THEN 'powershell.exe' ELSE"
@@ -42,13 +42,13 @@ _TABLES = {
 def figures(folder: Path, *, rows: int, rounds: int) -> Iterator[Figure | Absent]:
     """Median and 95th percentile of ten times `rounds` questions of each kind, over so many events of three tables."""
     group = f"Super-timeline: {rows:,} events"
-    wanted = [_table(folder, name, round(rows * share), columns) for name, (share, columns) in _TABLES.items()]
+    wanted = [_table(folder, name, round(rows * share), columns) for name, (share, columns) in TABLES.items()]
     start, used = time.perf_counter(), time.process_time()
     for _, _, problem in store.build(store.read(folder / "store"), wanted, folder / "spill"):
         assert not problem, problem
     yield Figure(group, "building", rows, "rows", Took(time.perf_counter() - start, time.process_time() - used))
     view = reading.View(
-        store.read(folder / "store"), {one.uuid: name for one, name in zip(wanted, _TABLES, strict=True)}
+        store.read(folder / "store"), {one.uuid: name for one, name in zip(wanted, TABLES, strict=True)}
     )
     yield from _asked(group, view, 10 * rounds)
 

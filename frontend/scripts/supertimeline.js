@@ -30,10 +30,13 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("htmx:afterSettle", (event) => {
   if (!toTimeline || event.detail.target?.id !== "drawer-body") return;
   toTimeline = false;
-  const form = document.querySelector("#drawer-body details[id^='row-event']");
-  if (!form) return;
-  form.open = true;
-  form.querySelector("input:not([type=hidden])")?.focus();
+  // After swaps.js, which folds it as it was in the row that was open before.
+  setTimeout(() => {
+    const form = document.querySelector("#drawer-body details[id^='row-event']");
+    if (!form) return;
+    form.open = true;
+    form.querySelector("input:not([type=hidden])")?.focus();
+  });
 });
 
 /** After a star's button is swapped the focus stays on its row. */

@@ -156,7 +156,7 @@ def _drawn(case: Case, query: QueryDict, counts: Counts) -> dict[str, Any]:
     if not bars:
         return {"total": 0}
     ends = (bars[0].label, f"{timezone.localtime(moment(counts.start + len(bars) * counts.step)):%Y-%m-%d %H:%M:%S %Z}")
-    drawing = charts.histogram(f"Events over time, {counts.total:,} in all", bars, ends)
+    drawing = charts.histogram(f"Events over time, {counts.total:,} in all", bars, ends, width=1100, height=150)
     figures = [(bar.label, bar.value) for bar in bars if bar.value]
     return {"total": counts.total, "chart": drawing, "figures": figures, "bar_seconds": counts.step // 1_000_000}
 

@@ -189,6 +189,17 @@ class SuperTimelineTests(CastTestCase):
         self.assertContains(refused, "is no time", status_code=422)
         self.assertContains(self.client.get(self.page, {"after": "1.x"}), "not whole", status_code=422)
 
+    def test_what_rows_say_is_never_markup(self) -> None:
+        evil = "<script>alert(1)</script>"
+        table = make_table(
+            self.case, self.bob, "Evil", [{"Timestamp": "2026-11-20T00:00:00Z", "Name": evil, "user": evil}]
+        )
+        built(self.case)
+        page = self.client.get(self.page, {"q": evil, "device": evil, "account": evil})
+        assert evil not in page.content.decode()
+        shown = self.client.get(self.page, {"source": table.name}).content.decode()
+        assert evil not in shown and "&lt;script&gt;alert(1)" in shown
+
     def test_pages_lead_on_and_back(self) -> None:
         with mock.patch("ircase.views.supertimeline.PER_PAGE", 2):
             first = self.client.get(self.page)
@@ -315,7 +326,7 @@ class SuperTimelineTests(CastTestCase):
 
     def test_what_was_exported_is_read_in_again(self) -> None:
         make_table(self.case, self.bob, "Odd", [
-            {"Timestamp": "2026-11-19T00:00:00.000001Z", "Name": '=cmd|"x", \'y\'; naïve\t“quotes”', "LastRunTime": None},
+            {"Timestamp": "2026-11-19T00:00:00.000001Z", "Name": '=cmd|"x", \'y\'; naïve\t“q”', "LastRunTime": None},
             {"Timestamp": "2026-11-19T00:00:00Z", "Name": "00012345", "LastRunTime": "2026-11-18T23:59:59.999999Z"},
         ])  # fmt: skip
         built(self.case)
