@@ -162,11 +162,18 @@ def load(folder: Path = FOLDER) -> Rules:
             tables[name] = _rule(f"{path.name} {name}", name, entry)
         shapes += [_rule(f"{path.name} {name}", name, entry) for name, entry in document.get("shapes", {}).items()]
         if "generic" in document:
-            said = document["generic"]
-            generic = Generic(**{key: tuple(one) if isinstance(one, list) else one for key, one in said.items()})
+            generic = _generic(path.name, document["generic"])
     if generic is None:
         raise RuleError(f"{folder.name}: no file has a generic rule")
     return Rules(tables, tuple(shapes), generic)
+
+
+def _generic(where: str, entry: Mapping[str, Any]) -> Generic:
+    values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in entry.items()}
+    try:
+        return Generic(**values)
+    except TypeError as error:
+        raise RuleError(f"{where} generic: {error}") from None
 
 
 def _rule(where: str, name: str, entry: Mapping[str, Any]) -> Rule:

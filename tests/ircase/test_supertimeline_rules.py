@@ -201,3 +201,16 @@ def test_no_row_stops_the_building(tmp_path: Path, rows: list[dict[str, Any]]) -
         if word and len(word) < 300:
             assert found[0] in reading.page(view, Asked(words=(word,)))
     reading.forget()
+
+
+def test_the_local_clock_of_a_device_is_said(tmp_path: Path) -> None:
+    columns = {"Name": "string", "Enabled": "bool", "LastLogon": "string", "LastLogon_Local": "datetime"}
+    row = {
+        "Name": "Admin",
+        "Enabled": True,
+        "LastLogon": "20/11/2026 10:00:00",
+        "LastLogon_Local": "2026-11-20T10:00:00Z",
+    }
+    (found,) = events(tmp_path, "DFIR_LocalUsers", columns, [row])
+    assert (found.what_time, found.message) == ("Last logon (local clock)", "Local user Admin enabled true")
+    assert found.account == "admin"
