@@ -23,7 +23,7 @@ def note_many(evidence: Sequence[Evidence], *, actor: User, what: str) -> None:
     """The same for several pieces of evidence that one page shows rows of."""
     since = timezone.now() - AGAIN_AFTER
     recent = CustodyEntry.objects.filter(evidence__in=evidence, actor=actor, action="viewed", at__gt=since)
-    known = {entry.evidence_id for entry in recent if entry.detail.get("what") == what}
+    known = {pk for pk, detail in recent.values_list("evidence", "detail") if detail.get("what") == what}
     for item in evidence:
         if item.pk not in known:
             log.record_custody(item, "viewed", actor=actor, what=what)
