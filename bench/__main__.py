@@ -9,11 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import eventlogs, grid, hunts, parsers, sealing, translation, uploads
+from bench import eventlogs, grid, hunts, parsers, sealing, supertimeline, translation, uploads
 from bench.figures import Absent, Figure, lines
 
 _DATA = Path(__file__).resolve().parents[1] / "../shared/data"
-_BENCHES = ("evtx", "parsers", "seal", "kql", "hunts", "grid", "uploads")
+_BENCHES = ("evtx", "parsers", "seal", "kql", "hunts", "grid", "supertimeline", "uploads")
 _ASKED = ("memory",)  # takes long and gigabytes: only where it is asked for
 
 
@@ -36,6 +36,7 @@ def _measured(asked: argparse.Namespace, folder: Path) -> Iterator[Figure | Abse
         "seal": lambda at: sealing.figures(at, mebibytes=asked.mib, rounds=asked.rounds),
         "kql": lambda at: hunts.figures(at, rows=asked.rows, rounds=asked.rounds),
         "grid": lambda at: grid.figures(at, rows=asked.rows, rounds=asked.rounds),
+        "supertimeline": lambda at: supertimeline.figures(at, rows=asked.rows, rounds=asked.rounds),
         "uploads": lambda at: uploads.figures(at, mebibytes=asked.mib, rows=asked.rows, rounds=asked.rounds),
         "hunts": lambda at: translation.figures(at, rows=10 * asked.rows, rounds=asked.rounds),
     }

@@ -18,6 +18,7 @@ from ircase.api import (
     problems,
     reports,
     stars,
+    supertimeline,
 )
 from ircase.api.auth import PerToken, TokenAuth
 from liveresponse.api import batches, collections, definitions, files
@@ -33,7 +34,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, reports)
+_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
 _SITE = (approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files)
 for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):

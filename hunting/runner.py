@@ -297,6 +297,8 @@ def _keep_table(run: HuntRun, item: Evidence, gathered: Gathered) -> CaseTable |
         last_time=info.last_time,
         origin="hunt",
         queryable=False,
+        # What a hunt found in the case's own tables stands there already.
+        wildcard=run.source not in (Source.CASE, Source.KUSTO_CASE),
     )
     return tables.keep(evidence=item, tables=[new])[0]
 

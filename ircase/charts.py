@@ -116,15 +116,17 @@ class Column:
     link: str = ""
 
 
-def histogram(title: str, columns: Sequence[Column], ends: tuple[str, str]) -> Drawing:
+def histogram(
+    title: str, columns: Sequence[Column], ends: tuple[str, str], *, width: int = WIDTH, height: int = 170
+) -> Drawing:
     """Upright bars side by side, of which only the two `ends` of the axis are labelled."""
-    height, left, top, bottom = 170, 60, 10, 26
+    left, top, bottom = 60, 10, 26
     role = "group" if any(column.link for column in columns) else "img"
-    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": role, "aria-label": title})
+    svg = Element("svg", {"viewBox": f"0 0 {width} {height}", "role": role, "aria-label": title})
     SubElement(svg, "title").text = title
     highest = max((column.value for column in columns), default=0) or 1
-    _axis(svg, left, top, height - bottom, highest)
-    step = (WIDTH - left - 16) / max(len(columns), 1)
+    _axis(svg, left, top, height - bottom, highest, width)
+    step = (width - left - 16) / max(len(columns), 1)
     for place, column in enumerate(columns):
         tall = (height - top - bottom) * column.value / highest
         box = {"x": f"{left + place * step + 1:.1f}", "y": f"{height - bottom - tall:.1f}"}
@@ -134,11 +136,11 @@ def histogram(title: str, columns: Sequence[Column], ends: tuple[str, str]) -> D
         SubElement(mark, "title").text = f"{column.label}: {figure(column.value)}"
     words = {"fill": "#475569", "font-size": "12", "y": str(height - 8)}
     SubElement(svg, "text", {**words, "x": str(left)}).text = ends[0]
-    SubElement(svg, "text", {**words, "x": str(WIDTH - 16), "text-anchor": "end"}).text = ends[1]
+    SubElement(svg, "text", {**words, "x": str(width - 16), "text-anchor": "end"}).text = ends[1]
     return Drawing(svg_text(svg), ("Values", "Rows"), tuple((one.label, figure(one.value)) for one in columns))
 
 
-def _axis(svg: Element, left: float, top: float, bottom: float, highest: float) -> None:
+def _axis(svg: Element, left: float, top: float, bottom: float, highest: float, width: int = WIDTH) -> None:
     for share in (0.0, 0.5, 1.0):
         y = bottom - (bottom - top) * share
         SubElement(
@@ -148,7 +150,7 @@ def _axis(svg: Element, left: float, top: float, bottom: float, highest: float) 
                 "class": "grid-line",
                 "stroke": "#cbd5e1",
                 "x1": str(left),
-                "x2": str(WIDTH - 16),
+                "x2": str(width - 16),
                 "y1": f"{y:.1f}",
                 "y2": f"{y:.1f}",
             },

@@ -45,6 +45,7 @@ _ICONS = {
     "asset": "laptop",
     "indicator": "flag",
     "event": "clock",
+    "timeline": "clock",
     "incident": "siren",
     "hold": "lock",
     "retention": "archive",
@@ -89,6 +90,12 @@ _WORK_VERBS = {
 }
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
+    "row.tagged": lambda d: _tagged(d),
+    "timeline.view_saved": lambda d: f"saved the view “{d.get('title')}” of the super-timeline",
+    "timeline.view_removed": lambda d: f"removed the view “{d.get('title')}” of the super-timeline",
+    "timeline.export_asked": lambda d: f"asked for events of the super-timeline as {d.get('title')}",
+    "timeline.exported": lambda d: f"exported {d.get('events', 0):,} events of the super-timeline as {d.get('title')}",
+    "timeline.downloaded": lambda d: f"downloaded the super-timeline's export as {d.get('title')}",
     "hunt.schema_asked": lambda d: f"had the tables of {d.get('source')} read again",
     "case.opened": lambda d: "opened the case" + (f" with the playbook “{_playbook(d)}”" if d.get("playbook") else ""),
     "case.edited": lambda d: f"changed the case's {_names(d.get('changes'))}",
@@ -287,6 +294,15 @@ def _text(action: str, detail: Detail) -> str:
 def _object(detail: Detail, items: Mapping[str, str]) -> str:
     found = _first(detail, _OBJECTS)
     return items.get(found, found) if found == detail.get("item") else found
+
+
+def _tagged(detail: Detail) -> str:
+    said = [
+        f"{verb} {', '.join(d)}"
+        for verb, d in (("tagged", detail.get("added")), ("untagged", detail.get("removed")))
+        if d
+    ]
+    return " and ".join(said) or "tagged"
 
 
 def _first(detail: Detail, names: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, destroyer, intake, runner, taker
+from ircase import access, destroyer, intake, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
 from ircase.models import (
@@ -20,6 +20,8 @@ from ircase.models import (
     ReportBuild,
     RowTake,
     StoreSurvey,
+    TimelineBuild,
+    TimelineExport,
     Upload,
     User,
 )
@@ -38,6 +40,7 @@ from ircase.services import (
     resumable,
     statements,
     storehealth,
+    supertimeline,
     sweep,
 )
 from ircase.work import new_owner
@@ -104,6 +107,20 @@ def take_rows(pk: int) -> None:
         taker.take_rows(job)
 
 
+@shared_task(name="ircase.build_timeline")
+def build_timeline(pk: int) -> None:
+    job = TimelineBuild.objects.select_related("case").claim(pk, new_owner())
+    if job is not None:
+        timeliner.build_timeline(job)
+
+
+@shared_task(name="ircase.export_timeline")
+def export_timeline(pk: int) -> None:
+    job = TimelineExport.objects.select_related("case", "requested_by").claim(pk, new_owner())
+    if job is not None:
+        timeliner.export_timeline(job)
+
+
 @shared_task(name="ircase.verify_evidence")
 def verify_evidence(pk: int, user_id: int) -> None:
     """Hash one exhibit again, for a person who may still write on its case."""
@@ -167,6 +184,7 @@ def sweep_all() -> None:
     caseexports.tidy()
     statements.make_if_due()
     posting.remind()
+    supertimeline.tidy()
     approvals.expire_old()
     destruction.tidy()
     intake.nudge()

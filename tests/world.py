@@ -61,6 +61,7 @@ from ircase.services import (
     resumable,
     stars,
     statements,
+    supertimeline,
     tables,
 )
 from kql.parquet import write_parquet
@@ -233,6 +234,8 @@ def make_world(case: Case, asker: User) -> World:
     hold = holds.place(case=case, actor=lead, evidence=held, reason="A court asked for it")
     gone = Destruction.objects.create(case=case, why="Its time is over", requested_by=lead, certificate={"a": 1})
     policy, _ = RetentionPolicy.objects.get_or_create(name="A year", defaults={"days": 365, "changed_by": lead})
+    events = supertimeline.request_export(case=case, actor=lead, kind="jsonl", asked="")
+    timeline_view = supertimeline.save_view(case=case, actor=lead, name="A view", asked="q=x")
     upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
     feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
     file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
@@ -300,6 +303,9 @@ def make_world(case: Case, asker: User) -> World:
         "hunting:watch.uuid": watch.uuid,
         "hunting:watch_new.uuid": run.uuid,
         "ircase:star.uuid": star.uuid,
+        "ircase:super_timeline_view_remove.uuid": timeline_view.uuid,
+        **{f"ircase:super_timeline_{name}.uuid": table.uuid for name in ("star", "tags")},
+        "ircase:super_timeline_export.uuid": events.uuid,
         "ircase:row_take.uuid": row_take.uuid,
         "ircase:notice.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid,
         "hunting:compare.uuid": run.uuid,
@@ -330,7 +336,7 @@ def make_world(case: Case, asker: User) -> World:
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, export=export, sweep=sweep, pack_run=pack_run, collection=collection,
-                          many=many, notebook=notebook, watch=watch, star=star, push=push,
+                          many=many, notebook=notebook, watch=watch, star=star, push=push, events=events,
                           file_analysis=file_analysis)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {
@@ -355,7 +361,8 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/copies": "push", "collection-batches": "many", "file-analyses": "file_analysis"}
-    tails = ("", "/download", "/custody", "/holding",
+    folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table"}
+    tails = ("", "/download", "/custody", "/holding", "/file", "/{number}/tags",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
@@ -384,6 +391,7 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
     "POST /cases/{reference}/notebooks/{uuid}/cells": {"kind": "kql", "text": "print 1"},
+    "POST /cases/{reference}/super-timeline/exports": {"format": "jsonl"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
 }
 _TIMELINE = "add=timeline&title=It+began"

@@ -1,6 +1,7 @@
 // Every module only adds to a page that works without it, listens on the document, and so survives htmx swaps.
 import "./theme-switch.js";
 import "./notebook.js"; // before the shortcuts: a cell in focus has keys of its own
+import "./supertimeline.js"; // before the shortcuts: its rows have keys of their own
 import "./shortcuts.js";
 import "./dialogs.js";
 import "./menus.js";

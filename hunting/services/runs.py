@@ -133,7 +133,9 @@ def queue_run(
         subject=run.uuid,
         url_name="hunting:run",
         actor=actor,
-        detail=_detail(run) | ({"watch": str(watch)} if watch else {}),
+        detail=_detail(run)
+        | ({"watch": str(watch)} if watch else {})
+        | ({"techniques": list(frozen.hunt.techniques)} if frozen.hunt else {}),
     )
     run.full_clean(exclude=["case", "activity", "requested_by", "connection", "retry_of", "sweep"])
     run.save()

@@ -46,6 +46,7 @@ from ircase.models.retention import (
 )
 from ircase.models.stars import Star
 from ircase.models.storage import StoredBytes, StoreSurvey, Turn
+from ircase.models.supertimeline import RowTag, TimelineBuild, TimelineExport, TimelineView
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
@@ -94,6 +95,7 @@ __all__ = [
     "ReportBuild",
     "RetentionPolicy",
     "RetentionReview",
+    "RowTag",
     "RowTake",
     "Severity",
     "SigningKey",
@@ -104,6 +106,9 @@ __all__ = [
     "StatementPost",
     "StoreSurvey",
     "StoredBytes",
+    "TimelineBuild",
+    "TimelineExport",
+    "TimelineView",
     "Tlp",
     "Transfer",
     "Turn",

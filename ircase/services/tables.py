@@ -13,7 +13,7 @@ from django.db.models import Max
 
 from ircase import jobs
 from ircase.models import Activity, Case, CaseTable, Evidence, ParseJob, User
-from ircase.services import activity, log
+from ircase.services import activity, log, waking
 from kql import Column, Table
 from kql.types import KqlType
 
@@ -39,6 +39,7 @@ def keep(*, evidence: Evidence, tables: Sequence[NewTable]) -> list[CaseTable]:
     had = CaseTable.objects.filter(evidence=evidence)
     version = (had.aggregate(last=Max("version"))["last"] or 0) + 1
     had.delete()
+    waking.wake(evidence.case_id)
     return [_keep_one(evidence, table, version) for table in tables]
 
 
