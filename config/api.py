@@ -19,7 +19,7 @@ from ircase.api import (
     stars,
 )
 from ircase.api.auth import PerToken, TokenAuth
-from liveresponse.api import collections
+from liveresponse.api import actions, collections
 
 api = NinjaAPI(
     title="IRCase",
@@ -32,6 +32,6 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _AREAS = (people, cases, checklist, findings, notes, evidence, exports, stars, reports, approvals, intake, connections)
-for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, collections):
+for _area in (*_AREAS, library, runs, packs, copies, notebooks, watches, collections, actions):
     api.add_router("", _area.router)
 problems.install(api)

@@ -47,6 +47,7 @@ def limits_at(speed: float) -> dict[str, float]:
         "defender_per_minute": int(100 * speed),
         "defender_per_hour": int(1500 * speed),
         "live_response_per_minute": int(10 * speed),
+        "action_confirm_seconds": max(60 / speed, 1),
         "live_response_poll_seconds": max(10 / speed, 1),
         "live_response_offline_seconds": max(30 / speed, 2),
         "live_response_busy_seconds": max(30 / speed, 2),

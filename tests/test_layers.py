@@ -32,9 +32,9 @@ ROWS = (
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles"},
     {"results", "grid", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing", "shelf",
-     "textdiff", "constants", "sweeping"},
+     "textdiff", "constants", "sweeping", "responding"},
     {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "incoming", "secrets", "logs", "wording",
-     "importing", "starters", "fetching", "feedfiles"},
+     "importing", "starters", "fetching", "feedfiles", "kinds"},
     {"models"},
 )  # fmt: skip
 

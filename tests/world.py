@@ -56,8 +56,8 @@ from ircase.services import (
 )
 from kql.parquet import write_parquet
 from kql.types import Column
-from liveresponse.models import LibraryScript
-from liveresponse.services import collections
+from liveresponse.models import Freeze, LibraryScript
+from liveresponse.services import actions, collections
 from tests.cast import make_evidence
 
 ROW = {"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}
@@ -202,7 +202,16 @@ def make_world(case: Case, asker: User) -> World:
         kind="GeoLite2-City", built_at=case.opened_at, withdrawn_at=case.opened_at, **file
     )
     profiles = ProfilesFile.objects.create(withdrawn_at=case.opened_at, **file)
+    (act,) = actions.request_actions(
+        case=case, actor=lead, kind="isolate", targets=["ws-07"], parameters={}, reason="It spreads"
+    )
+    Freeze.objects.get_or_create(scope="site", defaults={"reason": "Wrong devices", "frozen_by": lead})
     things = {
+        "liveresponse:action.uuid": act.uuid,
+        "liveresponse:action_ask.kind": "isolate",
+        "liveresponse:action_prove.item": step.pk,
+        "liveresponse:thaw.pk": Freeze.objects.get().pk,
+        "api:POST /freezes/{pk}/thaw.pk": Freeze.objects.get().pk,
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
         "ircase:import.uuid": job.uuid,
@@ -269,7 +278,7 @@ def make_world(case: Case, asker: User) -> World:
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, sweep=sweep, pack_run=pack_run, collection=collection,
-                          notebook=notebook, watch=watch, star=star, push=push)  # fmt: skip
+                          notebook=notebook, watch=watch, star=star, push=push, act=act)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {"api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case).uuid}
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
@@ -287,11 +296,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"indicators": "indicator", "events": "event", "reports": "build"}
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
-    folders |= {"hunts/copies": "push"}
+    folders |= {"hunts/copies": "push", "actions": "act"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
-             "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
+             "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/review")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()
@@ -308,6 +317,7 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
+    "POST /cases/{reference}/actions": {"kind": "scan", "targets": ["ws-07"], "reason": "It spreads"},
     "POST /cases/{reference}/notebooks/{uuid}/cells": {"kind": "kql", "text": "print 1"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
 }

@@ -18,7 +18,7 @@ from liveresponse.runner import polling
 from liveresponse.runner.polling import Refused
 from liveresponse.runner.results import fetch
 from liveresponse.runner.work import State, Work, end
-from liveresponse.services import collections
+from liveresponse.services import collections, freezing
 from msapi.errors import (
     ActiveRequestExists,
     Ambiguous,
@@ -104,6 +104,9 @@ def _queued(work: Work) -> None:
     """Wait for a turn; then write the intent and submit."""
     _may_act(work)
     _same_script(work)
+    if reason := freezing.hold_on(work.row.connection):
+        work.write(status_text=reason[:300], after=timedelta(seconds=freezing.LOOK_AGAIN))
+        return
     command = work.step.command(work.values)
     answer = work.governor.acquire(work.bucket, work.row.step_marker)
     if isinstance(answer, Wait):
@@ -124,6 +127,11 @@ def _queued(work: Work) -> None:
 
 def _submit(work: Work, command: Any) -> None:
     row = work.row
+    if reason := freezing.hold_on(row.connection):
+        _release(work)
+        again = timedelta(seconds=freezing.LOOK_AGAIN)
+        work.write("frozen", reason, state=State.QUEUED, status_text=reason[:300], turn="", after=again)
+        return
     try:
         action = work.tenant.run_live_response(row.machine_id, [command], row.step_marker)
     except ActiveRequestExists:

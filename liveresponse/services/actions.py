@@ -1,0 +1,621 @@
+"""Asking for response actions, deciding, stopping and reviewing them."""
+
+import ipaddress
+import json
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from ircase import access, jobs
+from ircase.models import Activity, Approval, Asset, Case, Evidence, Indicator, User
+from ircase.services import activity, approvals, evidence, log, notices
+from ircase.store import Stored
+from liveresponse.kinds import INDICATOR_TYPES, KINDS, Kind
+from liveresponse.models import (
+    FINAL_ACTION_STATES,
+    UNSENT_STATES,
+    ActionKind,
+    ActionLog,
+    ActionState,
+    Effect,
+    ResponseAction,
+)
+
+APPROVAL_KIND: Final = "liveresponse.action"
+MOST_TARGETS: Final = 50
+GLASS_REASON: Final = 20
+"""Characters that a break-glass reason and its review have at least."""
+DEADLINE: Final = timedelta(hours=72)
+"""As long as Defender itself keeps an action for a device that is offline."""
+_SHA1: Final = re.compile(r"[0-9a-fA-F]{40}")
+_DEVICE_ID: Final = re.compile(r"[0-9a-fA-F]{40}")
+_DEVICE: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?")
+_DOMAIN: Final = re.compile(r"(?=.{4,253}\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}")
+_HEX: Final = {"sha256": 64, "sha1": 40, "md5": 32}
+ACTIONS_FOR_FILES: Final = ("Block", "BlockAndRemediate", "Audit")
+ACTIONS_FOR_NETWORK: Final = ("Block", "Warn", "Audit")
+
+
+@dataclass(frozen=True)
+class Glass:
+    """What a person types to act without approval: why, and the target's name once more."""
+
+    reason: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request that was checked."""
+
+    case: Case
+    actor: User
+    kind: Kind
+    targets: tuple[str, ...]
+    parameters: dict[str, Any]
+    reason: str
+    glass: Glass | None
+    undoes: ResponseAction | None
+    blocks: Mapping[str, ResponseAction]
+
+
+def request_actions(
+    *,
+    case: Case,
+    actor: User,
+    kind: str,
+    targets: Sequence[str],
+    parameters: Mapping[str, Any],
+    reason: str,
+    glass: Glass | None = None,
+    undoes: ResponseAction | None = None,
+) -> list[ResponseAction]:
+    """One row for each target, all of them waiting for one approval; with `glass` they start without. Raises
+    ValidationError with what to mend, PermissionDenied where the person may not ask."""
+    plan = KINDS.get(kind)
+    if plan is None:
+        raise ValidationError(f"There is no response action called {kind!r}.")
+    if not access.still_may(actor, case, access.ANALYST):
+        raise PermissionDenied("Only an analyst or a lead of the case can ask for a response action.")
+    _check_case(case)
+    if not reason.strip():
+        raise ValidationError("Say why: who approves it reads it, and so does the report.")
+    wanted = _targets(plan, targets)
+    values = _clean(plan, parameters, wanted)
+    blocks = _blocks(case, wanted) if plan.id == ActionKind.UNBLOCK else {}
+    asked = _Asked(case, actor, plan, wanted, values, reason.strip()[:2000], _glass(glass, wanted), undoes, blocks)
+    try:
+        with transaction.atomic():
+            return _write(asked)
+    except IntegrityError:
+        raise ValidationError(
+            "The same was already asked for and has not ended. Look for it in the list of response actions."
+        ) from None
+
+
+def _check_case(case: Case) -> None:
+    if case.connection is None:
+        raise ValidationError("This case has no connection: choose the tenant on the case's overview first.")
+    if not case.connection.enabled or case.connection.read_only:
+        raise ValidationError(f"The connection {case.connection.name} is read-only: nothing may be changed through it.")
+    if not case.is_open:
+        raise ValidationError("The case is closed. Reopen it first.")
+
+
+def _targets(plan: Kind, given: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(_one_target(plan, text) for text in given if text.strip()))
+    if not found:
+        raise ValidationError("Choose a device." if plan.is_for_devices else "Choose an indicator.")
+    if len(found) > MOST_TARGETS:
+        raise ValidationError(f"At most {MOST_TARGETS} at once.")
+    return found
+
+
+def _one_target(plan: Kind, text: str) -> str:
+    value = text.strip()
+    if not plan.is_for_devices:
+        return value if indicator_kind(value) == "url" else value.lower()
+    if not _DEVICE.fullmatch(value) or ".." in value:
+        raise ValidationError(f"{value[:80]!r} is no DNS name of a device.")
+    return value.lower()
+
+
+def indicator_kind(value: str) -> str:
+    """Which of the kinds that Defender can block a value is, as INDICATOR_TYPES names them. Raises ValidationError."""
+    if found := next((kind for kind, size in _HEX.items() if re.fullmatch(f"[0-9a-fA-F]{{{size}}}", value)), ""):
+        return found
+    if re.match(r"https?://[^\s/]", value, re.IGNORECASE) and len(value) <= 2048 and not re.search(r"\s", value):
+        return "url"
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if _DOMAIN.fullmatch(value):
+            return "domain"
+    else:
+        return "ip"
+    raise ValidationError(
+        f"{value[:80]!r} cannot be blocked: Defender takes a hash, one IP address, a domain or a URL, and no range."
+    )
+
+
+def _clean(plan: Kind, given: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+    """The parameters of a kind and no others. Raises ValidationError."""
+    if plan.id == ActionKind.ISOLATE:
+        return {"isolation": _choice(given, "isolation", ("Full", "Selective"))}
+    if plan.id == ActionKind.SCAN:
+        return {"scan": _choice(given, "scan", ("Quick", "Full"))}
+    if plan.id == ActionKind.QUARANTINE:
+        sha1 = str(given.get("sha1") or "").strip().lower()
+        if not _SHA1.fullmatch(sha1):
+            raise ValidationError("Give the file's SHA-1: 40 hex digits. Defender takes no other hash here.")
+        return {"sha1": sha1}
+    if plan.id == ActionKind.BLOCK:
+        return _clean_block(given, targets)
+    return {}
+
+
+def _clean_block(given: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
+    kinds = {indicator_kind(target) for target in targets}
+    allowed = [
+        action
+        for action in ("Block", "BlockAndRemediate", "Warn", "Audit")
+        if all(action in (ACTIONS_FOR_FILES if kind in _HEX else ACTIONS_FOR_NETWORK) for kind in kinds)
+    ]
+    action = _choice(given, "action", allowed)
+    try:
+        days = int(given.get("days") or 90)
+    except (TypeError, ValueError):
+        raise ValidationError("For how many days? A whole number.") from None
+    if not 1 <= days <= 365:
+        raise ValidationError("A block lasts 1 to 365 days.")
+    return {"action": action, "expires": f"{timezone.now() + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def _choice(given: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
+    value = str(given.get(name) or choices[0])
+    if value not in choices:
+        raise ValidationError(f"{name.capitalize()} must be one of {', '.join(choices)}.")
+    return value
+
+
+def _glass(glass: Glass | None, targets: Sequence[str]) -> Glass | None:
+    """Break-glass as it must be typed. Raises ValidationError."""
+    if glass is None:
+        return None
+    if len(targets) != 1:
+        raise ValidationError("Without approval one target at a time: its name has to be typed.")
+    if len(glass.reason.strip()) < GLASS_REASON:
+        raise ValidationError(f"Say in at least {GLASS_REASON} characters why this cannot wait for a second person.")
+    if glass.name.strip().lower() != targets[0].lower():
+        raise ValidationError(f"Type the name exactly as it is here to act without approval: {targets[0]}")
+    return Glass(glass.reason.strip()[:2000], glass.name.strip())
+
+
+def blocks_of(case: Case) -> dict[str, ResponseAction]:
+    """The blocks that IRCase made for this case and that were not removed since, by value."""
+    rows = ResponseAction.objects.for_case(case).filter(
+        kind__in=(ActionKind.BLOCK, ActionKind.UNBLOCK), state=ActionState.DONE
+    )
+    found: dict[str, ResponseAction] = {}
+    for row in rows.order_by("ended_at", "pk"):
+        found.pop(row.target, None)
+        if row.kind == ActionKind.BLOCK and row.action_id:
+            found[row.target] = row
+    return found
+
+
+def _blocks(case: Case, targets: Sequence[str]) -> dict[str, ResponseAction]:
+    """Our standing blocks. Raises ValidationError where one of the targets has none."""
+    ours = blocks_of(case)
+    foreign = [target for target in targets if target not in ours]
+    if foreign:
+        raise ValidationError(
+            f"IRCase has no block of {foreign[0][:80]} in this case; what somebody else made is removed in the portal."
+        )
+    return ours
+
+
+def _write(asked: _Asked) -> list[ResponseAction]:
+    batch = uuid.uuid4()
+    ids = _device_ids(asked)
+    rows = [_row(asked, batch, target, ids.get(target, "")) for target in asked.targets]
+    if asked.glass is None:
+        _ask(asked, rows)
+    else:
+        _break(asked, rows)
+    return rows
+
+
+def _device_ids(asked: _Asked) -> dict[str, str]:
+    """Defender's ids that the case knows of the targets."""
+    if not asked.kind.is_for_devices:
+        return {}
+    devices = Asset.objects.filter(case=asked.case, kind=Asset.Kind.DEVICE).exclude(identifier="")
+    return {
+        name.lower(): identifier.lower()
+        for name, identifier in devices.values_list("name", "identifier")
+        if _DEVICE_ID.fullmatch(identifier)
+    }
+
+
+def title_of(kind: Kind, target: str) -> str:
+    return f"{kind.verb} {target}"[:300]
+
+
+def _row(asked: _Asked, batch: uuid.UUID, target: str, device_id: str) -> ResponseAction:
+    undoes = asked.undoes if asked.undoes and asked.undoes.target == target else None
+    row = ResponseAction(
+        uuid=uuid.uuid4(),
+        batch=batch,
+        case=asked.case,
+        connection=asked.case.connection,
+        kind=asked.kind.id,
+        target=target,
+        device_id=device_id,
+        parameters=_own_parameters(asked, target),
+        reason=asked.reason,
+        requested_by=asked.actor,
+        undoes=undoes,
+        break_glass=asked.glass is not None,
+        glass_reason=asked.glass.reason if asked.glass else "",
+        deadline=timezone.now() + _time_limit(asked.case),
+    )
+    row.activity = activity.begin(
+        case=asked.case,
+        kind=Activity.Kind.ACTION,
+        title=title_of(asked.kind, target),
+        subject=row.uuid,
+        url_name="liveresponse:action",
+        actor=asked.actor,
+        state=ActionState.REQUESTED,
+        detail=_detail(row, asked.kind),
+    )
+    row.save()
+    return row
+
+
+def _own_parameters(asked: _Asked, target: str) -> dict[str, Any]:
+    if asked.kind.id == ActionKind.BLOCK:
+        return {**asked.parameters, "type": INDICATOR_TYPES[indicator_kind(target)]}
+    if asked.kind.id == ActionKind.UNBLOCK:
+        return {"indicator": asked.blocks[target].action_id, "of": str(asked.blocks[target].uuid)}
+    return dict(asked.parameters)
+
+
+def _detail(row: ResponseAction, kind: Kind) -> dict[str, Any]:
+    """What report and API read of it. `batch` leads to the approval."""
+    glass = {"break_glass": f"BREAK-GLASS, without approval: {row.glass_reason}"} if row.break_glass else {}
+    return {
+        **glass,
+        "device": row.target,
+        "action": kind.title,
+        "parameters": row.parameters,
+        "reason": row.reason,
+        "batch": str(row.batch),
+        **({"unreviewed": True} if row.break_glass else {}),
+    }
+
+
+def _time_limit(case: Case) -> timedelta:
+    hours = case.connection.limits.get("live_response_queue_hours") if case.connection else None
+    return timedelta(hours=float(hours)) if hours else DEADLINE
+
+
+def binding_of(rows: Sequence[ResponseAction]) -> str:
+    """What the yes is bound to: the act, each target with its id and parameters, the connection."""
+    return approvals.binding(
+        acts=sorted(
+            [str(row.uuid), row.kind, row.target, row.device_id, json.dumps(row.parameters, sort_keys=True)]
+            for row in rows
+        ),
+        connections=sorted({row.connection_id for row in rows}),
+        glass=sorted({row.glass_reason for row in rows}),
+    )
+
+
+def _ask(asked: _Asked, rows: list[ResponseAction]) -> None:
+    kind = asked.kind
+    many = f"{len(rows)} {'devices' if kind.is_for_devices else 'indicators'}"
+    shown = {
+        "Action": kind.title,
+        "Devices" if kind.is_for_devices else "Indicators": ", ".join(row.target for row in rows),
+        **{name.capitalize(): str(value) for name, value in asked.parameters.items()},
+        "What it does": kind.does,
+        "What people notice": kind.notices,
+        "How to undo it": kind.undo,
+        "Tenant": rows[0].connection.name,
+    }
+    approvals.request(
+        case=asked.case,
+        actor=asked.actor,
+        kind=APPROVAL_KIND,
+        subject=rows[0].batch,
+        title=title_of(kind, rows[0].target if len(rows) == 1 else many),
+        detail=shown,
+        digest=binding_of(rows),
+        task="liveresponse.action_decided",
+        reason=asked.reason,
+    )
+
+
+def _break(asked: _Asked, rows: list[ResponseAction]) -> None:
+    """Act without approval: told to every lead and manager who may see the case, and marked for a review."""
+    assert asked.glass is not None
+    ResponseAction.objects.filter(batch=rows[0].batch).update(binding=binding_of(rows))
+    for row in rows:
+        log.record(
+            "action.break_glass",
+            case=asked.case,
+            actor=asked.actor,
+            title=row.activity.title,
+            subject=str(row.uuid),
+            reason=asked.glass.reason,
+        )
+        note(row, "break_glass", f"{asked.actor.name} acts without approval: {asked.glass.reason}")
+        _start(row, approved_by=f"Nobody: break-glass by {asked.actor.name}")
+        managers = User.objects.filter(site_role=User.SiteRole.MANAGER, is_active=True)
+        notices.tell(
+            people=[*notices.leads_of(asked.case), *managers],
+            case=asked.case,
+            subject=row.uuid,
+            title=f"Break-glass by {asked.actor.name}: {row.activity.title}",
+            path=reverse("liveresponse:action", args=[asked.case.reference, row.uuid]),
+            lines=[asked.glass.reason],
+        )
+
+
+def _start(row: ResponseAction, *, approved_by: str) -> None:
+    changed = ResponseAction.objects.filter(pk=row.pk, state=ActionState.REQUESTED).update(
+        state=ActionState.APPROVED,
+        approved_by=approved_by,
+        next_poll_at=timezone.now(),
+        status_text="Approved; about to start",
+    )
+    if changed:
+        activity.progress(row.activity, ActionState.APPROVED)
+        jobs.enqueue("liveresponse.act", row.pk)
+
+
+@transaction.atomic
+def decided(batch: uuid.UUID) -> None:
+    """The request was approved, rejected, withdrawn or has expired: go on, or refuse with the reason."""
+    rows = list(ResponseAction.objects.filter(batch=batch).select_related("case", "activity", "connection"))
+    approval = Approval.objects.filter(subject=batch).select_related("decided_by").order_by("-pk").first()
+    if not rows or approval is None or approval.state == Approval.State.REQUESTED:
+        return
+    good = approval.state == Approval.State.APPROVED and approvals.find_valid(batch, binding_of(rows)) is not None
+    for row in rows:
+        if row.state != ActionState.REQUESTED:
+            continue
+        if good:
+            note(
+                row,
+                "approved",
+                f"Approved by {_name(approval)}" + (f": {approval.comment}" if approval.comment else ""),
+            )
+            _start(row, approved_by=_name(approval))
+        else:
+            end(row, ActionState.REFUSED, _why_not(approval))
+
+
+def _name(approval: Approval) -> str:
+    return approval.decided_by.name if approval.decided_by else "a lead"
+
+
+def _why_not(approval: Approval) -> str:
+    return {
+        Approval.State.REJECTED: f"Rejected by {_name(approval)}: {approval.comment or 'no reason given'}",
+        Approval.State.EXPIRED: "Nobody decided in time. Ask again.",
+        Approval.State.WITHDRAWN: "The request was withdrawn.",
+    }.get(Approval.State(approval.state), "The approval does not cover this act any more. Ask again.")
+
+
+def note(row: ResponseAction, what: str, text: str = "", **detail: Any) -> None:
+    """Add to the row's log of what was said."""
+    ActionLog.objects.create(action=row, what=what, text=text, detail=detail)
+
+
+def end(
+    row: ResponseAction,
+    state: ActionState,
+    outcome: str,
+    *,
+    actor: User | None = None,
+    owner: str | None = None,
+    only: Sequence[str] = (),
+    **more: Any,
+) -> bool:
+    """Any unfinished state -> a final one, with its sentence and, where something was sent, the sealed exchange.
+
+    Nothing happens, and False is given, where it ended before, where `owner` no longer holds the lease, or where its
+    state is none of `only`. `more` are further fields of the row.
+    """
+    note_detail = {"effect": more["effect_text"]} if more.get("effect_text") else {}
+    stored = _keep_exchange(row, state, outcome, more) if row.submitted_at else None
+    with transaction.atomic():
+        rows = ResponseAction.objects.filter(pk=row.pk).exclude(state__in=FINAL_ACTION_STATES)
+        rows = rows.filter(lease_owner=owner) if owner is not None else rows
+        rows = rows.filter(state__in=only) if only else rows
+        ended = rows.update(
+            state=state,
+            failure="" if state == ActionState.DONE else outcome,
+            status_text="",
+            ended_at=timezone.now(),
+            lease_owner="",
+            lease_until=None,
+            **more,
+        )
+        if not ended:
+            return False
+        note(row, state.value, outcome, **note_detail)
+        _remember(row, more)
+        sealed = _seal(row, stored) if stored else None
+        activity.end(
+            row.activity,
+            state=state,
+            outcome=outcome,
+            actor=actor,
+            evidence=sealed,
+            partial=more.get("effect") == Effect.UNCONFIRMED,
+        )
+        if sealed:
+            ResponseAction.objects.filter(pk=row.pk).update(record=sealed)
+    return True
+
+
+def _keep_exchange(row: ResponseAction, state: str, outcome: str, more: Mapping[str, Any]) -> Stored:
+    """Everything said about the act as one JSON file: who asked and why, who approved, each call and answer."""
+    approval = Approval.objects.filter(subject=row.batch).select_related("requested_by", "decided_by").first()
+    record = {
+        "format": "ircase-action/1",
+        "action": {
+            "uuid": str(row.uuid),
+            "kind": row.kind,
+            "target": row.target,
+            "device_id": row.machine_id or row.device_id,
+            "parameters": row.parameters,
+            "reason": row.reason,
+            "requested_by": row.requested_by.name,
+            "requested_at": row.requested_at.isoformat(),
+            "defender_id": more.get("action_id") or row.action_id,
+            "submitted_at": row.submitted_at.isoformat() if row.submitted_at else None,
+            "state": str(state),
+            "outcome": outcome,
+        },
+        "approval": _approval_record(approval),
+        "break_glass": {"reason": row.glass_reason, "by": row.requested_by.name} if row.break_glass else None,
+        "effect": {
+            "state": str(more.get("effect", row.effect)),
+            "text": more.get("effect_text", row.effect_text),
+            "since": _iso(more.get("effect_at", row.effect_at)),
+            "looked_at": _iso(more.get("looked_at", row.looked_at)),
+        },
+        "exchange": [
+            {"at": entry.at.isoformat(), "what": entry.what, "text": entry.text, **entry.detail}
+            for entry in row.log.all()
+        ],
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True, default=str)
+    return evidence.put(iter([text.encode("utf-8", "surrogatepass")]))
+
+
+def _approval_record(approval: Approval | None) -> dict[str, Any] | None:
+    if approval is None:
+        return None
+    return {
+        "state": approval.state,
+        "asked_by": approval.requested_by.name,
+        "asked_at": approval.requested_at.isoformat(),
+        "decided_by": approval.decided_by.name if approval.decided_by else None,
+        "decided_at": _iso(approval.decided_at),
+        "comment": approval.comment,
+        "binding": approval.binding,
+        "expires_at": approval.expires_at.isoformat(),
+        "shown": approval.detail,
+    }
+
+
+def _iso(at: Any) -> str | None:
+    return at.isoformat() if isinstance(at, datetime) else None
+
+
+def _seal(row: ResponseAction, stored: Stored) -> Evidence:
+    glass = {"break_glass": row.glass_reason} if row.break_glass else {}
+    return evidence.seal(
+        case=row.case,
+        stored=stored,
+        kind=Evidence.Kind.ACTION,
+        name=f"{row.kind} {row.target[:120]}.json",
+        media_type="application/json",
+        manifest={
+            "action": str(row.uuid),
+            "kind": row.kind,
+            "target": row.target,
+            "device_id": row.machine_id,
+            "tenant": row.connection.tenant_id,
+            "app": row.connection.client_id,
+            "requested_by": row.requested_by.name,
+            "approved_by": row.approved_by,
+            **glass,
+        },
+        actor=row.requested_by,
+    )
+
+
+def _remember(row: ResponseAction, more: Mapping[str, Any]) -> None:
+    """Put what was done into the activity, for the report: written once, when the action ends."""
+    steps = [f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.text}" for entry in row.log.order_by("pk")[:60] if entry.text]
+    kept = Activity.objects.get(pk=row.activity_id)
+    kept.detail = {
+        **kept.detail,
+        "approved_by": row.approved_by,
+        "device_id": row.machine_id,
+        "effect": more.get("effect_text", ""),
+        "steps": steps,
+    }
+    kept.save(update_fields=["detail"])
+
+
+@transaction.atomic
+def cancel(*, row: ResponseAction, actor: User) -> None:
+    """Stop. One that was not sent ends at once; one that was is cancelled in Defender by the worker."""
+    if not access.still_may(actor, row.case, access.ANALYST):
+        raise PermissionDenied("Only an analyst or a lead of the case can stop it.")
+    log.record("action.cancel_requested", case=row.case, actor=actor, title=row.activity.title, subject=str(row.uuid))
+    text = f"Cancelled by {actor.name}; nothing was sent"
+    if end(row, ActionState.CANCELLED, text, actor=actor, only=UNSENT_STATES):
+        _withdraw(row, actor)
+        return
+    asked = ResponseAction.objects.filter(pk=row.pk, state__in=(ActionState.SUBMITTED, ActionState.RUNNING))
+    if asked.update(cancel_requested=True, next_poll_at=timezone.now()):
+        jobs.enqueue("liveresponse.act", row.pk)
+
+
+def _withdraw(row: ResponseAction, actor: User) -> None:
+    """Take the question back once nothing of its batch waits for the answer."""
+    if ResponseAction.objects.filter(batch=row.batch, state=ActionState.REQUESTED).exists():
+        return
+    for approval in Approval.objects.filter(subject=row.batch, state=Approval.State.REQUESTED):
+        approvals.withdraw(approval=approval, actor=actor)
+
+
+@transaction.atomic
+def review(*, row: ResponseAction, actor: User, sentence: str) -> None:
+    """A lead who did not act looks at a break-glass act afterwards, and says what they think of it."""
+    if row.requested_by_id == actor.pk:
+        raise PermissionDenied("You acted yourself: another lead of the case has to review it.")
+    if not access.still_may(actor, row.case, access.LEAD):
+        raise PermissionDenied("Only a lead of the case can review this.")
+    if len(sentence.strip()) < GLASS_REASON:
+        raise ValidationError(f"Write a sentence of at least {GLASS_REASON} characters.")
+    reviewed = ResponseAction.objects.filter(pk=row.pk, break_glass=True, reviewed_at=None).update(
+        reviewed_by=actor, reviewed_at=timezone.now(), review=sentence.strip()[:2000]
+    )
+    if not reviewed:
+        raise ValidationError("There is nothing to review here, or somebody has reviewed it meanwhile.")
+    kept = Activity.objects.get(pk=row.activity_id)
+    words = f"Reviewed by {actor.name}: {sentence.strip()[:500]}"
+    kept.detail = {key: value for key, value in kept.detail.items() if key != "unreviewed"} | {"review": words}
+    kept.save(update_fields=["detail"])
+    note(row, "reviewed", words)
+    log.record(
+        "action.reviewed",
+        case=row.case,
+        actor=actor,
+        title=row.activity.title,
+        subject=str(row.uuid),
+        sentence=sentence.strip()[:500],
+    )
+
+
+def suggested_indicators(case: Case) -> list[Indicator]:
+    """Those of the case that Defender can block."""
+    return list(Indicator.objects.filter(case=case, kind__in=INDICATOR_TYPES).order_by("kind", "value")[:200])
