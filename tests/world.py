@@ -203,7 +203,7 @@ def make_world(case: Case, asker: User) -> World:
     )
     profiles = ProfilesFile.objects.create(withdrawn_at=case.opened_at, **file)
     (act,) = actions.request_actions(
-        case=case, actor=lead, kind="isolate", targets=["ws-07"], parameters={}, reason="It spreads"
+        case=case, actor=asker, kind="isolate", targets=["ws-07"], parameters={}, reason="It spreads"
     )
     Freeze.objects.get_or_create(scope="site", defaults={"reason": "Wrong devices", "frozen_by": lead})
     things = {

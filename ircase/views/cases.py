@@ -117,7 +117,7 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
 
 
 def _suggestions(case: Case) -> dict[str, list[str]]:
-    """Ids of the hunts, collections and response actions that the open items suggest, each once and in the items' order."""
+    """Ids of the hunts, collections and response actions that open items suggest, each once, in the items' order."""
     hunts: dict[str, None] = {}
     collections: dict[str, None] = {}
     actions: dict[str, None] = {}

@@ -33,7 +33,8 @@ class ActionForm(forms.Form):
     )  # fmt: skip
     glass_name = forms.CharField(
         label="Type the target's name once more", max_length=2048, required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}), help_text="Only with break glass.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Only with break glass.",
     )  # fmt: skip
 
     def __init__(self, case: Case, kind: Kind, *args: Any, chosen: list[str] | None = None, **kwargs: Any) -> None:

@@ -271,7 +271,7 @@ def _row(asked: _Asked, batch: uuid.UUID, target: str, device_id: str) -> Respon
     row.activity = activity.begin(
         case=asked.case,
         kind=Activity.Kind.ACTION,
-        title=title_of(asked.kind, target),
+        title=("Break-glass: " if row.break_glass else "") + title_of(asked.kind, target),
         subject=row.uuid,
         url_name="liveresponse:action",
         actor=asked.actor,
@@ -366,7 +366,7 @@ def _break(asked: _Asked, rows: list[ResponseAction]) -> None:
             people=[*notices.leads_of(asked.case), *managers],
             case=asked.case,
             subject=row.uuid,
-            title=f"Break-glass by {asked.actor.name}: {row.activity.title}",
+            title=f"Break-glass by {asked.actor.name}: {title_of(asked.kind, row.target)}",
             path=reverse("liveresponse:action", args=[asked.case.reference, row.uuid]),
             lines=[asked.glass.reason],
         )

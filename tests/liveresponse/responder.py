@@ -24,7 +24,8 @@ def machine_action(
     number: int, kind: str, status: str, comment: str, by: str = "IRCase", scope: str = ""
 ) -> MachineAction:
     return MachineAction(
-        f"action-{number}", kind, status, MACHINE, "ws-07", by, comment, now(), now(), scope, "", "", 0, (), {"n": number}
+        f"action-{number}", kind, status, MACHINE, "ws-07", by, comment, now(), now(), scope, "", "", 0, (),
+        {"n": number},
     )  # fmt: skip
 
 

@@ -37,7 +37,8 @@ class ActionTestCase(CastTestCase):
         actor = parameters.pop("actor", self.bob)
         target = targets or ((NAME,) if KINDS[kind].is_for_devices else (VALUE,))
         rows = actions.request_actions(
-            case=self.case, actor=actor, kind=kind, targets=target, parameters=parameters, reason="It spreads", glass=glass
+            case=self.case, actor=actor, kind=kind, targets=target, parameters=parameters, reason="It spreads",
+            glass=glass,
         )  # fmt: skip
         return rows[0]
 
