@@ -40,8 +40,7 @@ class ActionForm(forms.Form):
     def __init__(self, case: Case, kind: Kind, *args: Any, chosen: list[str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kind = kind
-        known = self._known(case)
-        offered = list(dict.fromkeys([*known, *(one for one in chosen or [] if one in known)]))
+        offered = self._known(case)
         targets = self.fields["targets"]
         assert isinstance(targets, forms.MultipleChoiceField)
         targets.choices = [(name, name) for name in offered]

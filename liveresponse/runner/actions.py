@@ -15,7 +15,7 @@ from django.utils import timezone
 from ircase import access
 from ircase.models import Connection
 from ircase.services import approvals
-from liveresponse.models import ActionKind, ActionState, ResponseAction
+from liveresponse.models import ActionKind, ActionState, Effect, ResponseAction
 from liveresponse.responding import Responder, ResponderOpener, open_responder
 from liveresponse.runner import polling
 from liveresponse.runner.acting import Act, last_of, moment, words
@@ -41,6 +41,13 @@ def _turn(row: ResponseAction, owner: str, tenant: Responder) -> None:
 
 
 def _stop(row: ResponseAction, state: Literal["failed", "refused"], reason: str) -> None:
+    """The poller gives up. What Defender has taken is not undone by that, and the sentence says so."""
+    if row.state == State.CONFIRMING:
+        text = f"Not confirmed. Defender says that it succeeded, but asking the device did not work: {reason}"
+        actions.end(row, State.DONE, text, effect=Effect.UNCONFIRMED, effect_text=text, looked_at=timezone.now())
+        return
+    if row.state == State.RUNNING:
+        reason = f"{reason} Defender still has machine action {row.action_id}: look at the device in the portal."
     actions.end(row, State(state), reason)
 
 

@@ -202,10 +202,10 @@ def _glass(glass: Glass | None, targets: Sequence[str]) -> Glass | None:
 def blocks_of(case: Case) -> dict[str, ResponseAction]:
     """The blocks that IRCase made for this case and that were not removed since, by value."""
     rows = ResponseAction.objects.for_case(case).filter(
-        kind__in=(ActionKind.BLOCK, ActionKind.UNBLOCK), state=ActionState.DONE
+        kind__in=(ActionKind.BLOCK, ActionKind.UNBLOCK), state__in=(ActionState.CONFIRMING, ActionState.DONE)
     )
     found: dict[str, ResponseAction] = {}
-    for row in rows.order_by("ended_at", "pk"):
+    for row in rows.order_by("submitted_at", "pk"):
         found.pop(row.target, None)
         if row.kind == ActionKind.BLOCK and row.action_id:
             found[row.target] = row

@@ -28,9 +28,10 @@ _TYPES = {
 
 def run_hunting_query(call: Call) -> Response:
     """Run the query over the tenant's telemetry."""
+    # Before the window is taken, so that what is reported now lies inside it.
+    report_effects(call.simulator)
     text, window = _asked(call)
     call.simulator.quotas.check_cpu()
-    report_effects(call.simulator)
     limits = kql.Limits(rows=ROWS, bytes=BYTES, seconds=SECONDS)
     file = spool()
     try:

@@ -127,7 +127,17 @@ def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
         pytest.fail("\n".join(faults), pytrace=False)
 
 
+@pytest.fixture
+def thawed(stack: Stack) -> Iterator[None]:
+    """Whatever the test freezes, the journeys after it find the stack thawed."""
+    yield
+    administrator = Api(stack, "ada")
+    for one in administrator.get("/freezes"):
+        administrator.post(f"/freezes/{one['id']}/thaw", {"reason": "The journey is over"})
+
+
 @pytest.mark.browser
+@pytest.mark.usefixtures("thawed")
 class TestInTheBrowser:
     def test_isolate_freeze_approve_thaw_contained_and_undo(
         self, studio: Studio, analyst: Api, lead: Api, tenant: Tenant

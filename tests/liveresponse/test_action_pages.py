@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ircase.models import Approval, CaseRole, Milestone, Proof
 from ircase.report.data import collect
-from ircase.services import approvals, cases, checklist
+from ircase.services import approvals, cases, checklist, findings
 from liveresponse import runner
 from liveresponse.models import ActionState, Effect, Freeze, ResponseAction
 from liveresponse.services import actions, freezing
@@ -70,7 +70,7 @@ class ActionPageTests(CastTestCase):
     def test_several_devices_at_once(self) -> None:
         from_case = ["ws-08.contoso.com", "ws-09.contoso.com"]
         for name in from_case:
-            self.client.post(reverse("ircase:asset_new", args=[self.case.reference]), {"kind": "device", "name": name})
+            findings.add_asset(case=self.case, actor=self.bob, kind="device", name=name)
         self.ask(targets=from_case, other="")
         assert sorted(ResponseAction.objects.values_list("target", flat=True)) == from_case
         assert Approval.objects.count() == 1
