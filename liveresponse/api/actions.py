@@ -16,7 +16,7 @@ from ircase.models import Connection
 from liveresponse.kinds import KINDS
 from liveresponse.models import Freeze, ResponseAction
 from liveresponse.services import actions, freezing
-from liveresponse.services.actions import Glass
+from liveresponse.services.wanted import MOST_TARGETS, Glass
 
 router = Router(tags=["Response actions"])
 
@@ -40,7 +40,7 @@ class BreakGlass(Schema):
 
 class ActionIn(Schema):
     kind: str
-    targets: list[str] = Field(max_length=actions.MOST_TARGETS)
+    targets: list[str] = Field(max_length=MOST_TARGETS)
     reason: str
     parameters: dict[str, Any] = {}
     break_glass: BreakGlass | None = None

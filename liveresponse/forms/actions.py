@@ -8,7 +8,7 @@ from ircase.models import Asset, Case
 from liveresponse.kinds import Kind
 from liveresponse.models import ActionKind
 from liveresponse.services import actions
-from liveresponse.services.actions import Glass
+from liveresponse.services.wanted import Glass
 
 OFFERED = 100
 

@@ -13,7 +13,7 @@ from liveresponse.kinds import KINDS, OPPOSITES, Kind
 from liveresponse.models import ActionState, ResponseAction
 from liveresponse.responding import Responder
 from liveresponse.runner.polling import Lost
-from liveresponse.services import actions
+from liveresponse.services import actions, exchange
 from msapi.machines import ActionStatus, MachineAction
 
 
@@ -51,7 +51,7 @@ class Act:
             if not rows.change(self.row.pk, self.owner, next_poll_at=timezone.now() + after, **fields):
                 raise Lost
             if what:
-                actions.note(self.row, what, text, **(detail or {}))
+                exchange.note(self.row, what, text, **(detail or {}))
             if "state" in fields:
                 activity.progress(self.row.activity, fields["state"])
         for name, value in fields.items():

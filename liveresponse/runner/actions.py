@@ -22,7 +22,7 @@ from liveresponse.runner.acting import Act, last_of, moment, words
 from liveresponse.runner.effects import confirm
 from liveresponse.runner.indicators import delete_block, look_for_block, put_block, refuse_foreign
 from liveresponse.runner.polling import Refused
-from liveresponse.services import actions, freezing
+from liveresponse.services import actions, exchange, freezing
 from msapi.errors import ActiveRequestExists, Ambiguous, ApiError, NotFound, Throttled
 from msapi.machines import ActionStatus, Machine, MachineAction
 
@@ -326,7 +326,7 @@ def _final(work: Act, action: MachineAction) -> None:
             detail=answer,
         )
         return
-    actions.note(work.row, "answer", f"Machine action {action.id} ended as {action.status}", **answer)
+    exchange.note(work.row, "answer", f"Machine action {action.id} ended as {action.status}", **answer)
     if action.status == ActionStatus.CANCELLED:
         who = action.cancelled_by or "somebody"
         work.end(State.CANCELLED, f"Cancelled in Defender by {who}: {action.cancel_comment}")
@@ -396,5 +396,5 @@ _MOVES = {
     State.RUNNING: _running,
 }
 _MACHINE: Final = polling.Machine(
-    rows=ResponseAction.objects.all, task="liveresponse.act", move=_turn, end=_stop, note=actions.note
+    rows=ResponseAction.objects.all, task="liveresponse.act", move=_turn, end=_stop, note=exchange.note
 )

@@ -1,12 +1,11 @@
 """Asking for response actions, deciding, stopping and reviewing them."""
 
-import ipaddress
 import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -15,41 +14,25 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import access, jobs
-from ircase.models import Activity, Approval, Asset, Case, Evidence, Indicator, User
-from ircase.services import activity, approvals, evidence, log, notices
-from ircase.store import Stored
+from ircase.models import Activity, Approval, Asset, Case, Indicator, User
+from ircase.services import activity, approvals, log, notices
 from liveresponse.kinds import INDICATOR_TYPES, KINDS, Kind
 from liveresponse.models import (
     FINAL_ACTION_STATES,
     UNSENT_STATES,
     ActionKind,
-    ActionLog,
     ActionState,
     Effect,
     ResponseAction,
 )
+from liveresponse.services import exchange
+from liveresponse.services.exchange import note
+from liveresponse.services.wanted import GLASS_REASON, Glass, indicator_kind, parameters_of, targets_of, typed
 
 APPROVAL_KIND: Final = "liveresponse.action"
-MOST_TARGETS: Final = 50
-GLASS_REASON: Final = 20
-"""Characters that a break-glass reason and its review have at least."""
 DEADLINE: Final = timedelta(hours=72)
 """As long as Defender itself keeps an action for a device that is offline."""
-_SHA1: Final = re.compile(r"[0-9a-fA-F]{40}")
 _DEVICE_ID: Final = re.compile(r"[0-9a-fA-F]{40}")
-_DEVICE: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_])?")
-_DOMAIN: Final = re.compile(r"(?=.{4,253}\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9-]{2,63}")
-_HEX: Final = {"sha256": 64, "sha1": 40, "md5": 32}
-ACTIONS_FOR_FILES: Final = ("Block", "BlockAndRemediate", "Audit")
-ACTIONS_FOR_NETWORK: Final = ("Block", "Warn", "Audit")
-
-
-@dataclass(frozen=True)
-class Glass:
-    """What a person types to act without approval: why, and the target's name once more."""
-
-    reason: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -88,10 +71,10 @@ def request_actions(
     _check_case(case)
     if not reason.strip():
         raise ValidationError("Say why: who approves it reads it, and so does the report.")
-    wanted = _targets(plan, targets)
-    values = _clean(plan, parameters, wanted)
+    wanted = targets_of(plan, targets)
+    values = parameters_of(plan, parameters, wanted)
     blocks = _blocks(case, wanted) if plan.id == ActionKind.UNBLOCK else {}
-    asked = _Asked(case, actor, plan, wanted, values, reason.strip()[:2000], _glass(glass, wanted), undoes, blocks)
+    asked = _Asked(case, actor, plan, wanted, values, reason.strip()[:2000], typed(glass, wanted), undoes, blocks)
     try:
         with transaction.atomic():
             return _write(asked)
@@ -108,95 +91,6 @@ def _check_case(case: Case) -> None:
         raise ValidationError(f"The connection {case.connection.name} is read-only: nothing may be changed through it.")
     if not case.is_open:
         raise ValidationError("The case is closed. Reopen it first.")
-
-
-def _targets(plan: Kind, given: Sequence[str]) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(_one_target(plan, text) for text in given if text.strip()))
-    if not found:
-        raise ValidationError("Choose a device." if plan.is_for_devices else "Choose an indicator.")
-    if len(found) > MOST_TARGETS:
-        raise ValidationError(f"At most {MOST_TARGETS} at once.")
-    return found
-
-
-def _one_target(plan: Kind, text: str) -> str:
-    value = text.strip()
-    if not plan.is_for_devices:
-        return value if indicator_kind(value) == "url" else value.lower()
-    if not _DEVICE.fullmatch(value) or ".." in value:
-        raise ValidationError(f"{value[:80]!r} is no DNS name of a device.")
-    return value.lower()
-
-
-def indicator_kind(value: str) -> str:
-    """Which of the kinds that Defender can block a value is, as INDICATOR_TYPES names them. Raises ValidationError."""
-    if found := next((kind for kind, size in _HEX.items() if re.fullmatch(f"[0-9a-fA-F]{{{size}}}", value)), ""):
-        return found
-    if re.match(r"https?://[^\s/]", value, re.IGNORECASE) and len(value) <= 2048 and not re.search(r"\s", value):
-        return "url"
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        if _DOMAIN.fullmatch(value):
-            return "domain"
-    else:
-        return "ip"
-    raise ValidationError(
-        f"{value[:80]!r} cannot be blocked: Defender takes a hash, one IP address, a domain or a URL, and no range."
-    )
-
-
-def _clean(plan: Kind, given: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
-    """The parameters of a kind and no others. Raises ValidationError."""
-    if plan.id == ActionKind.ISOLATE:
-        return {"isolation": _choice(given, "isolation", ("Full", "Selective"))}
-    if plan.id == ActionKind.SCAN:
-        return {"scan": _choice(given, "scan", ("Quick", "Full"))}
-    if plan.id == ActionKind.QUARANTINE:
-        sha1 = str(given.get("sha1") or "").strip().lower()
-        if not _SHA1.fullmatch(sha1):
-            raise ValidationError("Give the file's SHA-1: 40 hex digits. Defender takes no other hash here.")
-        return {"sha1": sha1}
-    if plan.id == ActionKind.BLOCK:
-        return _clean_block(given, targets)
-    return {}
-
-
-def _clean_block(given: Mapping[str, Any], targets: Sequence[str]) -> dict[str, Any]:
-    kinds = {indicator_kind(target) for target in targets}
-    allowed = [
-        action
-        for action in ("Block", "BlockAndRemediate", "Warn", "Audit")
-        if all(action in (ACTIONS_FOR_FILES if kind in _HEX else ACTIONS_FOR_NETWORK) for kind in kinds)
-    ]
-    action = _choice(given, "action", allowed)
-    try:
-        days = int(given.get("days") or 90)
-    except (TypeError, ValueError):
-        raise ValidationError("For how many days? A whole number.") from None
-    if not 1 <= days <= 365:
-        raise ValidationError("A block lasts 1 to 365 days.")
-    return {"action": action, "expires": f"{timezone.now() + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"}
-
-
-def _choice(given: Mapping[str, Any], name: str, choices: Sequence[str]) -> str:
-    value = str(given.get(name) or choices[0])
-    if value not in choices:
-        raise ValidationError(f"{name.capitalize()} must be one of {', '.join(choices)}.")
-    return value
-
-
-def _glass(glass: Glass | None, targets: Sequence[str]) -> Glass | None:
-    """Break-glass as it must be typed. Raises ValidationError."""
-    if glass is None:
-        return None
-    if len(targets) != 1:
-        raise ValidationError("Without approval one target at a time: its name has to be typed.")
-    if len(glass.reason.strip()) < GLASS_REASON:
-        raise ValidationError(f"Say in at least {GLASS_REASON} characters why this cannot wait for a second person.")
-    if glass.name.strip().lower() != targets[0].lower():
-        raise ValidationError(f"Type the name exactly as it is here to act without approval: {targets[0]}")
-    return Glass(glass.reason.strip()[:2000], glass.name.strip())
 
 
 def blocks_of(case: Case) -> dict[str, ResponseAction]:
@@ -418,11 +312,6 @@ def _why_not(approval: Approval) -> str:
     }.get(Approval.State(approval.state), "The approval does not cover this act any more. Ask again.")
 
 
-def note(row: ResponseAction, what: str, text: str = "", **detail: Any) -> None:
-    """Add to the row's log of what was said."""
-    ActionLog.objects.create(action=row, what=what, text=text, detail=detail)
-
-
 def end(
     row: ResponseAction,
     state: ActionState,
@@ -439,7 +328,7 @@ def end(
     state is none of `only`. `more` are further fields of the row.
     """
     note_detail = {"effect": more["effect_text"]} if more.get("effect_text") else {}
-    stored = _keep_exchange(row, state, outcome, more) if row.submitted_at else None
+    stored = exchange.keep(row, state, outcome, more) if row.submitted_at else None
     with transaction.atomic():
         rows = ResponseAction.objects.filter(pk=row.pk).exclude(state__in=FINAL_ACTION_STATES)
         rows = rows.filter(lease_owner=owner) if owner is not None else rows
@@ -456,8 +345,8 @@ def end(
         if not ended:
             return False
         note(row, state.value, outcome, **note_detail)
-        _remember(row, more)
-        sealed = _seal(row, stored) if stored else None
+        exchange.remember(row, more)
+        sealed = exchange.seal(row, stored) if stored else None
         activity.end(
             row.activity,
             state=state,
@@ -469,99 +358,6 @@ def end(
         if sealed:
             ResponseAction.objects.filter(pk=row.pk).update(record=sealed)
     return True
-
-
-def _keep_exchange(row: ResponseAction, state: str, outcome: str, more: Mapping[str, Any]) -> Stored:
-    """Everything said about the act as one JSON file: who asked and why, who approved, each call and answer."""
-    approval = Approval.objects.filter(subject=row.batch).select_related("requested_by", "decided_by").first()
-    record = {
-        "format": "ircase-action/1",
-        "action": {
-            "uuid": str(row.uuid),
-            "kind": row.kind,
-            "target": row.target,
-            "device_id": row.machine_id or row.device_id,
-            "parameters": row.parameters,
-            "reason": row.reason,
-            "requested_by": row.requested_by.name,
-            "requested_at": row.requested_at.isoformat(),
-            "defender_id": more.get("action_id") or row.action_id,
-            "submitted_at": row.submitted_at.isoformat() if row.submitted_at else None,
-            "state": str(state),
-            "outcome": outcome,
-        },
-        "approval": _approval_record(approval),
-        "break_glass": {"reason": row.glass_reason, "by": row.requested_by.name} if row.break_glass else None,
-        "effect": {
-            "state": str(more.get("effect", row.effect)),
-            "text": more.get("effect_text", row.effect_text),
-            "since": _iso(more.get("effect_at", row.effect_at)),
-            "looked_at": _iso(more.get("looked_at", row.looked_at)),
-        },
-        "exchange": [
-            {"at": entry.at.isoformat(), "what": entry.what, "text": entry.text, **entry.detail}
-            for entry in row.log.all()
-        ],
-    }
-    text = json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True, default=str)
-    return evidence.put(iter([text.encode("utf-8", "surrogatepass")]))
-
-
-def _approval_record(approval: Approval | None) -> dict[str, Any] | None:
-    if approval is None:
-        return None
-    return {
-        "state": approval.state,
-        "asked_by": approval.requested_by.name,
-        "asked_at": approval.requested_at.isoformat(),
-        "decided_by": approval.decided_by.name if approval.decided_by else None,
-        "decided_at": _iso(approval.decided_at),
-        "comment": approval.comment,
-        "binding": approval.binding,
-        "expires_at": approval.expires_at.isoformat(),
-        "shown": approval.detail,
-    }
-
-
-def _iso(at: Any) -> str | None:
-    return at.isoformat() if isinstance(at, datetime) else None
-
-
-def _seal(row: ResponseAction, stored: Stored) -> Evidence:
-    glass = {"break_glass": row.glass_reason} if row.break_glass else {}
-    return evidence.seal(
-        case=row.case,
-        stored=stored,
-        kind=Evidence.Kind.ACTION,
-        name=f"{row.kind} {row.target[:120]}.json",
-        media_type="application/json",
-        manifest={
-            "action": str(row.uuid),
-            "kind": row.kind,
-            "target": row.target,
-            "device_id": row.machine_id,
-            "tenant": row.connection.tenant_id,
-            "app": row.connection.client_id,
-            "requested_by": row.requested_by.name,
-            "approved_by": row.approved_by,
-            **glass,
-        },
-        actor=row.requested_by,
-    )
-
-
-def _remember(row: ResponseAction, more: Mapping[str, Any]) -> None:
-    """Put what was done into the activity, for the report: written once, when the action ends."""
-    steps = [f"{entry.at:%Y-%m-%d %H:%M:%S} {entry.text}" for entry in row.log.order_by("pk")[:60] if entry.text]
-    kept = Activity.objects.get(pk=row.activity_id)
-    kept.detail = {
-        **kept.detail,
-        "approved_by": row.approved_by,
-        "device_id": row.machine_id,
-        "effect": more.get("effect_text", ""),
-        "steps": steps,
-    }
-    kept.save(update_fields=["detail"])
 
 
 @transaction.atomic

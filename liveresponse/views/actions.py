@@ -18,6 +18,7 @@ from liveresponse.forms.actions import ActionForm
 from liveresponse.kinds import KINDS, Kind
 from liveresponse.models import ActionKind, Effect, ResponseAction
 from liveresponse.services import actions, freezing
+from liveresponse.services.wanted import MOST_TARGETS
 
 SHOWN = 200
 CONTAINS = (ActionKind.ISOLATE, ActionKind.RESTRICT, ActionKind.QUARANTINE, ActionKind.BLOCK)
@@ -71,7 +72,7 @@ def ask(request: HttpRequest, reference: str, kind: str) -> HttpResponse:
 
 
 def _chosen(request: HttpRequest, undoes: ResponseAction | None) -> list[str]:
-    return [undoes.target] if undoes else request.GET.getlist("target")[: actions.MOST_TARGETS]
+    return [undoes.target] if undoes else request.GET.getlist("target")[:MOST_TARGETS]
 
 
 def _undone(case: Case, request: HttpRequest) -> ResponseAction | None:
@@ -118,7 +119,7 @@ def action(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
         "undo": KINDS.get(KINDS[row.kind].undo_kind or ""),
         "log": row.log.all()[:300],
         "approval": Approval.objects.filter(subject=row.batch).select_related("decided_by").first(),
-        "together": ResponseAction.objects.filter(batch=row.batch).exclude(pk=row.pk)[: actions.MOST_TARGETS],
+        "together": ResponseAction.objects.filter(batch=row.batch).exclude(pk=row.pk)[:MOST_TARGETS],
         "undone_by": row.undone_by.order_by("-pk").first(),
         "may_review": access.may(case, access.LEAD) and row.requested_by_id != user.pk,
         **_offers(case, row),

@@ -19,6 +19,7 @@ from liveresponse import runner, tasks
 from liveresponse.kinds import KINDS
 from liveresponse.models import ActionKind, ActionState, Effect, Freeze, ResponseAction
 from liveresponse.services import actions, freezing
+from liveresponse.services.wanted import Glass
 from msapi.errors import Ambiguous, ApiError, Forbidden, NetworkError, Throttled, Unavailable
 from tests.cast import CastTestCase, make_user
 from tests.liveresponse.responder import NAME, FakeResponder, machine_action
@@ -306,7 +307,7 @@ class KillTests(ActionTestCase):
         row = self.approved()
         while self.fresh(row).state != ActionState.CONFIRMING:
             row = self.move(row)
-        row = self.killed(row, "liveresponse.services.actions._seal")
+        row = self.killed(row, "liveresponse.services.exchange.seal")
         assert row.state == ActionState.CONFIRMING
         assert not Evidence.objects.filter(case=self.case).exists()
         row = self.finish(row)
@@ -493,8 +494,8 @@ class EffectTests(ActionTestCase):
 
 
 class BreakGlassTests(ActionTestCase):
-    def glass(self, reason: str = WHY, name: str = NAME) -> actions.Glass:
-        return actions.Glass(reason, name)
+    def glass(self, reason: str = WHY, name: str = NAME) -> Glass:
+        return Glass(reason, name)
 
     def test_it_acts_at_once_and_everybody_is_told(self) -> None:
         row = self.ask(glass=self.glass())
@@ -595,7 +596,7 @@ class FreezeTests(ActionTestCase):
 
     def test_break_glass_does_not_break_a_freeze(self) -> None:
         freezing.freeze(actor=self.alice, connection=None, reason="x")
-        row = self.ask(glass=actions.Glass(WHY, NAME))
+        row = self.ask(glass=Glass(WHY, NAME))
         assert self.move(self.fresh(row)).state == ActionState.APPROVED
         assert self.tenant.changes == []
 
