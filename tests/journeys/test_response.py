@@ -56,7 +56,7 @@ def taken(tenant: Tenant, part: str, row: dict[str, Any]) -> int:
 
 class TestResponse:
     def test_isolated_confirmed_contained_and_released(self, analyst: Api, lead: Api, tenant: Tenant) -> None:
-        reference, device = open_case(analyst, "ws-fin-03"), "ws-fin-03.northwharf.example"
+        reference, device = open_case(analyst, "ws-hr-08"), "ws-hr-08.northwharf.example"
         row = ask(analyst, reference, "isolate", device)
         own = [one for one in analyst.get("/approvals")["items"] if one["subject"] == row["batch"]]
         assert own == [], "nobody is asked to approve their own"
@@ -64,7 +64,7 @@ class TestResponse:
         ended = the_end(analyst, reference, row)
         assert (ended["state"], ended["effect"], ended["failure"]) == ("done", "confirmed", "")
         assert "Defender reports the device isolated since" in ended["effect_text"]
-        assert state_of(tenant, "ws-fin-03")["isolated"] is True
+        assert state_of(tenant, "ws-hr-08")["isolated"] is True
         assert taken(tenant, "/isolate", row) == 1
         exhibit = analyst.get(f"/cases/{reference}/evidence/{ended['record']}")
         assert exhibit["kind"] == "action"
@@ -72,10 +72,10 @@ class TestResponse:
         approve(lead, back)
         ended = the_end(analyst, reference, back)
         assert (ended["state"], ended["effect"]) == ("done", "confirmed")
-        assert state_of(tenant, "ws-fin-03")["isolated"] is False
+        assert state_of(tenant, "ws-hr-08")["isolated"] is False
 
     def test_a_block_is_made_read_back_and_removed(self, analyst: Api, lead: Api, tenant: Tenant) -> None:
-        reference = open_case(analyst, "ws-fin-04")
+        reference = open_case(analyst, "ws-sales-09")
         row = ask(analyst, reference, "block", "evil.example.com", parameters={"days": 3})
         approve(lead, row)
         ended = the_end(analyst, reference, row)
@@ -88,7 +88,7 @@ class TestResponse:
     def test_an_answer_that_is_lost_and_a_worker_that_dies_send_nothing_twice(
         self, stack: Stack, analyst: Api, lead: Api, tenant: Tenant
     ) -> None:
-        reference, device = open_case(analyst, "ws-fin-05"), "ws-fin-05.northwharf.example"
+        reference, device = open_case(analyst, "ws-eng-10"), "ws-eng-10.northwharf.example"
         row = ask(analyst, reference, "isolate", device)
         tenant.fault(f"IRCase {row['uuid']}", "slow", seconds=5)
         approve(lead, row)
@@ -104,7 +104,7 @@ class TestResponse:
         assert sum(1 for one in tenant.requests("/unisolate") if back["uuid"] in str(one["body"])) == 1
 
     def test_disallowed_by_the_device_group_is_said(self, analyst: Api, lead: Api, tenant: Tenant) -> None:
-        reference, device = open_case(analyst, "ws-fin-06"), "ws-fin-06.northwharf.example"
+        reference, device = open_case(analyst, "ws-legal-11"), "ws-legal-11.northwharf.example"
         row = ask(analyst, reference, "restrict", device)
         tenant.fault(f"IRCase {row['uuid']}", "disallowed_operation")
         approve(lead, row)
@@ -142,7 +142,7 @@ class TestInTheBrowser:
     def test_isolate_freeze_approve_thaw_contained_and_undo(
         self, studio: Studio, analyst: Api, lead: Api, tenant: Tenant
     ) -> None:
-        reference = open_case(analyst, "ws-fin-07")
+        reference = open_case(analyst, "ws-fin-12")
         bob, alice, ada = (studio.open(name) for name in ("response-bob", "response-alice", "response-ada"))
         for film, name in ((bob, "bob"), (alice, "alice"), (ada, "ada")):
             film.sign_in(name)
@@ -160,7 +160,7 @@ class TestInTheBrowser:
         question.get_by_role("button", name=re.compile("^Approve")).click()
         expect(bob.page.get_by_text(re.compile("^Frozen: Everything")).first).to_be_visible(timeout=WORK_MS)
         bob.scene("held")
-        assert state_of(tenant, "ws-fin-07")["isolated"] is False
+        assert state_of(tenant, "ws-fin-12")["isolated"] is False
         ada.go("/kill-switch/")
         ada.page.get_by_label("Why it is safe to go on").fill("The right ones")
         ada.page.get_by_role("button", name="Thaw").click()
@@ -168,7 +168,7 @@ class TestInTheBrowser:
         ada.scene("thawed")
         expect(bob.page.get_by_role("button", name="Set Contained")).to_be_visible(timeout=WORK_MS)
         bob.small_and_dark("confirmed")
-        assert state_of(tenant, "ws-fin-07")["isolated"] is True
+        assert state_of(tenant, "ws-fin-12")["isolated"] is True
         bob.page.get_by_role("button", name="Set Contained").click()
         expect(bob.page.locator(".toasts")).to_contain_text("Contained")
         assert "contained" in {one["kind"] for one in analyst.get(f"/cases/{reference}/milestones")}
@@ -182,7 +182,7 @@ def ask_in_the_browser(bob: Film, reference: str) -> None:
     bob.go(f"/cases/{reference}/response/")
     bob.small_and_dark("tab")
     page.get_by_role("link", name="Isolate from the network").click()
-    page.get_by_role("checkbox", name="ws-fin-07.northwharf.example").check()
+    page.get_by_role("checkbox", name="ws-fin-12.northwharf.example").check()
     page.get_by_label("Why", exact=True).fill("Hands on keyboard")
     page.locator("#break-glass > summary").click()
     bob.small_and_dark("ask")
