@@ -15,7 +15,7 @@ def collections_are_sound(**_: Any) -> list[CheckMessage]:
         known = definitions()
     except CatalogueError as error:
         return [Error(f"A collection cannot be used: {error}", id="liveresponse.E001")]
-    wrong = [
+    wrong: list[CheckMessage] = [
         Error(f"Playbook {playbook.id}, item {item.key}: there is no response action {name!r}.", id="liveresponse.E003")
         for playbook in playbooks().values()
         for item in playbook.items

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
-from ircase.models import Approval, Case, CaseMember, CaseRole, ChecklistItem, Milestone
+from ircase.models import Approval, Case, CaseMember, CaseRole, ChecklistItem, Milestone, User
 from ircase.pages import render_tab
 from ircase.services import cases, checklist
 from ircase.views.doors import attempt, case_to_change
@@ -67,7 +67,7 @@ def ask(request: HttpRequest, reference: str, kind: str) -> HttpResponse:
             return _asked(request, case, rows)
     status = 422 if form.errors else 200
     return render_tab(
-        request, case, "response", "liveresponse/actions/ask.html", _ask_context(case, plan, form), status
+        request, case, "response", "liveresponse/actions/ask.html", _ask_context(user, case, plan, form), status
     )
 
 
@@ -83,12 +83,12 @@ def _undone(case: Case, request: HttpRequest) -> ResponseAction | None:
     return get_object_or_404(ResponseAction.objects.for_case(case), uuid=access.parse_uuid(given))
 
 
-def _ask_context(case: Case, plan: Kind, form: ActionForm) -> dict[str, Any]:
+def _ask_context(user: User, case: Case, plan: Kind, form: ActionForm) -> dict[str, Any]:
     leads = CaseMember.objects.filter(case=case, role=CaseRole.LEAD, user__is_active=True).select_related("user")
     return {
         "form": form,
         "kind": plan,
-        "leads": [member.user.name for member in leads],
+        "leads": [member.user.name for member in leads.exclude(user=user)],
         "held": freezing.hold_on(case.connection) if case.connection else "",
     }
 
