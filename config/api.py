@@ -21,7 +21,7 @@ from ircase.api import (
     supertimeline,
 )
 from ircase.api.auth import PerToken, TokenAuth
-from liveresponse.api import batches, collections, definitions, files
+from liveresponse.api import actions, batches, collections, definitions, files
 from liveresponse.api import library as scripts
 
 api = NinjaAPI(
@@ -36,7 +36,7 @@ api = NinjaAPI(
 )
 _CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
 _SITE = (approvals, intake, connections)
-_DEVICES = (collections, batches, definitions, scripts, files)
+_DEVICES = (collections, batches, definitions, scripts, files, actions)
 for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
     api.add_router("", _area.router)
 problems.install(api)

@@ -45,6 +45,7 @@ def limits_at(speed: float) -> dict[str, float]:
         "hunting_per_minute": int(45 * speed),
         "hunting_per_hour": int(1500 * speed),
         "minute_seconds": 60 / speed,
+        "action_confirm_seconds": max(60 / speed, 1),
         "live_response_poll_seconds": max(10 / speed, 1),
         "live_response_offline_seconds": max(30 / speed, 2),
         "live_response_busy_seconds": max(30 / speed, 2),

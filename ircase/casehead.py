@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from ircase.models import Case, CaseMember, CaseRole, ChecklistItem, Evidence, Milestone, Phase, PhaseEntry
+from ircase.models import Activity, Case, CaseMember, CaseRole, ChecklistItem, Evidence, Milestone, Phase, PhaseEntry
 
 # Each metric is a span between two milestones; the first is where its clock starts.
 METRICS = (
@@ -40,7 +40,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class CaseHead:
-    """Everything the shell shows, read in seven queries. `next_item` is what to do next, None when nothing is left."""
+    """Everything the shell shows, read in eight queries. `next_item` is what to do next, None when nothing is left."""
 
     members: tuple[CaseMember, ...]
     milestones: tuple[Milestone, ...]
@@ -50,6 +50,7 @@ class CaseHead:
     overdue: int
     assets: int
     broken: tuple[Evidence, ...]
+    unreviewed: tuple[Activity, ...]
     open_for: timedelta
     now: datetime
 
@@ -97,6 +98,7 @@ def head_of(case: Case, now: datetime | None = None) -> CaseHead:
         overdue=sum(1 for i in due if i.due_at and i.due_at < now),
         assets=case.assets.count(),
         broken=tuple(Evidence.objects.filter(case=case, integrity__in=["altered", "missing"]).defer("manifest")),
+        unreviewed=tuple(Activity.objects.filter(case=case, detail__unreviewed=True).select_related("requested_by")),
         open_for=(case.closed_at or now) - case.opened_at,
         now=now,
     )

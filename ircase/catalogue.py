@@ -41,6 +41,7 @@ _ITEM = {
             "properties": {
                 "hunts": {"type": "array", "items": {"type": "string"}},
                 "collections": {"type": "array", "items": {"type": "string"}},
+                "actions": {"type": "array", "items": {"type": "string"}},
             },
         },
     },
@@ -81,6 +82,7 @@ class PlaybookItem:
     due_within: timedelta | None
     hunts: tuple[str, ...]
     collections: tuple[str, ...]
+    actions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -156,4 +158,5 @@ def _item(data: dict[str, Any]) -> PlaybookItem:
         due_within=parse_span(due["within"]) if due else None,
         hunts=tuple(suggests.get("hunts", ())),
         collections=tuple(suggests.get("collections", ())),
+        actions=tuple(suggests.get("actions", ())),
     )

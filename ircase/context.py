@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import CharField, Count, QuerySet, Value
 from django.http import HttpRequest
+from django.utils import timezone
 
 from ircase import access
 from ircase.models import Approval, Notice, User
@@ -15,7 +16,10 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(user, User) or request.headers.get("HX-Request"):
         return {}
     waiting = Approval.objects.filter(
-        state=Approval.State.REQUESTED, case__members__user=user, case__members__role=access.LEAD
+        state=Approval.State.REQUESTED,
+        expires_at__gt=timezone.now(),
+        case__members__user=user,
+        case__members__role=access.LEAD,
     ).exclude(requested_by=user)
     unread = Notice.objects.of(user).unread()
     found = dict(_counted("approvals", waiting).union(_counted("notices", unread), all=True))

@@ -16,6 +16,7 @@ TABS = (
     ("hunts", "Hunts", "hunting:panel"),
     ("notebooks", "Notebooks", "hunting:notebooks"),
     ("live-response", "Live Response", "liveresponse:panel"),
+    ("response", "Response", "liveresponse:actions"),
     ("evidence", "Evidence", "ircase:evidence"),
     ("timeline", "Timeline", "ircase:timeline"),
     ("entities", "Entities", "ircase:entities"),

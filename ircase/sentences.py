@@ -65,6 +65,9 @@ _TONES = {
     "script.uploaded_seen": "warn",
     "script.deleted_seen": "warn",
     "case.administrator_joined": "warn",
+    "action.break_glass": "danger",
+    "site.frozen": "danger",
+    "site.thawed": "warn",
 }
 _WORK = {
     "hunt": "the hunt",
@@ -184,6 +187,11 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "approval.expired": lambda d: "let the question expire:",
     "approval.standing_revoked": lambda d: "took back the approval in advance of the script",
     "approval.standing_granted": lambda d: f"approved in advance, for {d.get('days')} days, the script",
+    "action.break_glass": lambda d: "acted WITHOUT APPROVAL (break-glass):",
+    "action.reviewed": lambda d: "reviewed the break-glass action",
+    "site.frozen": lambda d: f"FROZE all outgoing actions ({d.get('what')})",
+    "site.thaw_asked": lambda d: f"asked to thaw outgoing actions ({d.get('what')})",
+    "site.thawed": lambda d: f"thawed outgoing actions ({d.get('what')})",
     "library.hunt_saved": lambda d: f"saved version {d.get('version')} of the hunt",
     "library.hunt_approved": lambda d: f"approved version {d.get('version')} of the hunt",
     "library.hunt_retired": lambda d: "retired the hunt",

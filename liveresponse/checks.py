@@ -6,6 +6,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from ircase.catalogue import CatalogueError, playbooks
 from liveresponse.catalogue import definitions
+from liveresponse.kinds import KINDS
 
 
 @register(Tags.compatibility)
@@ -14,7 +15,14 @@ def collections_are_sound(**_: Any) -> list[CheckMessage]:
         known = definitions()
     except CatalogueError as error:
         return [Error(f"A collection cannot be used: {error}", id="liveresponse.E001")]
-    return [
+    wrong: list[CheckMessage] = [
+        Error(f"Playbook {playbook.id}, item {item.key}: there is no response action {name!r}.", id="liveresponse.E003")
+        for playbook in playbooks().values()
+        for item in playbook.items
+        for name in item.actions
+        if name not in KINDS
+    ]
+    return wrong + [
         Error(f"Playbook {playbook.id}, item {item.key}: there is no collection {name!r}.", id="liveresponse.E002")
         for playbook in playbooks().values()
         for item in playbook.items

@@ -13,8 +13,8 @@ from ircase.models import Connection
 from ircase.services import sweep
 from ircase.work import new_owner
 from liveresponse import runner
-from liveresponse.models import Batch, BatchState, Collection, FileAnalysis, Lookup
-from liveresponse.services import batches, collections, library, machine_actions
+from liveresponse.models import Batch, BatchState, Collection, FileAnalysis, Lookup, ResponseAction
+from liveresponse.services import actions, batches, collections, library, machine_actions
 from msapi.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -24,8 +24,10 @@ AT_ONCE = 200
 
 @shared_task(name="liveresponse.poll")
 def poll() -> None:
-    """Beat's tick: every collection that is due gets a worker; a library not read for a while is read again, and so are
-    the actions of a tenant in which something is going on."""
+    """Beat's tick: every collection and response action that is due gets a worker; a library not read for a while is
+    read again, and so are the actions of a tenant in which something is going on."""
+    for pk in list(ResponseAction.objects.all().due().order_by("next_poll_at").values_list("pk", flat=True)[:AT_ONCE]):
+        jobs.send("liveresponse.act", pk)
     for pk in list(Collection.objects.all().due().order_by("next_poll_at").values_list("pk", flat=True)[:AT_ONCE]):
         jobs.send("liveresponse.step", pk)
     for pk in library.waiting(timezone.now()):
@@ -76,6 +78,30 @@ def watch_actions(pk: int) -> None:
     connection = Connection.objects.filter(pk=pk, enabled=True).first()
     if connection is not None:
         runner.watch(connection)
+
+
+@shared_task(name="liveresponse.act")
+def act(pk: int) -> None:
+    runner.act(pk, new_owner())
+
+
+@shared_task(name="liveresponse.action_decided")
+def action_decided(batch: str) -> None:
+    actions.decided(uuid.UUID(batch))
+
+
+@shared_task(name="liveresponse.wake")
+def wake() -> None:
+    """After a thaw: whatever waited looks again now, not at its own next time."""
+    now = timezone.now()
+    for rows, task in (
+        (ResponseAction.objects.all(), "liveresponse.act"),
+        (Collection.objects.all(), "liveresponse.step"),
+    ):
+        waiting = rows.unfinished().filter(status_text__startswith="Frozen:")
+        for pk in list(waiting.values_list("pk", flat=True)):
+            waiting.filter(pk=pk).update(next_poll_at=now)
+            jobs.send(task, pk)
 
 
 @shared_task(name="liveresponse.sync_library")

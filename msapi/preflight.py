@@ -70,6 +70,7 @@ FEATURES: Final = (
     ),
     Feature("scan", "Run antivirus scans", Audience.DEFENDER, (("Machine.Scan",), _MACHINE)),
     Feature("quarantine", "Quarantine files", Audience.DEFENDER, (("Machine.StopAndQuarantine",), _MACHINE)),
+    Feature("indicators", "Block indicators in the tenant", Audience.DEFENDER, (("Ti.ReadWrite.All", "Ti.ReadWrite"),)),
     Feature("offboard", "Offboard devices", Audience.DEFENDER, (("Machine.Offboard",), _MACHINE)),
     Feature("loganalytics", "Run hunts over Log Analytics", Audience.LOG_ANALYTICS, (("Data.Read",),)),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from werkzeug.wrappers import Response
 
 from simulator.clock import iso
+from simulator.defender.effects import mitigation_of
 from simulator.faults import FaultError, parse_fault
 from simulator.http import ApiFault, Call, Route, json_response
 from simulator.tenant import Service
@@ -71,7 +72,13 @@ def show_state(call: Call) -> Response:
             },
             "patient_zero": world.patient_zero.name,
             "devices": [
-                {"id": device.id, "name": device.name, "kind": device.kind, "offline": device.offline}
+                {
+                    "id": device.id,
+                    "name": device.name,
+                    "kind": device.kind,
+                    "offline": device.offline,
+                    **mitigation_of(simulator, device.id),
+                }
                 for device in world.devices
             ],
             "actions": sum(1 for _ in simulator.state.all("action")),

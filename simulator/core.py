@@ -44,6 +44,7 @@ class Simulator:
     quotas: Quotas = field(init=False)
     lock: threading.RLock = field(default_factory=threading.RLock)
     public_url: str = ""
+    reported: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.quotas = Quotas(self.clock, on=self.options.quotas)

@@ -50,6 +50,7 @@ _FULL: dict[Service, tuple[str, ...]] = {
         "Machine.Read.All", "Machine.ReadWrite.All", "Machine.LiveResponse", "Machine.Isolate",
         "Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", "Machine.StopAndQuarantine",
         "Machine.Offboard", "Library.Manage", "Alert.Read.All", "User.Read.All", "File.Read.All",
+        "Ti.ReadWrite.All",
     ),
     Service.LOG_ANALYTICS: ("Data.Read",),
 }  # fmt: skip

@@ -33,10 +33,10 @@ ROWS = (
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles"},
     {"results", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
-     "shelf", "textdiff", "constants", "sweeping"},
+     "shelf", "textdiff", "constants", "sweeping", "responding"},
     {"ownscripts"},
     {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "incoming", "secrets", "logs", "wording",
-     "importing", "starters", "fetching", "feedfiles"},
+     "importing", "starters", "fetching", "feedfiles", "kinds"},
     {"models"},
 )  # fmt: skip
 

@@ -66,8 +66,8 @@ from ircase.services import (
 )
 from kql.parquet import write_parquet
 from kql.types import Column
-from liveresponse.models import CollectionVersion, LibraryScript, Lookup
-from liveresponse.services import analyses, batches, collections, lookups
+from liveresponse.models import CollectionVersion, Freeze, LibraryScript, Lookup
+from liveresponse.services import actions, analyses, batches, collections, lookups
 from liveresponse.services import definitions as collection_definitions
 from tests.cast import make_evidence
 
@@ -243,7 +243,16 @@ def make_world(case: Case, asker: User) -> World:
         kind="GeoLite2-City", built_at=case.opened_at, withdrawn_at=case.opened_at, **file
     )
     profiles = ProfilesFile.objects.create(withdrawn_at=case.opened_at, **file)
+    (act,) = actions.request_actions(
+        case=case, actor=asker, kind="isolate", targets=["ws-07"], parameters={}, reason="It spreads"
+    )
+    Freeze.objects.get_or_create(scope="site", defaults={"reason": "Wrong devices", "frozen_by": lead})
     things = {
+        "liveresponse:action.uuid": act.uuid,
+        "liveresponse:action_ask.kind": "isolate",
+        "liveresponse:action_prove.item": step.pk,
+        "liveresponse:thaw.pk": Freeze.objects.get().pk,
+        "api:POST /freezes/{pk}/thaw.pk": Freeze.objects.get().pk,
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
         "ircase:import.uuid": job.uuid,
@@ -337,7 +346,7 @@ def make_world(case: Case, asker: User) -> World:
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, export=export, sweep=sweep, pack_run=pack_run, collection=collection,
                           many=many, notebook=notebook, watch=watch, star=star, push=push, events=events,
-                          file_analysis=file_analysis)  # fmt: skip
+                          file_analysis=file_analysis, act=act)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {
         "api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid
@@ -361,8 +370,8 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/copies": "push", "collection-batches": "many", "file-analyses": "file_analysis"}
-    folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table"}
-    tails = ("", "/download", "/custody", "/holding", "/file", "/{number}/tags",
+    folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table", "actions": "act"}
+    tails = ("", "/download", "/custody", "/holding", "/file", "/{number}/tags", "/review",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
@@ -390,6 +399,7 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
+    "POST /cases/{reference}/actions": {"kind": "scan", "targets": ["ws-07"], "reason": "It spreads"},
     "POST /cases/{reference}/notebooks/{uuid}/cells": {"kind": "kql", "text": "print 1"},
     "POST /cases/{reference}/super-timeline/exports": {"format": "jsonl"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},

@@ -37,6 +37,7 @@ class ItemOut(Schema):
     ended_by: str | None
     suggested_hunts: list[str]
     suggested_collections: list[str]
+    suggested_actions: list[str]
     proofs: list[ProofOut]
 
     @staticmethod

@@ -173,6 +173,8 @@ class ConnectionForm(_ConnectionForm):
 # Poll times and deadlines that apps above read from the same place; docs/connecting-a-tenant.md lists them.
 EXTRA_LIMITS = frozenset(
     {
+        "action_confirm_hours",
+        "action_confirm_seconds",
         "hunting_concurrency",
         "hunting_cpu_seconds",
         "hunting_retention_days",

@@ -41,6 +41,7 @@ class ChecklistItem(models.Model):
     )
     suggested_hunts = models.JSONField(default=list, blank=True)
     suggested_collections = models.JSONField(default=list, blank=True)
+    suggested_actions = models.JSONField(default=list, blank=True)
 
     class Meta:
         ordering = ["position", "pk"]

@@ -23,6 +23,7 @@ class Evidence(models.Model):
     class Kind(models.TextChoices):
         HUNT = "hunt", "Hunt result"
         COLLECTION = "collection", "Live Response collection"
+        ACTION = "action", "Response action"
         UPLOAD = "upload", "Upload"
         REPORT = "report", "Report"
         INCIDENT = "incident", "Incident as received"

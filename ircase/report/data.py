@@ -261,7 +261,13 @@ def _devices(activities: Iterable[Activity], approvals: Iterable[Approval]) -> t
     for approval in approvals:
         answers[approval.subject].append(_approval(approval))
     kinds = (Activity.Kind.COLLECTION, Activity.Kind.ACTION)
-    return tuple(_device(row, tuple(answers[row.subject])) for row in activities if row.kind in kinds)
+    return tuple(_device(row, tuple(answers[_asked_as(row)])) for row in activities if row.kind in kinds)
+
+
+def _asked_as(row: Activity) -> UUID:
+    """The subject of its approval: several response actions that were asked for together share one."""
+    batch = row.detail.get("batch") if isinstance(row.detail, dict) else None
+    return UUID(batch) if batch else row.subject
 
 
 def _device(row: Activity, answers: tuple[shape.ApprovalRow, ...]) -> shape.DeviceEntry:

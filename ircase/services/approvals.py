@@ -67,6 +67,8 @@ def decide(*, approval: Approval, actor: User, approve: bool, comment: str = "")
         raise PermissionDenied("Only a lead of the case can decide this.")
     if approval.state != Approval.State.REQUESTED or approval.expires_at <= timezone.now():
         raise ValidationError(f"This request is {approval.get_state_display().lower()} or past its time; ask again.")
+    if not approve and not comment.strip():
+        raise ValidationError("Say why not: who asked reads it.")
     approval.state = Approval.State.APPROVED if approve else Approval.State.REJECTED
     approval.decided_by, approval.decided_at, approval.comment = actor, timezone.now(), comment
     approval.save(update_fields=["state", "decided_by", "decided_at", "comment"])

@@ -30,6 +30,7 @@ def create_from(*, case: Case, playbook: catalogue.Playbook) -> None:
             due_at=case.opened_at + item.due_within if item.due_within and item.due_after == "opened" else None,
             suggested_hunts=list(item.hunts),
             suggested_collections=list(item.collections),
+            suggested_actions=list(item.actions),
         )
         for place, item in enumerate(playbook.items)
     }

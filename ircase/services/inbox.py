@@ -20,12 +20,14 @@ def waiting_for(user: User) -> QuerySet[Approval]:
 
 
 def mine(user: User) -> QuerySet[Approval]:
-    """What the person asked for, newest first."""
-    return _visible(user).filter(requested_by=user)
+    """What the person asked for and nobody has decided yet, newest first."""
+    return _visible(user).filter(requested_by=user, state=Approval.State.REQUESTED, expires_at__gt=timezone.now())
 
 
 def decided(user: User) -> QuerySet[Approval]:
-    """What was decided in cases that the person leads or by them, newest first."""
+    """What was decided by the person, about their questions, or in cases that they lead; newest first. A question whose
+    time is over is decided too, by nobody."""
     led = CaseMember.objects.filter(user=user, role=CaseRole.LEAD).values("case")
-    ended = _visible(user).exclude(state=Approval.State.REQUESTED)
-    return ended.filter(Q(decided_by=user) | Q(case__in=led)).order_by("-decided_at", "-pk")
+    over = ~Q(state=Approval.State.REQUESTED) | Q(expires_at__lte=timezone.now())
+    ended = _visible(user).filter(over)
+    return ended.filter(Q(decided_by=user) | Q(requested_by=user) | Q(case__in=led)).order_by("-decided_at", "-pk")

@@ -117,15 +117,17 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
 
 
 def _suggestions(case: Case) -> dict[str, list[str]]:
-    """Ids of the hunts and collections that the open items suggest, each once and in the items' order."""
+    """Ids of the hunts, collections and response actions that open items suggest, each once, in the items' order."""
     hunts: dict[str, None] = {}
     collections: dict[str, None] = {}
+    actions: dict[str, None] = {}
     open_items = ChecklistItem.objects.filter(case=case, state=ChecklistItem.State.OPEN)
-    rows = open_items.order_by("position").values_list("suggested_hunts", "suggested_collections")
-    for hunt_ids, collection_ids in rows if case.is_open else ():
+    rows = open_items.order_by("position").values_list("suggested_hunts", "suggested_collections", "suggested_actions")
+    for hunt_ids, collection_ids, action_ids in rows if case.is_open else ():
         hunts |= dict.fromkeys(hunt_ids)
         collections |= dict.fromkeys(collection_ids)
-    return {"hunts": list(hunts)[:8], "collections": list(collections)[:4]}
+        actions |= dict.fromkeys(action_ids)
+    return {"hunts": list(hunts)[:8], "collections": list(collections)[:4], "actions": list(actions)[:4]}
 
 
 @require_http_methods(["GET", "POST"])

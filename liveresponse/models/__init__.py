@@ -1,5 +1,16 @@
 """What Live Response keeps: collections, batches of them, command logs, a tenant's library and its action log."""
 
+from liveresponse.models.actions import (
+    FINAL_ACTION_STATES,
+    OPEN_STATES,
+    UNSENT_STATES,
+    ActionKind,
+    ActionLog,
+    ActionQuerySet,
+    ActionState,
+    Effect,
+    ResponseAction,
+)
 from liveresponse.models.analyses import FileAnalysis, FileAnalysisQuerySet
 from liveresponse.models.batches import Batch, BatchState
 from liveresponse.models.collections import (
@@ -10,18 +21,26 @@ from liveresponse.models.collections import (
     CommandLog,
 )
 from liveresponse.models.definitions import CollectionVersion, SavedCollection
+from liveresponse.models.freezing import Freeze
 from liveresponse.models.lookups import Lookup, LookupQuerySet, LookupState
 from liveresponse.models.machine_actions import ActionInCase, ActionRecord, ActionWatch
 from liveresponse.models.polled import Polled, PolledQuerySet, lease
 from liveresponse.models.scripts import LibraryChange, LibraryScript
 
 __all__ = [
+    "FINAL_ACTION_STATES",
     "FINAL_COLLECTION_STATES",
     "ActionInCase",
     "ActionRecord",
     "ActionWatch",
     "Batch",
     "BatchState",
+    "OPEN_STATES",
+    "UNSENT_STATES",
+    "ActionKind",
+    "ActionLog",
+    "ActionQuerySet",
+    "ActionState",
     "Collection",
     "CollectionQuerySet",
     "CollectionState",
@@ -30,6 +49,8 @@ __all__ = [
     "LibraryChange",
     "FileAnalysis",
     "FileAnalysisQuerySet",
+    "Effect",
+    "Freeze",
     "LibraryScript",
     "Lookup",
     "LookupQuerySet",
@@ -37,5 +58,6 @@ __all__ = [
     "Polled",
     "PolledQuerySet",
     "SavedCollection",
+    "ResponseAction",
     "lease",
 ]

@@ -21,7 +21,7 @@ from liveresponse.runner.governed import govern
 from liveresponse.runner.polling import Refused
 from liveresponse.runner.results import fetch, next_step
 from liveresponse.runner.work import State, Work, end
-from liveresponse.services import collections, line, machine_actions
+from liveresponse.services import collections, freezing, line, machine_actions
 from liveresponse.services.batches import find_approval
 from msapi.errors import (
     ActiveRequestExists,
@@ -143,6 +143,9 @@ def _queued(work: Work) -> None:
     """Wait for a turn; then write the intent and submit."""
     _may_act(work)
     order = _order(work)
+    if reason := freezing.hold_on(work.row.connection):
+        work.write(status_text=reason[:300], after=timedelta(seconds=freezing.LOOK_AGAIN))
+        return
     if not work.step.package and _device_is_taken(work):
         text = "Another job of ours is on the device; waiting for its end"
         work.write(status_text=text, after=work.pace("live_response_busy_seconds", 30))
@@ -188,6 +191,12 @@ def _intend(work: Work, order: _Order) -> None:
 
 
 def _submit(work: Work, order: _Order) -> None:
+    row = work.row
+    if reason := freezing.hold_on(row.connection):
+        _release(work)
+        again = timedelta(seconds=freezing.LOOK_AGAIN)
+        work.write("frozen", reason, state=State.QUEUED, status_text=reason[:300], turn="", after=again)
+        return
     try:
         action = _call(work, order)
     except ActiveRequestExists:

@@ -7,22 +7,23 @@ still ours. The machines of a collection and of a response action differ; this i
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Generic, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.utils import timezone
 
 from ircase import jobs
+from ircase.models import Connection
 from ircase.store import StoreError
 from liveresponse.models import PolledQuerySet, lease
 from liveresponse.models.polled import REQUESTED, PolledT
-from liveresponse.providers import Opener, Tenant
 from msapi.errors import ApiError, InvalidParameter
 
 logger = logging.getLogger(__name__)
+TenantT = TypeVar("TenantT")
 
 TROUBLE_LIMIT: Final = 40
 BACKOFF, BACKOFF_CAP = 10.0, 300.0
@@ -47,18 +48,23 @@ class Lost(Exception):
 
 
 @dataclass(frozen=True)
-class Machine(Generic[PolledT]):
+class Machine(Generic[PolledT, TenantT]):
     """What the poller is told about one kind of row. `end` and `note` are the services that write an end and a line of
     the log; `task` moves one row by its primary key."""
 
     rows: Callable[[], PolledQuerySet[PolledT]]
     task: str
-    move: Callable[[PolledT, str, Tenant], None]
+    move: Callable[[PolledT, str, TenantT], None]
     end: Callable[[PolledT, Literal["failed", "refused"], str], None]
     note: Callable[[PolledT, str, str], None]
 
 
-def advance(machine: Machine[PolledT], pk: int, owner: str, opener: Opener) -> None:
+def advance(
+    machine: Machine[PolledT, TenantT],
+    pk: int,
+    owner: str,
+    opener: Callable[[Connection], AbstractContextManager[TenantT]],
+) -> None:
     """Lease row `pk` and make one move. Nothing happens when it is not due or another worker has it."""
     row: Any = machine.rows().take(pk, owner)
     if row is None:
@@ -101,7 +107,7 @@ def _wait(machine: Machine[PolledT], row: PolledT, owner: str, error: NotYet) ->
 
 
 @contextmanager
-def _kept(machine: Machine[PolledT], row: PolledT, owner: str) -> Iterator[None]:
+def _kept(machine: Machine[PolledT, TenantT], row: PolledT, owner: str) -> Iterator[None]:
     """Renew the lease while a move takes long (a large download)."""
     done = threading.Event()
 
@@ -124,7 +130,7 @@ def _kept(machine: Machine[PolledT], row: PolledT, owner: str) -> Iterator[None]
         thread.join(timeout=10)
 
 
-def _after_error(machine: Machine[PolledT], row: PolledT, owner: str, error: ApiError) -> None:
+def _after_error(machine: Machine[PolledT, TenantT], row: PolledT, owner: str, error: ApiError) -> None:
     """Permanent errors end the job; others are tried again, less and less often, until the deadline."""
     if error.permanent:
         machine.end(row, "failed", str(error))
@@ -135,7 +141,7 @@ def _after_error(machine: Machine[PolledT], row: PolledT, owner: str, error: Api
     _later(machine, row, owner, str(error), error.retry_after or min(BACKOFF * 2**row.trouble, BACKOFF_CAP))
 
 
-def _later(machine: Machine[PolledT], row: PolledT, owner: str, reason: str, seconds: float) -> None:
+def _later(machine: Machine[PolledT, TenantT], row: PolledT, owner: str, reason: str, seconds: float) -> None:
     with transaction.atomic():
         when = timezone.now() + timedelta(seconds=seconds)
         text = f"{reason} Trying again in {seconds:.0f} s."[:300]

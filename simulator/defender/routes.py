@@ -4,7 +4,7 @@ https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list
 
 from __future__ import annotations
 
-from simulator.defender import actions, files, library, machines, responses, results
+from simulator.defender import actions, files, indicators, library, machines, responses, results
 from simulator.defender.liveresponse import run_live_response
 from simulator.http import Handler, Route
 from simulator.tenant import Service
@@ -12,6 +12,7 @@ from simulator.tenant import Service
 _READ = ("Machine.Read.All", "Machine.ReadWrite.All")
 _WRITE = ("Machine.ReadWrite.All",)
 _LIBRARY = ("Library.Manage",)
+_INDICATORS = ("Ti.ReadWrite.All", "Ti.ReadWrite")
 _ALERTS = ("Alert.Read.All", "Alert.ReadWrite.All")
 
 # Every literal part of a path in its spelling here, by its lower case; a client may spell it any way.
@@ -21,7 +22,7 @@ CANONICAL: dict[str, str] = {
         "api", "machines", "machineactions", "libraryfiles", "files", "stats", "alerts", "runliveresponse",
         "logonusers", "tags", "cancel", "getPackageUri", "GetLiveResponseResultDownloadLink", "isolate", "unisolate",
         "restrictCodeExecution", "unrestrictCodeExecution", "runAntiVirusScan", "collectInvestigationPackage",
-        "StopAndQuarantineFile", "offboard",
+        "StopAndQuarantineFile", "offboard", "indicators", "import",
     )
 }  # fmt: skip
 
@@ -46,6 +47,10 @@ ROUTES = (
     _route("GET", "/files/<file>/stats", files.file_stats, ("File.Read.All",)),
     _route("GET", "/files/<file>/alerts", files.file_alerts, _ALERTS),
     _route("GET", "/files/<file>/machines", files.file_machines, _READ),
+    _route("GET", "/indicators", indicators.list_indicators, _INDICATORS),
+    _route("POST", "/indicators", indicators.put_indicator, _INDICATORS),
+    _route("POST", "/indicators/import", indicators.import_indicators, _INDICATORS),
+    _route("DELETE", "/indicators/<key>", indicators.delete_indicator, _INDICATORS),
     _route("GET", "/libraryfiles", library.list_files, _LIBRARY),
     _route("POST", "/libraryfiles", library.upload, _LIBRARY),
     _route("DELETE", "/libraryfiles/<name>", library.delete, _LIBRARY),

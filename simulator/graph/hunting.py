@@ -11,6 +11,7 @@ from werkzeug.wsgi import wrap_file
 
 import kql
 from kql.errors import KqlError, KqlInternalError, KqlResourceError, KqlSyntaxError, KqlTimeout
+from simulator.defender.effects import report_effects
 from simulator.http import ApiFault, Call
 from simulator.queries import Busy, TimespanError, Window, parse_timespan, running, spool, wire_rows
 
@@ -27,6 +28,8 @@ _TYPES = {
 
 def run_hunting_query(call: Call) -> Response:
     """Run the query over the tenant's telemetry."""
+    # Before the window is taken, so that what is reported now lies inside it.
+    report_effects(call.simulator)
     text, window = _asked(call)
     call.simulator.quotas.check_cpu()
     limits = kql.Limits(rows=ROWS, bytes=BYTES, seconds=SECONDS)

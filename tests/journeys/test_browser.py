@@ -145,7 +145,7 @@ def approve(studio: Studio, reference: str) -> None:
     alice.sign_in("alice")
     page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile("Approvals")).click()
     alice.scene("inbox")
-    row = page.get_by_role("region", name="Waiting for you").get_by_role("row").filter(has_text=reference)
+    row = page.get_by_role("region", name="Waiting for you").get_by_role("article").filter(has_text=reference)
     row.get_by_role("link").first.click()
     alice.scene("question")
     page.get_by_label(re.compile("Comment")).fill("Go ahead.")
