@@ -61,9 +61,9 @@ def seal(
 ) -> Evidence:
     """Make bytes that `put` has stored an exhibit of the case, with custody entry 1 and a log entry.
 
-    `act` and `more` are for what is no plain sealing (`taken`, `imported`): custody entry 1 is called so. Call it in the
-    transaction that ends the run, so that a run is DONE exactly when its evidence exists. Raises StoreError where the
-    case's quota is used up, or the bytes were removed since they were stored.
+    `act` and `more` are for what is no plain sealing (`taken`, `imported`): custody entry 1 is called so. Call it in
+    the transaction that ends the run, so that a run is DONE exactly when its evidence exists. Raises StoreError where
+    the case's quota is used up, or the bytes were removed since they were stored.
     """
     # The case row is the lock under which exhibit numbers are given.
     Case.objects.select_for_update().get(pk=case.pk)

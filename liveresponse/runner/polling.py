@@ -89,7 +89,7 @@ def advance(
     _send_next(machine, pk)
 
 
-def _send_next(machine: Machine[PolledT], pk: int) -> None:
+def _send_next(machine: Machine[PolledT, Any], pk: int) -> None:
     """Call a worker for the next move where it is soon: the clock's next tick would only cost time."""
     free = machine.rows().unfinished().exclude(state=REQUESTED).filter(pk=pk, lease_until=None)
     when = free.values_list("next_poll_at", flat=True).first()
@@ -101,7 +101,7 @@ def _send_next(machine: Machine[PolledT], pk: int) -> None:
         jobs.send(machine.task, pk, after=wait + 0.01)
 
 
-def _wait(machine: Machine[PolledT], row: PolledT, owner: str, error: NotYet) -> None:
+def _wait(machine: Machine[PolledT, Any], row: PolledT, owner: str, error: NotYet) -> None:
     when = timezone.now() + timedelta(seconds=error.seconds)
     machine.rows().change(row.pk, owner, next_poll_at=when, status_text=str(error)[:300])
 

@@ -1,7 +1,4 @@
-"""What a script printed as its output: JSON between two lines, as rows of tables.
-
-The text is a device's, so hostile: cut off, wrapped at the width of a console, mixed with a transcript's own lines.
-"""
+"""What a script printed as its output: JSON between two lines, as rows of tables (`artifacts.printed` finds it)."""
 
 import json
 import re
@@ -11,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-BEGIN: Final = "-----BEGIN IRCASE JSON-----"
-END: Final = "-----END IRCASE JSON-----"
+from artifacts import printed, snapshots
+
 _TABLE: Final = re.compile(r"[A-Z][A-Za-z0-9_]{1,63}")
 _MOST_TABLES: Final = 50
-_CONTROLS: Final = re.compile(r"[\x00-\x1f]+")
 
 
 class PrintedError(ValueError):
@@ -24,10 +20,12 @@ class PrintedError(ValueError):
 
 @dataclass(frozen=True)
 class Printed:
-    """Rows by the name of their table, and what the script says went wrong on the device."""
+    """Rows by the name of their table, and what went wrong: on the device, as the script says, or in what it printed.
+    `snapshot` is the JSON of a snapshot as it was printed, "" for anything else."""
 
     tables: Mapping[str, list[dict[str, Any]]]
     problems: tuple[str, ...]
+    snapshot: str = ""
 
     @property
     def row_count(self) -> int:
@@ -36,57 +34,52 @@ class Printed:
 
 def read_printed(text: str, table: str) -> Printed:
     """The JSON of a transcript. An array is rows of `table`; so is an object, as one row, unless it has `tables`, an
-    object of arrays by table name. Its `errors` are told as problems. Raises PrintedError."""
-    document = _document(_between(text))
+    object of arrays by table name. Its `errors` are told as problems. A snapshot says itself what its tables are.
+    Raises PrintedError."""
+    found = printed.read(text)
+    faults = tuple(fault.message for fault in found.faults)
+    if not isinstance(found.value, list | dict):
+        raise PrintedError(" ".join(faults) or "The script printed neither a JSON object nor an array.")
+    if snapshots.is_snapshot(found.value):
+        rows = snapshots.tables_of(found.value)
+        return Printed(rows.rows, (*faults, *(fault.message for fault in rows.faults)), found.text)
+    tables, problems = _tables(found.value, table)
+    return Printed(tables, faults + problems)
+
+
+def _tables(
+    document: list[Any] | dict[str, Any], table: str
+) -> tuple[dict[str, list[dict[str, Any]]], tuple[str, ...]]:
     if isinstance(document, list):
-        return Printed({table: _rows(document)}, ())
-    if not isinstance(document, dict):
-        raise PrintedError("The script printed neither a JSON object nor an array.")
+        return {table: _rows(document)}, ()
     problems = tuple(str(problem)[:500] for problem in _listed(document.get("errors"))[:100])
     given = document.get("tables")
     if not isinstance(given, dict):
-        return Printed({table: [document]}, problems)
+        return {table: [document]}, problems
     wrong = tuple(
         f"{str(name)[:80]!r} is no name of a table; its rows are left out." for name in given if not _ok(name)
     )
     tables = {name: _rows(_listed(rows)) for name, rows in list(given.items())[:_MOST_TABLES] if _ok(name)}
-    return Printed(tables, problems + wrong)
+    return tables, problems + wrong
 
 
-def write_printed(printed: Printed, folder: Path) -> Path:
-    """The rows as a file that an import reads: newline-delimited JSON named as the table, several of them in a zip."""
-    if len(printed.tables) == 1:
-        [(name, rows)] = printed.tables.items()
+def write_printed(found: Printed, folder: Path) -> Path:
+    """What was printed as a file that an import reads: a snapshot as it is, else newline-delimited JSON named as the
+    table, several of them in a zip."""
+    if found.snapshot:
+        path = folder / "snapshot.json"
+        path.write_text(_plain(found.snapshot), encoding="utf-8", newline="\n")
+        return path
+    if len(found.tables) == 1:
+        [(name, rows)] = found.tables.items()
         path = folder / f"{name}.ndjson"
         path.write_text(_lines(rows), encoding="utf-8", newline="\n")
         return path
     path = folder / "tables.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, rows in printed.tables.items():
+        for name, rows in found.tables.items():
             archive.writestr(zipfile.ZipInfo(f"{name}.ndjson"), _lines(rows), zipfile.ZIP_DEFLATED)
     return path
-
-
-def _between(text: str) -> str:
-    start = text.rfind(BEGIN)
-    if start < 0:
-        raise PrintedError(f"The script printed no line “{BEGIN}”.")
-    end = text.find(END, start)
-    if end < 0:
-        raise PrintedError(f"What the script printed breaks off: there is no line “{END}”.")
-    return text[start + len(BEGIN) : end]
-
-
-def _document(written: str) -> Any:
-    """The JSON, also where a console wrapped its lines inside a text."""
-    for attempt in (written, _CONTROLS.sub("", written)):
-        try:
-            return json.loads(attempt, strict=False, parse_constant=str)
-        except RecursionError:
-            raise PrintedError("The JSON that the script printed is nested too deep.") from None
-        except ValueError as error:
-            fault = str(error)
-    raise PrintedError(f"What the script printed is no JSON ({fault[:120]}).")
 
 
 def _listed(value: Any) -> list[Any]:
@@ -102,6 +95,9 @@ def _ok(name: object) -> bool:
 
 
 def _lines(rows: list[dict[str, Any]]) -> str:
+    return _plain("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _plain(text: str) -> str:
     """Lone halves of characters cannot be written as UTF-8; they stand as question marks."""
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     return text.encode("utf-8", "replace").decode("utf-8")

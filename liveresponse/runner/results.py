@@ -30,6 +30,7 @@ from msapi.scripts import SCRIPT_RESULT_BYTES, ScriptResult, gunzip, parse_scrip
 
 PACKAGE_LOOKS: Final = 10
 """How often a package that its action calls ready may still have no link."""
+_MEDIA: Final = {".zip": "application/zip", ".json": "application/json", ".ndjson": "application/x-ndjson"}
 HEAD: Final = 4000
 """Characters of a transcript that the command log shows; all of it is evidence."""
 
@@ -194,9 +195,10 @@ def _keep_printed(work: Work, action: MachineAction, fetched: Fetched, output: _
         reason = " ".join([*output.problems, _how_it_ended(work), "The transcript is kept as evidence."])
         _finish(work, State.FAILED, " ".join(reason.split()), None)
         return
-    name = f"{work.plan.id} of {work.row.device}.zip" if output.name == "tables.zip" else output.name
+    own = output.name.endswith(".ndjson")
+    name = output.name if own else f"{work.plan.id} of {work.row.device}{Path(output.name).suffix}"
     more = {"derived_from": transcript.exhibit, "transcript_sha256": transcript.sha256, "rows": output.rows}
-    media = "application/zip" if output.name.endswith(".zip") else "application/x-ndjson"
+    media = _MEDIA[Path(output.name).suffix]
     more["problems"] = list(output.problems)
     sealed = _seal(work, action, fetched, output.stored, name, media, more)
     collections.note(work.row, "printed", f"{output.rows:,} rows printed by the script", evidence=sealed.exhibit)

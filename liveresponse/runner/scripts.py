@@ -6,7 +6,7 @@ from typing import Final
 from ircase.models import Connection
 from liveresponse.models import LibraryChange
 from liveresponse.providers import Opener, Tenant, open_tenant
-from liveresponse.services import library
+from liveresponse.services import freezing, library
 from msapi.errors import Ambiguous, ApiError, NotFound
 from msapi.machines import LibraryFile
 
@@ -31,6 +31,9 @@ def change_library(pk: int, opener: Opener = open_tenant) -> None:
     connection = change.connection
     if not connection.enabled or connection.read_only:
         library.failed(change, f"The connection {connection.name} is now for hunting only.")
+        return
+    if reason := freezing.hold_on(connection):
+        library.later(change, reason, freezing.LOOK_AGAIN)
         return
     try:
         with opener(connection) as tenant:

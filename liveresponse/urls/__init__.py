@@ -1,4 +1,4 @@
-"""Live Response by area: collections and batches, response actions, files and devices, what a tenant's library holds."""
+"""Live Response by area: collections, response actions, files and devices, the libraries behind them."""
 
 from liveresponse.urls import actions, collections, files, library
 
