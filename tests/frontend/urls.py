@@ -20,5 +20,6 @@ ircase = [path("", named("my_work"), name="my_work"), *(path(f"{name}/", named(n
 urlpatterns = [
     path("styleguide/", styleguide.page),
     path("hunting/", include(([path("library/", named("library"), name="library")], "hunting"))),
+    path("collections/", include(([path("", named("collections"), name="collection_library")], "liveresponse"))),
     path("", include((ircase, "ircase"))),
 ]
