@@ -299,8 +299,8 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"hunts/copies": "push", "file-analyses": "file_analysis"}
     tails = ("", "/download", "/custody", "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/indicators", "/rows/{number}", "/rows/{number}/timeline",
-             "/rows/{number}/assets", "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
-             "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
+             "/rows/{number}/assets", "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}",
+             "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()
