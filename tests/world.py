@@ -371,7 +371,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/copies": "push", "collection-batches": "many", "file-analyses": "file_analysis"}
     folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table", "actions": "act"}
-    tails = ("", "/download", "/custody", "/holding", "/file", "/{number}/tags", "/review",
+    tails = ("", "/download", "/custody", "/holding", "/file", "/{number}/tags", "/review", "/indicators",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",

@@ -191,7 +191,7 @@ def ask_about_device(request: HttpRequest, reference: str, device: str) -> Statu
 
 @router.get("/cases/{reference}/devices/{device}/comparison", response=ComparisonOut)
 def compare_snapshots(
-    request: HttpRequest, reference: str, device: str, category: str, before: str = "", after: str = ""
+    request: HttpRequest, reference: str, device: str, category: str = "autoruns", before: str = "", after: str = ""
 ) -> dict[str, Any]:
     """Two snapshots of one device, by their exhibits; without them the last two."""
     case = case_of(request, reference)
