@@ -112,7 +112,7 @@ def too_deep(path: Path) -> bool:
     """Whether values nest deeper than anybody's data: ijson names each value by its whole path, so that a file of a few
     hundred thousand brackets alone would keep it busy for hours.
 
-    Brackets are counted first as if there were no texts, which is quick; only where that looks wrong, texts are skipped.
+    Brackets are counted first as if there were no texts, which is quick; texts are skipped only where that looks wrong.
     """
     balance = 0
     with path.open("rb") as raw:
