@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,12 @@ from artifacts.text import TextSource
 
 # Keys under which APIs and exporters put their rows: Graph hunting and OData, Log Analytics exports, Elasticsearch.
 _WRAPPERS = ("results", "Results", "value", "records", "Records", "rows", "hits.hits")
+
+
+_COUNTED = 1 << 16
+_SUSPICIOUS = 30_000  # more than 64 KiB of the smallest objects hold
+_DEEPEST = 1_000
+_MARKS = re.compile(rb'\\.|["\[\]{}]', re.DOTALL)
 
 
 class JsonBroken(ArtifactError):
@@ -44,13 +51,13 @@ class JsonFile:
         first = next((line for line in self.source.lines() if line.strip()), "")
         self.source.line = self.source.nuls = self.source.long_lines = 0
         if first.lstrip().startswith("["):
-            return "item"
+            return "lines" if too_deep(self.source.path) else "item"
         try:
             parsed = _loads(first)
         except RecursionError:
             return "lines"
         except ValueError:
-            return self._wrapper()
+            return "lines" if too_deep(self.source.path) else self._wrapper()
         if isinstance(parsed, dict):
             for key in _WRAPPERS:
                 if isinstance(parsed.get(key), list) and all(isinstance(item, dict) for item in parsed[key][:5]):
@@ -99,6 +106,40 @@ class JsonFile:
     def _note_bad(self, number: int) -> None:
         self.bad += 1
         self.first_bad = self.first_bad or number
+
+
+def too_deep(path: Path) -> bool:
+    """Whether values nest deeper than anybody's data: ijson names each value by its whole path, so that a file of a few
+    hundred thousand brackets alone would keep it busy for hours.
+
+    Brackets are counted first as if there were no texts, which is quick; texts are skipped only where that looks wrong.
+    """
+    balance = 0
+    with path.open("rb") as raw:
+        while chunk := raw.read(_COUNTED):
+            opened = chunk.count(b"[") + chunk.count(b"{")
+            if balance + opened > _SUSPICIOUS:
+                return _depth(path) > _DEEPEST
+            balance += opened - chunk.count(b"]") - chunk.count(b"}")
+    return False
+
+
+def _depth(path: Path) -> int:
+    """How deep values nest, as far as ``_DEEPEST`` and a little more."""
+    depth = deepest = 0
+    inside = False
+    with path.open("rb") as raw:
+        while chunk := raw.read(_COUNTED):
+            for found in _MARKS.finditer(chunk):
+                mark = found.group()
+                if mark == b'"':
+                    inside = not inside
+                elif not inside and len(mark) == 1:
+                    depth += 1 if mark in b"[{" else -1
+                    deepest = max(deepest, depth)
+            if deepest > _DEEPEST:
+                break
+    return deepest
 
 
 def _loads(text: str) -> Any:

@@ -10,6 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -33,11 +34,9 @@ def figures(folder: Path, *, rows: int) -> Iterator[Figure]:
     for name, write, bare in _FORMATS:
         path = folder / name
         write(path, rows)
-        yield Figure(GROUP, f"{path.suffix[1:]}, bare", rows, "rows", best(lambda p=path, b=bare: b(p), 2))
+        yield Figure(GROUP, f"{path.suffix[1:]}, bare", rows, "rows", best(partial(bare, path), 2))
         out = folder / f"out-{path.suffix[1:]}"
-        yield Figure(
-            GROUP, f"{path.suffix[1:]}, artifacts.load", rows, "rows", took(lambda p=path, o=out: load([p], o))
-        )
+        yield Figure(GROUP, f"{path.suffix[1:]}, artifacts.load", rows, "rows", took(partial(load, [path], out)))
 
 
 def memory(folder: Path, recordings: Path, *, gigabytes: float) -> Iterator[Figure | Absent]:

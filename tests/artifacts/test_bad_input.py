@@ -47,14 +47,10 @@ def test_a_script_that_printed_a_hundred_megabytes(tmp_path: Path) -> None:
     assert counts(report) == {"DefenderSupportLog": 10_000} and report.problems == ()
 
 
-def test_a_row_of_a_hundred_megabytes_is_left_out_and_said(tmp_path: Path) -> None:
-    path = tmp_path / "rows.json"
-    with path.open("w") as out:
-        out.write(ROW)
-        out.write('{"A": "' + "x" * (12 * MEGABYTE) + '"}\n')
-        out.write(ROW)
-    report = load_in_child([path], tmp_path / "out", memory_mb=2500)
-    assert codes(report) == ["table.long"] and counts(report) == {"rows": 2}
+def test_a_row_of_over_sixteen_megabytes_is_left_out_and_said(run: Loaded) -> None:
+    text = ROW + '{"A": "' + "x" * (20 * MEGABYTE) + '"}\n' + ROW
+    report = run({"rows.json": text})
+    assert codes(report) == ["text.long"] and counts(report) == {"rows": 2}
 
 
 def test_times_without_a_zone_stay_text_and_ask(run: Loaded) -> None:
