@@ -184,8 +184,8 @@ class _Arrival:
             last_digest=recall.digest_of_line(lines[-1]) if lines else "",
             holder=self.job.requested_by.name,
         )
-        for number, line in enumerate(lines, 1):
-            CustodyBefore(evidence=sealed, sequence=number, line=line).save()
+        rows = [CustodyBefore(evidence=sealed, sequence=number, line=line) for number, line in enumerate(lines, 1)]
+        CustodyBefore._base_manager.bulk_create(rows, batch_size=1000)
         return sealed
 
     def _seal_records(self, case: Case) -> None:

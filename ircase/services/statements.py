@@ -83,9 +83,13 @@ def make() -> Statement:
         key=key,
     )
     statement.save()
-    for chain, (sequence, digest) in sorted(now.items()):
-        if known.get(chain) != (sequence, digest):
-            StatedHead(statement=statement, chain=chain, sequence=sequence, digest=digest).save()
+    moved = [
+        StatedHead(statement=statement, chain=chain, sequence=end[0], digest=end[1])
+        for chain, end in sorted(now.items())
+        if known.get(chain) != end
+    ]
+    # The base manager adds many at once; nothing that is there is touched.
+    StatedHead._base_manager.bulk_create(moved, batch_size=1000)
     StatementPost.objects.bulk_create(StatementPost(statement=statement, url=url) for url in settings.STATEMENT_URLS)
     if settings.STATEMENT_URLS:
         jobs.enqueue(TASK)
