@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 
 from ircase.models import Case, ChainHead, CustodyEntry, Evidence
 from ircase.report import shape
@@ -56,8 +56,9 @@ def examine(case: Case, now: datetime) -> Check:
     """Hash every file of `case` again and walk its chains; what was found is kept on the evidence."""
     found = list(verification.verify_case(case))
     head = ChainHead.objects.filter(key=f"case:{case.uuid}").first()
-    count = Evidence.objects.filter(case=case).count()
-    gone = Evidence.objects.filter(case=case, integrity=Evidence.Integrity.DESTROYED).count()
+    destroyed = Count("pk", filter=Q(integrity=Evidence.Integrity.DESTROYED))
+    counts = Evidence.objects.filter(case=case).aggregate(all=Count("pk"), gone=destroyed)
+    count, gone = counts["all"], counts["gone"]
     faults: dict[str, list[Fault]] = defaultdict(list)
     for fault in found:
         named = _EXHIBIT.match(fault.subject)
