@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -28,7 +29,8 @@ SERIES: Final = 8
 
 @dataclass(frozen=True)
 class Row:
-    """An event as the list shows it. `series` is the colour of its source, from 1."""
+    """An event as the list shows it. `series` is the colour of its source, from 1; `acts` the address below which its
+    star and its tags are."""
 
     key: str
     at: str
@@ -47,6 +49,7 @@ class Row:
     number: int
     starred: bool
     tags: list[str]
+    acts: str
 
 
 @require_GET
@@ -82,7 +85,9 @@ def _events(request: HttpRequest, case: Case, here: supertimeline.Shown, asked: 
     found = found[-PER_PAGE:] if before else found[:PER_PAGE]
     exhibits = {here.tables[one.table].evidence_id: here.tables[one.table].evidence for one in found}
     previews.note_many(list(exhibits.values()), actor=access.current_user(request), what="super-timeline")
-    context: dict[str, Any] = {"rows": _rows(case, here, found)}
+    # Drawn once: a list of a hundred rows would include it a hundred times.
+    star_icon = render_to_string("components/icon.html", {"name": "star"})
+    context: dict[str, Any] = {"rows": _rows(case, here, found), "star_icon": star_icon}
     query = kept(request.GET).urlencode()
     if found and (full or before):
         context["after"] = f"?{query}&after={found[-1].place}".replace("?&", "?")
@@ -94,7 +99,8 @@ def _events(request: HttpRequest, case: Case, here: supertimeline.Shown, asked: 
 def _rows(case: Case, here: supertimeline.Shown, found: Sequence[TimelineEvent]) -> list[Row]:
     marks, runs = supertimeline.marks(here, found), supertimeline.runs(here, found)
     series = _series(here)
-    return [_row(case, here, one, marks, runs, series) for one in found]
+    page = reverse("ircase:super_timeline", args=[case.reference])
+    return [_row(case, here, one, marks, runs, series, page) for one in found]
 
 
 def _row(
@@ -104,6 +110,7 @@ def _row(
     marks: supertimeline.Marks,
     runs: dict[str, str],
     series: dict[str, int],
+    page: str,
 ) -> Row:
     table, local = here.tables[one.table], timezone.localtime(one.at)
     key = (one.table, one.row)
@@ -125,6 +132,7 @@ def _row(
         number=one.row,
         starred=key in marks.stars,
         tags=marks.tags.get(key, []),
+        acts=f"{page}rows/{one.table}/{one.row}/",
     )
 
 
