@@ -76,7 +76,7 @@ class CaseListTests(CastTestCase):
         for _ in range(12):
             make_case(self.alice)
         self.sign_in(self.alice)
-        with self.assertNumQueries(6):
+        with self.assertNumQueries(7):
             self.client.get(reverse("ircase:case_list"))
 
 
@@ -208,7 +208,7 @@ class OverviewTests(CastTestCase):
             checklist.add_item(case=case, actor=self.alice, title=f"More {number}", phase="detection", owner=self.bob)
         self.sign_in(self.bob)
         for name in ("case", "checklist", "timeline", "entities", "notes", "log"):
-            with self.subTest(name), at_most(15):
+            with self.subTest(name), at_most(17):
                 self.client.get(reverse(f"ircase:{name}", args=[case.reference]))
 
 

@@ -42,7 +42,7 @@ class ChecklistTests(ChecklistCase):
     def test_a_long_checklist_costs_no_more_queries(self) -> None:
         self.sign_in(self.bob)
         for view in ("", "?view=csf"):
-            with at_most(15):
+            with at_most(17):
                 self.client.get(reverse("ircase:checklist", args=[self.plan.reference]) + view)
 
     def test_an_own_item(self) -> None:

@@ -116,7 +116,7 @@ class DashboardTests(CastTestCase):
             self.client.get(reverse(PAGE))
 
 
-QUERIES = 11
+QUERIES = 12
 
 
 class TestPeriod:

@@ -240,7 +240,7 @@ class ItemTests(EvidenceTestCase):
         for number in range(12):
             make_evidence(self.case, self.alice, f"more {number}".encode())
         self.sign_in(self.bob)
-        with self.assertNumQueries(FewerThan(26)):
+        with self.assertNumQueries(FewerThan(28)):
             self.client.get(self.url("evidence"))
 
 

@@ -78,5 +78,5 @@ class MyWorkTests(CastTestCase):
                 case=self.case, actor=self.alice, title=f"Item {number}", phase="detection", owner=self.bob
             )
         self.sign_in(self.bob)
-        with at_most(15):
+        with at_most(17):
             self.page()

@@ -113,5 +113,5 @@ class TimelineTests(CastTestCase):
         for number in range(30):
             findings.add_event(case=self.case, actor=self.bob, at=self.call.at, title=f"E{number}", technique="T1059")
         self.sign_in(self.bob)
-        with at_most(15):
+        with at_most(17):
             self.client.get(self.url())
