@@ -312,7 +312,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"hunts/runs": "run", "hunts/batches": "run", "hunts/sweeps": "sweep", "hunts/pack-runs": "pack_run"}
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/copies": "push"}
-    tails = ("", "/download", "/custody", "/holding",
+    tails = ("", "/download", "/custody", "/acts", "/holding",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/markdown", "/cells", "/cells/{cell}", "/cells/{cell}/run",
@@ -328,7 +328,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
 # Where a body that merely fits its schema would be about something else than access.
 BODIES: dict[str, Any] = {
     "POST /cases/{reference}/transfers/{uuid}": {"act": "confirm"},
-    "POST /cases/{reference}/evidence/{uuid}/custody": {"act": "view", "purpose": "A test", "place": "Here"},
+    "POST /cases/{reference}/evidence/{uuid}/acts": {"act": "view", "purpose": "A test", "place": "Here"},
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
     "POST /cases/{reference}/hunts/sweeps": {"hunt": "device-logons", "source": "case"},
     "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},
