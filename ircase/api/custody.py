@@ -144,7 +144,7 @@ def holding(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
     return _holding(_item(case_of(request, reference), uuid))
 
 
-@router.post(f"{_ITEM}/custody", response=HoldingOut, summary="An act of custody")
+@router.post(f"{_ITEM}/acts", response=HoldingOut, summary="An act of custody")
 def act(request: HttpRequest, reference: str, uuid: UUID, body: ItemAct) -> dict[str, Any]:
     item, actor = _item(open_case_of(request, reference), uuid), person(request)
     _do(item, actor, body)
