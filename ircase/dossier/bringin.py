@@ -176,13 +176,15 @@ class _Arrival:
             actor=self.job.requested_by,
             partial=item.partial or bool(altered),
             act="imported",
-            from_case=self.job.reference,
-            from_exhibit=item.exhibit,
-            from_chain=item.chain,
-            entries=len(lines),
-            chain_sha256=recall.sha256_of_lines(lines),
-            last_digest=recall.digest_of_line(lines[-1]) if lines else "",
-            holder=self.job.requested_by.name,
+            about={
+                "from_case": self.job.reference,
+                "from_exhibit": item.exhibit,
+                "from_chain": item.chain,
+                "entries": len(lines),
+                "chain_sha256": recall.sha256_of_lines(lines),
+                "last_digest": recall.digest_of_line(lines[-1]) if lines else "",
+                "holder": self.job.requested_by.name,
+            },
         )
         rows = [CustodyBefore(evidence=sealed, sequence=number, line=line) for number, line in enumerate(lines, 1)]
         CustodyBefore._base_manager.bulk_create(rows, batch_size=1000)

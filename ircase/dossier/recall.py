@@ -270,7 +270,7 @@ def _findings(case: Case, actor: User, areas: Mapping[str, list[dict[str, Any]]]
 
 
 def _indicators(case: Case, actor: User, rows: list[dict[str, Any]], old: str) -> None:
-    found = {}
+    found: dict[tuple[str, str], Indicator] = {}
     for row in rows:
         value = text(row, "value", 2048)
         indicator = Indicator(

@@ -89,7 +89,7 @@ def _decoded(data: bytes) -> Any:
 def _encoded(point: Any) -> bytes:
     inverse = pow(point[2], P - 2, P)
     x, y = point[0] * inverse % P, point[1] * inverse % P
-    return (y | (x & 1) << 255).to_bytes(32, "little")
+    return bytes((y | (x & 1) << 255).to_bytes(32, "little"))
 
 
 BASE_Y = 4 * pow(5, P - 2, P) % P
@@ -330,13 +330,15 @@ class Verifier:
             if item["exhibit"] in sealed:
                 self.report(label, "it is in the register twice")
             sealed[item["exhibit"]] = item["sha256"]
-            if item["problem"]:
+            entries = self.check_chain(item["custody"], item["chain"], item["entries"], item["last"])
+            if item["problem"] == "destroyed" and any(entry["action"] == "destroyed" for entry in entries):
+                self.notes.append(f"{label} was destroyed by two persons, as its custody says")
+            elif item["problem"]:
                 self.report(label, "when it was exported its file was {}".format(item["problem"]))
             elif self.hashes.get(item["file"]) != (item["size"], item["sha256"]):
                 self.report(label, "its bytes are not those that were sealed")
             if self.hashes.get(item["manifest"], (0, ""))[1] != item["manifest_sha256"]:
                 self.report(item["manifest"], "it is not the manifest that was sealed with {}".format(item["exhibit"]))
-            entries = self.check_chain(item["custody"], item["chain"], item["entries"], item["last"])
             first = entries[0]["detail"] if entries else {}
             for fact in ("sha256", "size", "name", "manifest_sha256"):
                 if first.get(fact) != item[fact]:
@@ -411,10 +413,10 @@ def main(arguments: list[str]) -> int:
     except Unreadable as error:
         sys.stdout.write(f"FAULT {path}: {error}\n")
         return 1 if os.path.exists(path) else 2
-    for line in verifier.notes:
-        sys.stdout.write(f"{line}\n")
-    for place, problem in faults:
-        sys.stdout.write((f"FAULT {place}: {problem}").encode("ascii", "backslashreplace").decode() + "\n")
+    for note in verifier.notes:
+        sys.stdout.write(f"{note}\n")
+    for where, problem in faults:
+        sys.stdout.write((f"FAULT {where}: {problem}").encode("ascii", "backslashreplace").decode() + "\n")
     sys.stdout.write(f"{len(faults)} FAULTS: this is not what was exported.\n" if faults else "Everything holds.\n")
     return 1 if faults else 0
 

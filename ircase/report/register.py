@@ -30,7 +30,7 @@ class Check:
     def row(self, item: Evidence) -> shape.ExhibitRow:
         """`item` comes from `exhibits`."""
         faults = self.faults.get(item.exhibit, ())
-        custody: list[CustodyEntry] = list(item.custody.all())  # type: ignore[arg-type]
+        custody: list[CustodyEntry] = list(item.custody.all())
         return shape.ExhibitRow(
             exhibit=item.exhibit,
             name=item.name,

@@ -93,9 +93,7 @@ def take(*, case: Case, actor: User, name: str, description: str, said: Said, se
         manifest=manifest,
         actor=actor,
         act="taken",
-        holder=actor.name,
-        serial=serial.strip(),
-        **detail,
+        about={"holder": actor.name, "serial": serial.strip(), **detail},
     )
 
 

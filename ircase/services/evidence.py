@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from io import BufferedReader
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from django.conf import settings
@@ -57,11 +58,11 @@ def seal(
     partial: bool = False,
     beyond_quota: bool = False,
     act: str = "sealed",
-    **more: Any,
+    about: Mapping[str, Any] = MappingProxyType({}),
 ) -> Evidence:
     """Make bytes that `put` has stored an exhibit of the case, with custody entry 1 and a log entry.
 
-    `act` and `more` are for what is no plain sealing (`taken`, `imported`): custody entry 1 is called so. Call it in
+    `act` and `about` are for what is no plain sealing (`taken`, `imported`): custody entry 1 is called so. Call it in
     the transaction that ends the run, so that a run is DONE exactly when its evidence exists. Raises StoreError where
     the case's quota is used up, or the bytes were removed since they were stored.
     """
@@ -98,7 +99,7 @@ def seal(
         manifest_sha256=evidence.manifest_sha256,
         case=case.reference,
         exhibit=evidence.exhibit,
-        **more,
+        **about,
     )
     log.record(
         "evidence.sealed", case=case, actor=actor, exhibit=evidence.exhibit, name=evidence.name, sha256=evidence.sha256

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from ircase import jobs
@@ -55,7 +55,7 @@ def again(*, post: StatementPost, actor: User) -> None:
     jobs.enqueue(statements.TASK)
 
 
-def _due():  # type: ignore[no-untyped-def]
+def _due() -> QuerySet[StatementPost]:
     waiting = StatementPost.objects.filter(sent_at=None, given_up_at=None, next_at__lte=timezone.now())
     return waiting.select_related("statement__key").order_by("next_at", "pk")
 

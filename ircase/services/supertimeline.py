@@ -40,8 +40,10 @@ ONLY: Final = {"starred": "Starred", "tagged": "Tagged", "marked": "Starred or t
 
 
 def tables(case: Case) -> list[CaseTable]:
-    """The case's tables whose rows are events: those that repeat rows of another are not counted twice."""
+    """The case's tables whose rows are events: those that repeat rows of another are not counted twice, and those of
+    destroyed exhibits are gone."""
     found = CaseTable.objects.filter(case=case, wildcard=True, row_count__gt=0).select_related("evidence")
+    found = found.exclude(evidence__integrity=Evidence.Integrity.DESTROYED)
     return list(found.order_by("name", "pk"))
 
 
