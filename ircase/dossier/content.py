@@ -21,11 +21,13 @@ from ircase.models import (
     Event,
     Evidence,
     Indicator,
+    LegalHold,
     Milestone,
     Note,
     NoteRevision,
     PhaseEntry,
     Proof,
+    RowTag,
     Star,
     Transfer,
     User,
@@ -49,6 +51,8 @@ _areas: dict[str, Rows] = {
     "activities": lambda case: Activity.objects.filter(case=case).prefetch_related("evidence").order_by("pk"),
     "approvals": lambda case: Approval.objects.filter(case=case).order_by("pk"),
     "stars": lambda case: Star.objects.filter(case=case).order_by("pk"),
+    "row_tags": lambda case: RowTag.objects.filter(case=case).order_by("pk"),
+    "holds": lambda case: LegalHold.objects.filter(case=case).order_by("pk"),
     "transfers": lambda case: Transfer.objects.filter(evidence__case=case).order_by("pk"),
 }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from ircase.models import Asset, Case, Evidence
-from liveresponse.models import Collection, Lookup
+from liveresponse.models import Collection, Lookup, ResponseAction
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,12 @@ def collections_of(case: Case, device: KnownDevice) -> list[Collection]:
     mine = Q(device__in=device.names) | Q(machine_id__in=device.names)
     rows = Collection.objects.for_case(case).filter(mine).select_related("requested_by", "output", "activity")
     return list(rows[:100])
+
+
+def responses_to(case: Case, device: KnownDevice) -> list[ResponseAction]:
+    """Every response action on it, the newest first."""
+    mine = Q(target__in=device.names) | Q(machine_id__in=device.names)
+    return list(ResponseAction.objects.for_case(case).filter(mine).select_related("requested_by", "activity")[:100])
 
 
 def exhibits_of(case: Case, device: KnownDevice) -> list[Evidence]:

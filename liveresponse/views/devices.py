@@ -18,15 +18,16 @@ from ircase import access
 from ircase.models import Case, User
 from ircase.pages import render_tab
 from ircase.views.doors import attempt, case_to_change
-from liveresponse.catalogue import definitions
+from liveresponse import shelf
 from liveresponse.models import Lookup
-from liveresponse.services import comparisons, lookups, occurrences
+from liveresponse.services import comparisons, lookups, machine_actions, occurrences
 from liveresponse.services import devices as services
 from liveresponse.services.comparisons import Pair
 from liveresponse.services.devices import KnownDevice
 from liveresponse.views.answers import shown
 
 MOST_SHOWN = 200
+MOST_ACTIONS = 20
 
 
 def _name(text: str) -> str:
@@ -58,7 +59,9 @@ def device(request: HttpRequest, reference: str, device: str) -> HttpResponse:
     context |= {
         "collections": services.collections_of(case, known),
         "exhibits": services.exhibits_of(case, known),
-        "definitions": definitions().values(),
+        "definitions": shelf.definitions().values(),
+        "responses": services.responses_to(case, known),
+        "machine_actions": machine_actions.of_device(case, known.machine_id or known.title)[:MOST_ACTIONS],
     }
     return render_tab(request, case, "entities", "liveresponse/device.html", context)
 

@@ -26,4 +26,4 @@ def actions(request: HttpRequest, reference: str) -> HttpResponse:
         "elsewhere": elsewhere,
         "watch": ActionWatch.objects.filter(connection=case.connection).first() if case.connection else None,
     }
-    return render_tab(request, case, "live-response", "liveresponse/actions.html", context)
+    return render_tab(request, case, "live-response", "liveresponse/machine_actions.html", context)
