@@ -19,7 +19,7 @@ def case(analyst: Api) -> dict[str, Any]:
 
 
 def connection_of(lead: Api) -> int:
-    return int(lead.get("/connections")[0]["id"])
+    return next(int(row["id"]) for row in lead.get("/connections") if row["name"] == "Simulated tenant")
 
 
 def files(api: Api, pk: int) -> dict[str, dict[str, Any]]:
@@ -49,20 +49,36 @@ def read(analyst: Api, reference: str, row: dict[str, Any]) -> tuple[set[str], d
     return set(zipfile.ZipFile(io.BytesIO(content)).namelist()), tables
 
 
+def put_shipped(lead: Api, pk: int, name: str) -> None:
+    """Our script into the tenant's library, by one click."""
+    lead.post(f"/connections/{pk}/library-files/{name}/shipped")
+    lead.until(f"/connections/{pk}/library-files", lambda rows: {r["name"]: r["shipped"] for r in rows}[name] == "same")
+
+
 def test_our_script_goes_up_is_approved_and_brings_a_folder_home(analyst: Api, lead: Api, case: dict[str, Any]) -> None:
     pk, reference = connection_of(lead), case["reference"]
     analyst.until(f"/cases/{reference}/library-scripts", bool)
     assert files(analyst, pk)[FOLDER]["shipped"] == "missing"
-    lead.post(f"/connections/{pk}/library-files/{FOLDER}/shipped")
-    analyst.until(
-        f"/connections/{pk}/library-files", lambda rows: {r["name"]: r["shipped"] for r in rows}[FOLDER] == "same"
-    )
+    put_shipped(lead, pk, FOLDER)
     row = collect(analyst, lead, reference, "get-folder", Path="C:\\Users\\Public", Megabytes=10)
     assert (row["state"], row["failure"]) == ("done", "")
     assert row["files"] == [{"name": FOLDER, "sha256": files(analyst, pk)[FOLDER]["sha256"]}]
     names, tables = read(analyst, reference, row)
     assert {"notes.txt", "IRCaseFolderFiles.ndjson"} <= names
     assert tables["IRCaseFolderFiles"] == 3
+
+
+def test_a_snapshot_that_a_script_prints_becomes_typed_tables(analyst: Api, lead: Api, case: dict[str, Any]) -> None:
+    pk, reference = connection_of(lead), case["reference"]
+    put_shipped(lead, pk, "IRCase-Snapshot-Persistence.ps1")
+    row = collect(analyst, lead, reference, "snapshot-persistence")
+    assert (row["state"], row["failure"]) == ("done", "")
+    done = analyst.until(f"/cases/{reference}/evidence/{row['output']}/import", ended)
+    assert done["state"] == "done", done
+    tables = {table["name"]: dict(map(tuple, table["columns"])) for table in analyst.get(f"/cases/{reference}/tables")}
+    assert {"DeviceAutorunSnapshot", "DeviceServiceSnapshot", "DeviceTaskSnapshot", "DeviceUserSnapshot"} <= set(tables)
+    assert tables["DeviceTaskSnapshot"]["SnapshotTime"] == "datetime"
+    assert tables["DeviceUserSnapshot"]["Groups"] == "dynamic"
 
 
 def test_an_investigation_package_comes_home(analyst: Api, lead: Api, case: dict[str, Any]) -> None:
