@@ -17,9 +17,13 @@ def named(name: str) -> Callable[[HttpRequest], HttpResponse]:
 
 NAMES = ["dashboard", "case_list", "intake", "approvals", "administration", "search", "profile", "sign_in", "sign_out"]
 ircase = [path("", named("my_work"), name="my_work"), *(path(f"{name}/", named(name), name=name) for name in NAMES)]
+liveresponse = [
+    path("collections/", named("collections"), name="collection_library"),
+    path("kill-switch/", named("freeze"), name="freeze"),
+]
 urlpatterns = [
     path("styleguide/", styleguide.page),
     path("hunting/", include(([path("library/", named("library"), name="library")], "hunting"))),
-    path("collections/", include(([path("", named("collections"), name="collection_library")], "liveresponse"))),
+    path("", include((liveresponse, "liveresponse"))),
     path("", include((ircase, "ircase"))),
 ]

@@ -127,7 +127,7 @@ class LookUpTests(BatchTestCase):
         Batch.objects.filter(pk=batch.pk).update(look_until=timezone.now() - timedelta(seconds=1))
         with patch("ircase.jobs.send") as send:
             tasks.poll()
-        assert ("liveresponse.look_up", batch.pk) in [call.args for call in send.call_args_list]
+        assert ("liveresponse.find_devices", batch.pk) in [call.args for call in send.call_args_list]
         runner.find_devices(batch.pk, self.tenant)
         assert Batch.objects.get(pk=batch.pk).state == BatchState.DRAFT
 
@@ -278,7 +278,7 @@ class StopTests(BatchTestCase):
         batch = self.started("pc-000")
         row = self.rows(batch)[0]
         cancel = patch(
-            "liveresponse.runner.collections._same_script",
+            "liveresponse.runner.collections._same_files",
             side_effect=lambda work: batches.cancel(batch=batch, actor=self.bob),
         )
         with cancel:
@@ -292,7 +292,7 @@ class StopTests(BatchTestCase):
         collections.end(first, CollectionState.FAILED, "no")
         collections.end(second, CollectionState.EXPIRED, "offline")
         again = batches.retry(batch=batch, actor=self.bob)
-        runner.look_up(again.pk, self.tenant)
+        runner.find_devices(again.pk, self.tenant)
         again.refresh_from_db()
         assert [one["name"] for one in again.included] == ["pc-000.contoso.com", "pc-001.contoso.com"]
         assert again.retry_of == batch

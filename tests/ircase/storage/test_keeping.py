@@ -115,7 +115,7 @@ class HoldTests(KeepingTestCase):
     def test_what_is_rejected_stays_on_hold(self) -> None:
         hold = holds.place(case=self.case, actor=self.alice, reason="Court order 7")
         approval = holds.ask_to_lift(hold=hold, actor=self.alice, reason="The court is done")
-        approvals.decide(approval=approval, actor=self.dora, approve=False)
+        approvals.decide(approval=approval, actor=self.dora, approve=False, comment="Not yet")
         hold_decided(str(hold.uuid))
         assert LegalHold.objects.get(pk=hold.pk).lifted_at is None
         assert holds.waiting(hold) is None
