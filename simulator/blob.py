@@ -46,9 +46,11 @@ def get_package(call: Call) -> Response:
 
 
 def _deliver(call: Call, name: str, content: bytes) -> Response:
-    """The bytes; the faults `not_gzip`, `truncated_blob` and `stalled_blob` spoil them."""
+    """The bytes; the faults `not_gzip`, `cut_blob`, `truncated_blob` and `stalled_blob` spoil them."""
     if "not_gzip" in call.faults:
         content = b"This is neither gzip nor zip.\r\n"
+    if "cut_blob" in call.faults:
+        content = content[: len(content) // 2]
     response = Response(content, content_type="application/octet-stream")
     response.headers["Content-MD5"] = base64.b64encode(hashlib.md5(content).digest()).decode()
     response.headers["Content-Disposition"] = f'attachment; filename="{_plain(name)}"'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from werkzeug.wrappers import Response
 
@@ -61,8 +62,10 @@ def find(call: Call, key: str | None = None) -> Device:
 def listing(
     call: Call, items: Iterable[dict[str, Any]], context: str, allowed: tuple[str, ...], page: int = PAGE
 ) -> Response:
-    """`$filter`, `$orderby`, `$top`, `$skip`. A nextLink is given only past a full page, and never with `$top`."""
+    """`$filter`, `$orderby`, `$top`, `$skip`. A nextLink is given only past a full page, and never with `$top`; the
+    fault `small_pages` makes a page `size` items long."""
     arguments = call.request.args
+    page = int(call.faults["small_pages"].get("size", 2)) or 1 if "small_pages" in call.faults else page
     chosen = list(items)
     try:
         if arguments.get("$filter"):
@@ -79,7 +82,8 @@ def listing(
     body["value"] = chosen[skip : skip + min(top, page)]
     if "$top" not in arguments and skip + page < len(chosen):
         base = call.simulator.base_url(call.request)
-        body["@odata.nextLink"] = f"{base}{call.request.path}?$skip={skip + page}"
+        asked = urlencode({**arguments.to_dict(), "$skip": str(skip + page)}, quote_via=quote, safe="$,'()/:")
+        body["@odata.nextLink"] = f"{base}{call.request.path}?{asked}"
     return json_response(body)
 
 
