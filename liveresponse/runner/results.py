@@ -28,8 +28,8 @@ from msapi.governor import Wait
 from msapi.machines import CommandStatus, MachineAction
 from msapi.scripts import SCRIPT_RESULT_BYTES, ScriptResult, gunzip, parse_script_result
 
-PACKAGE_LOOKS: Final = 10
-"""How often a package that its action calls ready may still have no link."""
+RESULT_LOOKS: Final = 10
+"""How often a result that its action calls ready may still have no link, or one that has already expired."""
 _MEDIA: Final = {".zip": "application/zip", ".json": "application/json", ".ndjson": "application/x-ndjson"}
 HEAD: Final = 4000
 """Characters of a transcript that the command log shows; all of it is evidence."""
@@ -63,7 +63,7 @@ def fetch(work: Work) -> None:
         try:
             fetched = _download(work, link, folder)
         except LinkExpired as error:
-            work.write("link_expired", str(error), trouble=work.row.trouble + 1, after=timedelta(seconds=1))
+            _ask_anew(work, error)
             return
         if work.step.run_script:
             _keep_transcript(work, action, fetched, folder)
@@ -71,8 +71,35 @@ def fetch(work: Work) -> None:
             _keep_file(work, action, fetched)
 
 
+def _ask_anew(work: Work, error: LinkExpired) -> None:
+    """A fresh link with the next move, later each time: a clock that is wrong must not ask for links for ever."""
+    trouble = work.row.trouble
+    if trouble >= RESULT_LOOKS:
+        raise LinkExpired(
+            f"Every link to the result has expired already; given up after {trouble} of them. Check the clock of this "
+            "machine.",
+            permanent=True,
+        ) from error
+    wait = timedelta(seconds=min(2.0**trouble, 60.0))
+    work.write("link_expired", str(error), trouble=trouble + 1, after=wait)
+
+
+def _not_ready(work: Work, error: NotFound, what: str, wait: timedelta) -> None:
+    """Look again later for a link that Defender does not know of yet; raises `error` once that was often enough."""
+    trouble = work.row.trouble
+    if trouble >= RESULT_LOOKS:
+        raise error
+    text = f"{what} is not ready to be fetched yet"
+    work.write("not_ready", str(error), status_text=text, trouble=trouble + 1, after=wait)
+
+
 def _result_link(work: Work, index: int) -> str:
-    return work.tenant.live_response_result_link(work.row.action_id, index)
+    """The link of a command's result, "" while it is not to be had: it may come a little after the command's end."""
+    try:
+        return work.tenant.live_response_result_link(work.row.action_id, index)
+    except NotFound as error:
+        _not_ready(work, error, "The result", work.pace("live_response_poll_seconds", 10))
+        return ""
 
 
 def _package_link(work: Work) -> str:
@@ -86,11 +113,7 @@ def _package_link(work: Work) -> str:
     try:
         return work.tenant.package_link(work.row.action_id)
     except NotFound as error:
-        if work.row.trouble >= PACKAGE_LOOKS:
-            raise
-        text = "The package is not ready to be fetched yet"
-        trouble, wait = work.row.trouble + 1, work.pace("live_response_offline_seconds", 30)
-        work.write("not_ready", str(error), status_text=text, trouble=trouble, after=wait)
+        _not_ready(work, error, "The package", work.pace("live_response_offline_seconds", 30))
         return ""
     except Throttled as error:
         work.governor.penalise(work.link_bucket, error.retry_after or 60.0)

@@ -7,10 +7,10 @@ from unittest.mock import patch
 import pytest
 from django.core.exceptions import ValidationError
 
+from artifacts.printed import BEGIN, END
 from ircase.models import Approval, ParseJob
 from ircase.services import approvals
 from liveresponse.models import Collection, CollectionState, LibraryScript
-from liveresponse.runner.printed import BEGIN, END
 from liveresponse.services import collections, definitions
 from msapi.errors import NotFound, Throttled
 from tests.liveresponse.tenant import transcript

@@ -1,0 +1,42 @@
+"""Bringing results home from a store and a service that are not quite ready, or never will be."""
+
+from liveresponse.models import CollectionState
+from liveresponse.runner.results import RESULT_LOOKS
+from msapi.errors import LinkExpired, NotFound, Unauthorized
+from tests.liveresponse.test_collections import CollectionTestCase
+
+
+class ResultLinkTests(CollectionTestCase):
+    def test_a_result_that_is_not_there_yet_is_asked_for_again(self) -> None:
+        self.tenant.faults["live_response_result_link"] = [NotFound("Not yet.", status=404, permanent=True)] * 2
+        row = self.finish(self.ask("get-file", Path="C:\\x.txt"))
+        assert (row.state, row.failure) == (CollectionState.DONE, "")
+        assert list(row.commands.filter(what="not_ready").values_list("text", flat=True)) == ["Not yet."] * 2
+        assert len(self.tenant.submitted) == 1
+
+    def test_a_result_that_never_comes_ends_the_job_and_says_where_it_is(self) -> None:
+        missing = [NotFound("Defender does not know what was asked for.", status=404, permanent=True)]
+        self.tenant.faults["live_response_result_link"] = missing * 40
+        row = self.finish(self.ask("get-file", Path="C:\\x.txt"))
+        assert row.state == CollectionState.FAILED
+        assert row.commands.filter(what="not_ready").count() == RESULT_LOOKS
+        assert row.failure.endswith("The session itself has ended: look for its result at machine action action-1.")
+
+    def test_a_link_that_is_always_expired_does_not_ask_for_ever(self) -> None:
+        self.tenant.faults["download"] = [LinkExpired("The download link has expired.", status=403)] * 40
+        row = self.finish(self.ask("get-file", Path="C:\\x.txt"))
+        assert row.state == CollectionState.FAILED
+        assert "given up after" in row.failure and "clock" in row.failure
+        assert row.commands.filter(what="link_expired").count() == RESULT_LOOKS
+
+
+class StoppedPollingTests(CollectionTestCase):
+    def test_a_session_that_is_no_longer_followed_is_not_said_to_have_ended(self) -> None:
+        row = self.move(self.move(self.ask("get-file", Path="C:\\x.txt")))
+        assert row.state == CollectionState.RUNNING
+        self.tenant.faults["machine_action"] = [Unauthorized("The token is refused.", status=401)]
+        row = self.move(row)
+        assert row.state == CollectionState.FAILED
+        assert row.failure == (
+            "The token is refused. Defender still has machine action action-1: look at the device in the portal."
+        )
