@@ -22,10 +22,6 @@ _MACHINE_FILTER = (
     "computerDnsName", "id", "version", "deviceValue", "aadDeviceId", "machineTags", "lastSeen", "exposureLevel",
     "onboardingStatus", "lastIpAddress", "healthStatus", "osPlatform", "riskScore", "rbacGroupId",
 )  # fmt: skip
-_ALERT_FILTER = (
-    "alertCreationTime", "lastUpdateTime", "incidentId", "investigationId", "id", "assignedTo", "detectionSource",
-    "lastEventTime", "status", "severity", "category",
-)  # fmt: skip
 
 
 def machine_resource(simulator: Simulator, device: Device) -> dict[str, Any]:
@@ -165,47 +161,3 @@ def tag_machine(call: Call) -> Response:
         tags = [tag for tag in (state.get("tags", device.id) or {"tags": []})["tags"] if tag != value]
         state.put("tags", device.id, {"tags": [*tags, value] if action == "Add" else tags})
     return json_response({"@odata.context": f"{META}#Machines/$entity", **machine_resource(call.simulator, device)})
-
-
-def alert_resource(simulator: Simulator, alert: dict[str, Any]) -> dict[str, Any]:
-    """An alert in the older, flat shape: https://learn.microsoft.com/defender-endpoint/api/alerts"""
-    status = {"new": "New", "resolved": "Resolved", "inProgress": "InProgress"}[alert["status"]]
-    classification = {"informationalExpectedActivity": "InformationalExpectedActivity"}
-    return {
-        "id": alert["id"], "incidentId": alert["incident"], "investigationId": None, "assignedTo": None,
-        "severity": alert["severity"].capitalize(), "status": status,
-        "classification": classification.get(alert["classification"]), "determination": None,
-        "investigationState": "UnsupportedAlertType", "detectionSource": "WindowsDefenderAtp",
-        "detectorId": f"sim-{alert['id'][-4:]}", "category": alert["category"], "threatFamilyName": alert["family"],
-        "threatName": None, "title": alert["title"], "description": alert["description"] or alert["title"],
-        "alertCreationTime": alert["created"], "firstEventTime": alert["first"], "lastEventTime": alert["last"],
-        "lastUpdateTime": max(alert["last"], alert["created"]), "resolvedTime": None, "machineId": alert["deviceId"],
-        "computerDnsName": alert["deviceName"], "rbacGroupName": None, "aadTenantId": simulator.tenant.id,
-        "mitreTechniques": alert["techniques"], "relatedUser": None, "comments": [],
-        "evidence": [{**entity, "evidenceCreationTime": alert["created"]} for entity in alert["flat"]],
-    }  # fmt: skip
-
-
-def list_alerts(call: Call) -> Response:
-    """GET /alerts: those of endpoints."""
-    items = [alert_resource(call.simulator, alert) for alert in call.simulator.story.alerts if alert["deviceId"]]
-    if "evidence" not in call.request.args.get("$expand", "").lower():
-        items = [{**item, "evidence": []} for item in items]
-    return listing(call, items, "Alerts", _ALERT_FILTER)
-
-
-def get_alert(call: Call) -> Response:
-    """GET /alerts/{id}"""
-    for alert in call.simulator.story.alerts:
-        if alert["id"] == call.params["key"] and alert["deviceId"]:
-            return json_response(alert_resource(call.simulator, alert))
-    raise ApiFault(404, "ResourceNotFound", f"Alert {call.params['key'][:80]} was not found")
-
-
-def machine_alerts(call: Call) -> Response:
-    """GET /machines/{id}/alerts"""
-    device = find(call)
-    items = [
-        alert_resource(call.simulator, alert) for alert in call.simulator.story.alerts if alert["deviceId"] == device.id
-    ]
-    return listing(call, items, "Alerts", _ALERT_FILTER)

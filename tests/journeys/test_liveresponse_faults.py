@@ -78,7 +78,8 @@ TROUBLES: dict[str, Trouble] = {
         "done", "", at(BLOB, "hostile_zip", times=2), TRIAGE, sessions=2, kept=2,
         problems=("evil.csv", "bomb.csv", "link.csv", "ipinfo.txt")),
     "German device": Trouble(
-        "done", "", at(BLOB, "german_device", times=2), TRIAGE, sessions=2, kept=2, problems=()),
+        "done", "", at(BLOB, "german_device", times=2), TRIAGE, sessions=2, kept=2,
+        problems=("Local time of the device",)),
     "package not there yet": Trouble(
         "done", "", at(PACKAGE, "vanished", times=2), BUNDLE, log=(("not_ready", ""), ("not_ready", ""))),
     # --- Defender
