@@ -99,6 +99,11 @@ TROUBLES: dict[str, Trouble] = {
         "done", "", at(START, "not_json"), log=(("doubtful", "not JSON"), ("found", "Machine action")), calls=1),
     "answer empty": Trouble(
         "done", "", at(START, "empty"), log=(("doubtful", "something else"), ("found", "Machine action")), calls=1),
+    "answer without content": Trouble(
+        "done", "", at(START, "no_content"), log=(("doubtful", "something else"), ("found", "Machine action")),
+        calls=1),
+    "answer cut": Trouble(
+        "done", "", at(START, "truncated_reply"), log=(("doubtful", NO_MARK), ("found", "Machine action")), calls=1),
     "token refused once": Trouble("done", "", at(LINK, "401")),
     "token refused for good": Trouble(
         "failed", "refused a fresh token. Check that the app registration belongs to this tenant",
@@ -126,6 +131,8 @@ class Outcome:
     imports: dict[str, dict[str, Any]]
     taken: Counter[str]
     calls: Counter[str]
+    pages: int
+    bearers: int
 
     def sessions(self, row: dict[str, Any]) -> dict[str, int]:
         """The sessions of one collection that Defender took, by their comments."""
@@ -140,6 +147,7 @@ def outcome(stack: Stack, analyst: Api, lead: Api) -> Outcome:
     reference = str(case["reference"])
     analyst.call("PUT", f"/cases/{reference}/members/alice", json={"role": "lead"})
     analyst.until(f"/cases/{reference}/library-scripts", bool)
+    tenant.fault("GET /api/machineactions", "small_pages", times=100_000, size=20)
     paths = ask(analyst, lead, tenant, reference)
     offline = [name for name, trouble in TROUBLES.items() if trouble.host]
     rows = {name: wait(analyst, path) for name, path in paths.items() if name not in offline}
@@ -152,9 +160,12 @@ def outcome(stack: Stack, analyst: Api, lead: Api) -> Outcome:
     }
     tenant.clear_faults()
     taken = Counter(str(one["comment"]) for one in tenant.actions())
-    asked = [str(entry["body"]["Comment"]) for entry in tenant.requests() if entry["path"].endswith(START)]
+    seen = tenant.requests()
+    asked = [str(entry["body"]["Comment"]) for entry in seen if entry["path"].endswith(START)]
     calls = Counter(uuid for uuid in (row["uuid"] for row in rows.values()) for text in asked if uuid in text)
-    return Outcome(reference, rows, imports, taken, calls)
+    pages = sum("skip=" in entry["query"] for entry in seen if entry["path"].lower() == "/api/machineactions")
+    bearers = sum(entry["authorization"] for entry in seen if entry["path"].startswith("/blob/"))
+    return Outcome(reference, rows, imports, taken, calls, pages, bearers)
 
 
 def ask(analyst: Api, lead: Api, tenant: Tenant, reference: str) -> dict[str, str]:
@@ -226,8 +237,18 @@ def test_the_file_cut_in_the_store_is_kept_as_it_came(analyst: Api, outcome: Out
     assert content.startswith(b"\x1f\x8b") and len(content) == item["manifest"]["download"]["bytes"]
 
 
-def test_no_signed_link_is_kept_anywhere(outcome: Outcome) -> None:
+def test_the_list_of_actions_came_in_pages(outcome: Outcome) -> None:
+    assert outcome.pages > 0
+
+
+def test_no_bearer_goes_to_the_store(outcome: Outcome) -> None:
+    assert outcome.bearers == 0
+
+
+def test_no_signed_link_is_kept_anywhere(stack: Stack, outcome: Outcome) -> None:
     assert "sig=" not in str(outcome.rows)
+    lines = [line for path in stack.logs.iterdir() for line in path.read_text("utf-8", "replace").splitlines()]
+    assert [line for line in lines if "sig=" in line and "sig=***" not in line] == []
 
 
 def test_every_chain_holds(stack: Stack, outcome: Outcome) -> None:
