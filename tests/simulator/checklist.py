@@ -13,10 +13,10 @@ JOURNEY = "tests/journeys/test_liveresponse_faults.py"
 HEAD = """# What can go wrong, and what survives it
 
 Every endpoint, behaviour and fault of Defender for Endpoint that the [simulator](simulator.md) has, and the test that
-lives through it. Written by `python -m tests.simulator.checklist`; a test fails where it is out of date, where a route or
-a fault of the simulator is missing in it, or where it names a test that is not there. In quotes: the trouble of that name
-in `tests/journeys/test_liveresponse_faults.py`, where all of them strike at once, each on a device of its own, while the
-list of machine actions comes in small pages.
+lives through it. Written by `python -m tests.simulator.checklist`; a test fails where it is out of date, where a route
+or a fault of the simulator is missing in it, or where it names a test that is not there. In quotes: the trouble of that
+name in `tests/journeys/test_liveresponse_faults.py`, where all of them strike at once, each on a device of its own,
+while the list of machine actions comes in small pages.
 
 "Where" is a route below `/api`, a fault of `POST /_sim/faults`, or a module.
 """
@@ -32,7 +32,7 @@ class Item:
 
 
 def item(text: str, where: str, tests: str) -> Item:
-    """Places and tests are parted by commas and blanks, tests without a folder lie in tests/simulator."""
+    """Places are parted by semicolons, and tests too; tests without a folder lie in tests/simulator."""
     return Item(text, _parts(where), _parts(tests))
 
 
@@ -66,7 +66,8 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
              f"{JOURNEY}::test_the_list_of_actions_came_in_pages"),
         item("Tags", "POST /machines/<machine>/tags", f"{FEW}::test_tags_are_added_found_and_removed"),
         item("Signed-in users, alerts of a device, their number",
-             "GET /machines/<machine>/logonusers; GET /machines/<machine>/alerts; GET /machines/<machine>/alerts/$count",
+             "GET /machines/<machine>/logonusers; GET /machines/<machine>/alerts; "
+             "GET /machines/<machine>/alerts/$count",
              f"{FEW}::test_logon_users_and_alerts_of_a_machine; {END}::test_alerts_of_a_machine_are_counted"),
         item("Software, vulnerabilities (50 a minute), recommendations",
              "GET /machines/<machine>/software; GET /machines/<machine>/vulnerabilities; "
@@ -74,7 +75,8 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
              f"{END}::test_software_weaknesses_and_advice_agree; "
              f"{END}::test_weaknesses_are_asked_for_fifty_times_a_minute"),
         item("Alerts: list, get, `$expand`, patch, batchUpdate (10 a minute), what they are about",
-             "GET /alerts; GET /alerts/<key>; PATCH /alerts/<key>; POST /alerts/batchUpdate; GET /alerts/<key>/<entity>",
+             "GET /alerts; GET /alerts/<key>; PATCH /alerts/<key>; POST /alerts/batchUpdate; "
+             "GET /alerts/<key>/<entity>",
              f"{END}::test_an_alert_is_edited_and_graph_shows_it_too; "
              f"{END}::test_edits_that_are_refused_change_nothing; "
              f"{END}::test_many_alerts_are_edited_at_once_ten_times_a_minute; {END}::test_what_an_alert_is_about"),
@@ -164,7 +166,8 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
              f"{M}/test_blobs.py::test_a_download_goes_on_where_it_broke_off"),
         item("429 with and without Retry-After", "429", "429 with Retry-After; 429 without Retry-After"),
         item("Bursts of 500, 502, 503, 504; an answer that takes too long", "500; 502; 503; 504; slow; timeout",
-             f"500 at the start; 503 burst at the link; {M}/test_transport.py::test_an_ill_service_is_asked_three_times; "
+             "500 at the start; 503 burst at the link; "
+             f"{M}/test_transport.py::test_an_ill_service_is_asked_three_times; "
              f"{M}/test_transport.py::test_silence_ends_with_the_read_timeout"),
         item("401 in the middle, once and for good", "401", "token refused once; token refused for good"),
         item("An action that Defender lost", "vanishes",
