@@ -99,4 +99,7 @@ def _iso(moment: datetime | None) -> str | None:
 def _rows(simulator: Simulator, columns: str, where: str, value: str) -> list[tuple[Any, ...]]:
     path = quote_text(str(simulator.story.tables["DeviceNetworkEvents"]))
     with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        return connection.execute(f"SELECT {columns} FROM read_parquet({path}) WHERE {where}", [value]).fetchall()
+        found: list[tuple[Any, ...]] = connection.execute(
+            f"SELECT {columns} FROM read_parquet({path}) WHERE {where}", [value]
+        ).fetchall()
+    return found
