@@ -23,13 +23,15 @@ from liveresponse.runner.printed import PrintedError, read_printed, write_printe
 from liveresponse.runner.work import State, Work, end
 from liveresponse.services import collections, machine_actions
 from msapi.blobs import Downloaded
-from msapi.errors import BadReply, LinkExpired, NotFound, ResultTooLarge, Throttled
+from msapi.errors import BadReply, LinkExpired, NetworkError, NotFound, ResultTooLarge, Throttled
 from msapi.governor import Wait
 from msapi.machines import CommandStatus, MachineAction
 from msapi.scripts import SCRIPT_RESULT_BYTES, ScriptResult, gunzip, parse_script_result
 
 RESULT_LOOKS: Final = 10
 """How often a result that its action calls ready may still have no link, or one that has already expired."""
+DAMAGED_LOOKS: Final = 3
+"""How often a file whose bytes are not the store's is fetched anew before it is kept as it came."""
 _MEDIA: Final = {".zip": "application/zip", ".json": "application/json", ".ndjson": "application/x-ndjson"}
 HEAD: Final = 4000
 """Characters of a transcript that the command log shows; all of it is evidence."""
@@ -37,13 +39,14 @@ HEAD: Final = 4000
 
 @dataclass(frozen=True)
 class Fetched:
-    """A result on disk. `path` is the file as it was on the device, or as downloaded where unpacking failed, which
-    `fault` explains."""
+    """A result on disk. `path` is the file as it was on the device, or, where unpacking failed, as downloaded and
+    `packed` still; `fault` says what is wrong with it."""
 
     path: Path
     blob: Downloaded
     host: str
     fault: str = ""
+    packed: bool = False
 
 
 def fetch(work: Work) -> None:
@@ -133,15 +136,25 @@ def _download(work: Work, link: str, folder: Path) -> Fetched:
     blob, plain = folder / "blob", folder / "file"
     with blob.open("xb") as sink:
         got = work.tenant.download(link, quotas.sink(work.row.case, sink))
-    host = urlsplit(link).hostname or ""
+    host, fault = urlsplit(link).hostname or "", _damage(work, got)
     if work.step.run_script or not got.gzip_applied:
-        return Fetched(blob, got, host)
+        return Fetched(blob, got, host, fault)
     try:
         with blob.open("rb") as source, plain.open("xb") as sink:
             gunzip(source, sink, cap=_cap(work))
     except (BadReply, ResultTooLarge) as error:
-        return Fetched(blob, got, host, fault=str(error))
-    return Fetched(plain, got, host)
+        return Fetched(blob, got, host, f"{fault} {error}".strip(), packed=True)
+    return Fetched(plain, got, host, fault)
+
+
+def _damage(work: Work, got: Downloaded) -> str:
+    """What to say of bytes that are not the store's, "" where they are. Raises NetworkError while others may come."""
+    if not got.damaged:
+        return ""
+    said = "The bytes that arrived are not those that the store keeps: their checksum is another."
+    if work.row.trouble < DAMAGED_LOOKS:
+        raise NetworkError(said)
+    return said
 
 
 def _cap(work: Work) -> int:
@@ -277,7 +290,7 @@ def _keep_file(work: Work, action: MachineAction, fetched: Fetched) -> None:
     """Seal the file, have it read into tables, and end the job or go on: in one transaction."""
     stored = evidence.put_file(fetched.path)
     path, name = _named(work)
-    kept_name = name + (".gz" if fetched.fault else "")
+    kept_name = name + (".gz" if fetched.packed else "")
     with transaction.atomic():
         sealed = _seal(work, action, fetched, stored, kept_name, "application/octet-stream", {"path": path})
         words = f"{path or name}: {stored.size:,} bytes, SHA-256 {stored.sha256}"

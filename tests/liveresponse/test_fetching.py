@@ -1,7 +1,7 @@
 """Bringing results home from a store and a service that are not quite ready, or never will be."""
 
 from liveresponse.models import CollectionState
-from liveresponse.runner.results import RESULT_LOOKS
+from liveresponse.runner.results import DAMAGED_LOOKS, RESULT_LOOKS
 from msapi.errors import LinkExpired, NotFound, Unauthorized
 from tests.liveresponse.test_collections import CollectionTestCase
 
@@ -40,3 +40,20 @@ class StoppedPollingTests(CollectionTestCase):
         assert row.failure == (
             "The token is refused. Defender still has machine action action-1: look at the device in the portal."
         )
+
+
+class DamagedTests(CollectionTestCase):
+    def test_bytes_that_are_not_the_stores_are_fetched_again(self) -> None:
+        self.tenant.damaged = DAMAGED_LOOKS
+        row = self.finish(self.ask("get-file", Path="C:\\x.txt"))
+        assert (row.state, row.failure) == (CollectionState.DONE, "")
+        assert row.commands.filter(what="trouble", text__contains="not those that the store keeps").count() == 3
+        assert (row.evidence.count(), len(self.tenant.submitted)) == (1, 1)
+
+    def test_bytes_that_never_are_the_stores_are_kept_and_said_to_be_so(self) -> None:
+        self.tenant.damaged = 40
+        row = self.finish(self.ask("get-file", Path="C:\\x.txt"))
+        assert row.state == CollectionState.PARTIAL
+        assert row.output is not None and row.output.partial
+        assert row.output.name == "x.txt", "it could be unpacked"
+        assert "not those that the store keeps" in row.output.manifest["fault"] and "not those" in row.failure
