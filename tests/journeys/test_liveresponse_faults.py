@@ -69,6 +69,8 @@ TROUBLES: dict[str, Trouble] = {
         "done", "", at(BLOB, "truncated_blob"), log=(("trouble", "The download broke off"), ("fetched", ""))),
     "download halts": Trouble("done", "", at(BLOB, "stalled_blob", seconds=3)),
     "file cut in the store": Trouble("partial", "is kept as it was downloaded: ", at(BLOB, "cut_blob")),
+    "file changed on the way": Trouble(
+        "done", "", at(BLOB, "flipped_blob"), log=(("trouble", "not those that the store keeps"), ("fetched", ""))),
     "file neither gzip nor zip": Trouble(
         "done", "", at(BLOB, "not_gzip"), path=r"C:\Temp\notes.zip", problems=("notes.zip",)),
     "transcript no JSON": Trouble(

@@ -159,8 +159,10 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
              f"link has expired; {LR}/test_fetching.py::test_a_link_that_is_always_expired_does_not_ask_for_ever"),
         item("A result whose link comes late, or never", "404; vanished",
              f"no link yet; {LR}/test_fetching.py::test_a_result_that_never_comes_ends_the_job_and_says_where_it_is"),
-        item("A blob that breaks off, that halts, that was cut in the store, that is no gzip",
-             "truncated_blob; stalled_blob; cut_blob; not_gzip",
+        item("A blob that breaks off, that halts, that was cut in the store or changed on the way, that is no gzip",
+             "truncated_blob; stalled_blob; cut_blob; flipped_blob; not_gzip",
+             f"{DEV}::test_a_blob_changed_on_the_way_has_the_checksum_of_the_right_one; file changed on the way; "
+             f"{LR}/test_fetching.py::test_bytes_that_never_are_the_stores_are_kept_and_said_to_be_so; "
              f"{DEV}::test_a_blob_cut_in_the_store_passes_for_whole; download breaks off; download halts; "
              "file cut in the store; file neither gzip nor zip; transcript no JSON; "
              f"{M}/test_blobs.py::test_a_download_goes_on_where_it_broke_off"),
@@ -181,6 +183,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
              "another session is open; Live Response is off; no remediation level; "
              f"{LR}/test_collections.py::test_a_missing_role_fails_with_its_name"),
         item("getPackageUri: 404 until it is done, 2 calls a minute", "simulator/defender/responses.py; vanished",
+             f"{DEV}::test_a_package_is_asked_for_twice_a_minute; "
              f"package not there yet; {LR}/test_steps.py::test_its_link_waits_for_a_turn_and_for_defender; "
              f"{LR}/test_steps.py::test_a_package_that_never_is_ready_fails"),
     ),

@@ -80,6 +80,25 @@ def test_a_blob_cut_in_the_store_passes_for_whole(tenant: Tenant) -> None:
     assert tenant.download(key) == whole
 
 
+def test_a_blob_changed_on_the_way_has_the_checksum_of_the_right_one(tenant: Tenant) -> None:
+    key = tenant.live_response("ws-ops-01", FILE).json["id"]
+    tenant.advance(600)
+    link = local_part(tenant.defender("GET", LINK.format(key)).json["value"])
+    tenant.fault(match="/blob/", fault="flipped_blob")
+    changed, right = tenant.client.get(link), tenant.client.get(link)
+    assert len(changed.data) == len(right.data) and changed.data != right.data
+    assert changed.headers["Content-MD5"] == right.headers["Content-MD5"]
+
+
+def test_a_package_is_asked_for_twice_a_minute(tenant: Tenant) -> None:
+    path = f"/machines/{tenant.machine('ws-ops-01')}/collectInvestigationPackage"
+    key = tenant.defender("POST", path, json={"Comment": "IRCase test"}).json["id"]
+    ask = f"/machineactions/{key}/getPackageUri"
+    assert [tenant.defender("GET", ask).status_code for _ in range(3)] == [404, 404, 429]
+    tenant.advance(600)
+    assert tenant.defender("GET", ask).status_code == 200
+
+
 def test_a_list_in_small_pages_keeps_what_was_asked(tenant: Tenant) -> None:
     tenant.fault(match="GET /api/machines", fault="small_pages", size=3, times=10)
     path, found = "/machines?$filter=osPlatform ne 'none'", []
