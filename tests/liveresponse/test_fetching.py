@@ -2,7 +2,7 @@
 
 from liveresponse.models import CollectionState
 from liveresponse.runner.results import DAMAGED_LOOKS, RESULT_LOOKS
-from msapi.errors import LinkExpired, NotFound, Unauthorized
+from msapi.errors import ApiError, LinkExpired, NotFound, Unauthorized
 from tests.liveresponse.test_collections import CollectionTestCase
 
 
@@ -15,7 +15,7 @@ class ResultLinkTests(CollectionTestCase):
         assert len(self.tenant.submitted) == 1
 
     def test_a_result_that_never_comes_ends_the_job_and_says_where_it_is(self) -> None:
-        missing = [NotFound("Defender does not know what was asked for.", status=404, permanent=True)]
+        missing: list[ApiError] = [NotFound("Defender does not know what was asked for.", status=404, permanent=True)]
         self.tenant.faults["live_response_result_link"] = missing * 40
         row = self.finish(self.ask("get-file", Path="C:\\x.txt"))
         assert row.state == CollectionState.FAILED
