@@ -29,7 +29,7 @@ from artifacts.report import FileReport, LoadReport, Problem
 from artifacts.rowsets import FileRows, parquet_rows
 from artifacts.shapes import MAX_SHAPES, Shape, Survey
 from artifacts.snapshots import TABLES as SNAPSHOTS
-from artifacts.sniff import Kind, kind_of, packed_as
+from artifacts.sniff import ARCHIVE_NAMES, Kind, kind_of, packed_as
 from artifacts.spool import Spools
 from artifacts.text import TextSource, open_text
 from artifacts.xlsxfiles import XlsxBroken, sheets
@@ -213,6 +213,9 @@ class _Loader:
             self.problem(member.name, "archive.unsupported", f"a {word} archive is not read; unpack it, load its files")
             self.file(member, "packed")
         else:
+            if kind == "other" and member.name.lower().endswith(ARCHIVE_NAMES):
+                said = "is no archive, whatever its name says: nothing in it was read"
+                self.problem(member.name, "archive.none", said)
             self.file(member, kind)
 
     def _evtx(self, member: Member) -> None:

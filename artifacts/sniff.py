@@ -17,6 +17,8 @@ Kind = Literal[
 
 _TABLES = (".csv", ".tsv", ".psv")
 _JSON = (".json", ".jsonl", ".ndjson")
+ARCHIVE_NAMES = (".zip", ".gz", ".tgz", ".tar")
+"""How the names of archives that are read end."""
 _WORKBOOKS = (".xlsx", ".xlsm", ".xltx", ".xltm")
 _DOCUMENTS = (".docx", ".pptx", ".jar", ".apk", ".odt", ".ods")
 _PACKED = (

@@ -3,10 +3,11 @@
 The link itself is a credential: it never appears in an error, a record or a log.
 """
 
+import base64
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any, BinaryIO, Final
@@ -32,12 +33,14 @@ _UNWELL: Final = frozenset({408, 429, 500, 502, 503, 504})
 class Downloaded:
     """What came: bytes and their SHA-256 as written. `gzip_applied`: they are gzip around the file asked for.
 
-    Defender packs what GetFile fetches; `msapi.scripts.gunzip` undoes it.
+    Defender packs what GetFile fetches; `msapi.scripts.gunzip` undoes it. `damaged`: the bytes are not those of which
+    the store keeps a checksum; asking again may bring the right ones.
     """
 
     bytes: int
     sha256: str
     gzip_applied: bool
+    damaged: bool = False
 
 
 class _Sink:
@@ -47,6 +50,8 @@ class _Sink:
         self._file = file
         self._cap = cap
         self._digest = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._kept = b""
         self.head = b""
         self.size = 0
 
@@ -60,10 +65,21 @@ class _Sink:
         if len(self.head) < 4:
             self.head += chunk[:4]
         self._digest.update(chunk)
+        self._md5.update(chunk)
         self._file.write(chunk)
 
+    def expect(self, response: requests.Response) -> None:
+        """Remember the checksum that the store keeps of the whole file, where it names one.
+        https://learn.microsoft.com/rest/api/storageservices/get-blob"""
+        own = "Content-MD5" if response.status_code == 200 else ""
+        for name in ("x-ms-blob-content-md5", own):
+            with suppress(ValueError):
+                found = base64.b64decode(response.headers.get(name, ""), validate=True)
+                self._kept = found if len(found) == self._md5.digest_size else self._kept
+
     def result(self) -> Downloaded:
-        return Downloaded(self.size, self._digest.hexdigest(), sniff(self.head) is Wrapping.GZIP)
+        damaged = self._kept not in (b"", self._md5.digest())
+        return Downloaded(self.size, self._digest.hexdigest(), sniff(self.head) is Wrapping.GZIP, damaged)
 
 
 class BlobStore:
@@ -130,6 +146,7 @@ class BlobStore:
                 outcome, error = self._judged(response, link, target.size, etag)
                 etag = etag or response.headers.get("ETag", "")
                 if error is None:
+                    target.expect(response)
                     for chunk in _chunks(response, deadline):
                         target.write(chunk)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as failure:

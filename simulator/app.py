@@ -110,13 +110,19 @@ class Application:
     ) -> tuple[Grant | None, Response]:
         if route.service is Service.CONTROL:
             return None, route.handler(Call(self.simulator, request, params, None, request_id))
-        active = self.simulator.faults.take(_subject(request))
+        active = self.simulator.faults.take(_subject(request), self._devices(params))
         faults.before(active, route.service)
         grant = authorise(self.simulator.tenant, route, request)
         if route.service in (Service.GRAPH, Service.DEFENDER, Service.LOG_ANALYTICS):
             self.simulator.quotas.spend("hunting" if "runHuntingQuery" in route.path else route.service.value)
         response = route.handler(Call(self.simulator, request, params, grant, request_id, active))
         return grant, faults.after(active, request, response)
+
+    def _devices(self, params: Mapping[str, str]) -> tuple[str, ...]:
+        """Id and names of the device that a request is about: named in its path, or the one of the path's action."""
+        known = self.simulator.state.get("action", params["action"].lower()) if "action" in params else None
+        device = self.simulator.device(known["machine"] if known else params.get("machine", ""))
+        return (device.id, device.name, device.host) if device else ()
 
     def _record(
         self, request: Request, service: Service, grant: Grant | None, status: int, started: float, request_id: str

@@ -46,14 +46,18 @@ def get_package(call: Call) -> Response:
 
 
 def _deliver(call: Call, name: str, content: bytes) -> Response:
-    """The bytes; the faults `not_gzip`, `truncated_blob` and `stalled_blob` spoil them."""
+    """The bytes; the faults `not_gzip`, `cut_blob`, `flipped_blob`, `truncated_blob` and `stalled_blob` spoil them."""
     if "not_gzip" in call.faults:
         content = b"This is neither gzip nor zip.\r\n"
+    if "cut_blob" in call.faults:
+        content = content[: len(content) // 2]
     response = Response(content, content_type="application/octet-stream")
     response.headers["Content-MD5"] = base64.b64encode(hashlib.md5(content).digest()).decode()
     response.headers["Content-Disposition"] = f'attachment; filename="{_plain(name)}"'
     response.headers["x-ms-blob-type"] = "BlockBlob"
     response.headers["x-ms-version"] = "2019-07-07"
+    if "flipped_blob" in call.faults:
+        response.set_data(content[:-1] + bytes([content[-1] ^ 1]))
     if "truncated_blob" in call.faults:
         response.set_data(content[: len(content) // 2])
         response.headers["Content-Length"] = str(len(content))

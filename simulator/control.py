@@ -5,6 +5,7 @@ from __future__ import annotations
 from werkzeug.wrappers import Response
 
 from simulator.clock import iso
+from simulator.defender.actions import is_gone, status_of
 from simulator.defender.effects import mitigation_of
 from simulator.faults import FaultError, parse_fault
 from simulator.http import ApiFault, Call, Route, json_response
@@ -86,6 +87,19 @@ def show_state(call: Call) -> Response:
     )
 
 
+def list_actions(call: Call) -> Response:
+    """Every machine action that was ever made, oldest first, also those that the service has lost."""
+    simulator = call.simulator
+    made = [
+        {
+            "id": action["id"], "type": action["type"], "device": action["name"], "comment": action["comment"],
+            "status": status_of(simulator, action), "gone": is_gone(simulator, action), "commands": action["commands"],
+        }
+        for action in simulator.state.all("action")
+    ]  # fmt: skip
+    return json_response({"actions": made})
+
+
 def move_clock(call: Call) -> Response:
     """`{"advance": seconds}`: push actions, links and quota windows forward."""
     seconds = call.json().get("advance")
@@ -115,6 +129,7 @@ ROUTES = (
     Route("GET", "/_sim/requests", list_requests, Service.CONTROL),
     Route("DELETE", "/_sim/requests", clear_requests, Service.CONTROL),
     Route("GET", "/_sim/quotas", show_quotas, Service.CONTROL),
+    Route("GET", "/_sim/actions", list_actions, Service.CONTROL),
     Route("GET", "/_sim/state", show_state, Service.CONTROL),
     Route("POST", "/_sim/clock", move_clock, Service.CONTROL),
     Route("POST", "/_sim/telemetry", grow_telemetry, Service.CONTROL),

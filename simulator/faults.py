@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,8 @@ AFTER_FAULTS = frozenset({"reset_after", "truncated_reply", "not_json", "empty",
 HANDLER_FAULTS = frozenset(
     {
         "token_life", "expired_link", "truncated_blob", "stalled_blob", "not_gzip", "script_fails", "script_timeout",
-        "command_fails", "stays_pending", "partial", "pascal_case", "hostile_zip", "german_device",
+        "command_fails", "stays_pending", "partial", "pascal_case", "hostile_zip", "german_device", "cut_blob",
+        "cancelled_in_portal", "vanishes", "small_pages", "flipped_blob",
     }
 )  # fmt: skip
 KINDS = STATUS_FAULTS | BEFORE_FAULTS | AFTER_FAULTS | HANDLER_FAULTS
@@ -45,12 +47,17 @@ class FaultError(ValueError):
 
 @dataclass
 class Fault:
-    """One fault: where it bites, how many more times, and its figures."""
+    """One fault: where it bites, how many more times, and its figures. `device` keeps it to requests about that one."""
 
     match: str
     kind: str
     times: int
     options: dict[str, Any]
+    device: str = ""
+
+    def strikes(self, subject: str, devices: Collection[str]) -> bool:
+        """Whether it bites on a request with this subject, about a device of these names."""
+        return self.match in subject and (not self.device or self.device in devices)
 
 
 def parse_fault(body: dict[str, Any]) -> Fault:
@@ -62,12 +69,15 @@ def parse_fault(body: dict[str, Any]) -> Fault:
         raise FaultError("'match' must be a text that occurs in the method, path or body of the request.")
     if not isinstance(times, int) or isinstance(times, bool) or times < 1:
         raise FaultError("'times' must be a whole number from 1.")
-    options = {key: value for key, value in body.items() if key not in {"fault", "match", "times"}}
-    for name in ("seconds", "retry_after"):
+    options = {key: value for key, value in body.items() if key not in {"fault", "match", "times", "device"}}
+    device = body.get("device", "")
+    if not isinstance(device, str):
+        raise FaultError("'device' must be a device's id or name.")
+    for name in ("seconds", "retry_after", "size"):
         value = options.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-            raise FaultError(f"'{name}' must be a number of seconds.")
-    return Fault(match.lower(), kind, times, options)
+            raise FaultError(f"'{name}' must be a number, from 0.")
+    return Fault(match.lower(), kind, times, options, device.lower())
 
 
 @dataclass
@@ -90,14 +100,19 @@ class Faults:
     def listing(self) -> list[dict[str, Any]]:
         """What is still switched on."""
         with self._lock:
-            return [{"match": f.match, "fault": f.kind, "times": f.times, **f.options} for f in self._faults]
+            return [
+                {"match": f.match, "fault": f.kind, "times": f.times, **f.options}
+                | ({"device": f.device} if f.device else {})
+                for f in self._faults
+            ]
 
-    def take(self, subject: str) -> dict[str, dict[str, Any]]:
-        """The faults that bite on a request, kind -> options; each kind at most once, and each counted down."""
+    def take(self, subject: str, devices: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+        """The faults that bite on a request, kind -> options; each kind at most once, and each counted down. `devices`
+        are the id and the names of the device that the request is about."""
         taken: dict[str, dict[str, Any]] = {}
         with self._lock:
             for fault in self._faults:
-                if fault.match in subject and fault.kind not in taken and not self._blocked(fault, taken):
+                if fault.strikes(subject, devices) and fault.kind not in taken and not self._blocked(fault, taken):
                     taken[fault.kind] = fault.options
                     fault.times -= 1
             self._faults = [fault for fault in self._faults if fault.times > 0]

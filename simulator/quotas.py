@@ -18,6 +18,9 @@ WINDOWS: dict[str, tuple[tuple[int, float], ...]] = {
     "defender": ((100, 60.0), (1500, 3600.0)),
     "liveresponse": ((10, 60.0),),
     "packageuri": ((2, 60.0), (120, 3600.0)),
+    "vulnerabilities": ((50, 60.0), (1500, 3600.0)),
+    "alertbatch": ((10, 60.0), (500, 3600.0)),
+    "indicatorimport": ((30, 60.0),),
     "loganalytics": ((200, 30.0),),
 }
 CPU_WINDOW = 900.0

@@ -49,8 +49,9 @@ _FULL: dict[Service, tuple[str, ...]] = {
     Service.DEFENDER: (
         "Machine.Read.All", "Machine.ReadWrite.All", "Machine.LiveResponse", "Machine.Isolate",
         "Machine.RestrictExecution", "Machine.Scan", "Machine.CollectForensics", "Machine.StopAndQuarantine",
-        "Machine.Offboard", "Library.Manage", "Alert.Read.All", "User.Read.All", "File.Read.All",
-        "Ti.ReadWrite.All",
+        "Machine.Offboard", "Library.Manage", "Alert.Read.All", "Alert.ReadWrite.All", "User.Read.All",
+        "File.Read.All", "Ip.Read.All", "URL.Read.All", "Software.Read.All", "Vulnerability.Read.All",
+        "SecurityRecommendation.Read.All", "Ti.ReadWrite.All",
     ),
     Service.LOG_ANALYTICS: ("Data.Read",),
 }  # fmt: skip

@@ -53,6 +53,11 @@ def _turn(row: Collection, owner: str, tenant: Tenant) -> None:
 
 
 def _stop(row: Collection, state: Literal["failed", "refused"], reason: str) -> None:
+    """The poller gives up. What Defender has taken is not undone by that, and the sentence says so."""
+    if row.state == State.RUNNING:
+        reason = f"{reason} Defender still has machine action {row.action_id}: look at the device in the portal."
+    elif row.state == State.FETCHING:
+        reason = f"{reason} The session itself has ended: look for its result at machine action {row.action_id}."
     end(row, State(state), reason)
 
 

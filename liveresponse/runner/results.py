@@ -23,13 +23,15 @@ from liveresponse.runner.printed import PrintedError, read_printed, write_printe
 from liveresponse.runner.work import State, Work, end
 from liveresponse.services import collections, machine_actions
 from msapi.blobs import Downloaded
-from msapi.errors import BadReply, LinkExpired, NotFound, ResultTooLarge, Throttled
+from msapi.errors import BadReply, LinkExpired, NetworkError, NotFound, ResultTooLarge, Throttled
 from msapi.governor import Wait
 from msapi.machines import CommandStatus, MachineAction
 from msapi.scripts import SCRIPT_RESULT_BYTES, ScriptResult, gunzip, parse_script_result
 
-PACKAGE_LOOKS: Final = 10
-"""How often a package that its action calls ready may still have no link."""
+RESULT_LOOKS: Final = 10
+"""How often a result that its action calls ready may still have no link, or one that has already expired."""
+DAMAGED_LOOKS: Final = 3
+"""How often a file whose bytes are not the store's is fetched anew before it is kept as it came."""
 _MEDIA: Final = {".zip": "application/zip", ".json": "application/json", ".ndjson": "application/x-ndjson"}
 HEAD: Final = 4000
 """Characters of a transcript that the command log shows; all of it is evidence."""
@@ -37,13 +39,14 @@ HEAD: Final = 4000
 
 @dataclass(frozen=True)
 class Fetched:
-    """A result on disk. `path` is the file as it was on the device, or as downloaded where unpacking failed, which
-    `fault` explains."""
+    """A result on disk. `path` is the file as it was on the device, or, where unpacking failed, as downloaded and
+    `packed` still; `fault` says what is wrong with it."""
 
     path: Path
     blob: Downloaded
     host: str
     fault: str = ""
+    packed: bool = False
 
 
 def fetch(work: Work) -> None:
@@ -63,7 +66,7 @@ def fetch(work: Work) -> None:
         try:
             fetched = _download(work, link, folder)
         except LinkExpired as error:
-            work.write("link_expired", str(error), trouble=work.row.trouble + 1, after=timedelta(seconds=1))
+            _ask_anew(work, error)
             return
         if work.step.run_script:
             _keep_transcript(work, action, fetched, folder)
@@ -71,8 +74,35 @@ def fetch(work: Work) -> None:
             _keep_file(work, action, fetched)
 
 
+def _ask_anew(work: Work, error: LinkExpired) -> None:
+    """A fresh link with the next move, later each time: a clock that is wrong must not ask for links for ever."""
+    trouble = work.row.trouble
+    if trouble >= RESULT_LOOKS:
+        raise LinkExpired(
+            f"Every link to the result has expired already; given up after {trouble} of them. Check the clock of this "
+            "machine.",
+            permanent=True,
+        ) from error
+    wait = timedelta(seconds=min(2.0**trouble, 60.0))
+    work.write("link_expired", str(error), trouble=trouble + 1, after=wait)
+
+
+def _not_ready(work: Work, error: NotFound, what: str, wait: timedelta) -> None:
+    """Look again later for a link that Defender does not know of yet; raises `error` once that was often enough."""
+    trouble = work.row.trouble
+    if trouble >= RESULT_LOOKS:
+        raise error
+    text = f"{what} is not ready to be fetched yet"
+    work.write("not_ready", str(error), status_text=text, trouble=trouble + 1, after=wait)
+
+
 def _result_link(work: Work, index: int) -> str:
-    return work.tenant.live_response_result_link(work.row.action_id, index)
+    """The link of a command's result, "" while it is not to be had: it may come a little after the command's end."""
+    try:
+        return work.tenant.live_response_result_link(work.row.action_id, index)
+    except NotFound as error:
+        _not_ready(work, error, "The result", work.pace("live_response_poll_seconds", 10))
+        return ""
 
 
 def _package_link(work: Work) -> str:
@@ -86,11 +116,7 @@ def _package_link(work: Work) -> str:
     try:
         return work.tenant.package_link(work.row.action_id)
     except NotFound as error:
-        if work.row.trouble >= PACKAGE_LOOKS:
-            raise
-        text = "The package is not ready to be fetched yet"
-        trouble, wait = work.row.trouble + 1, work.pace("live_response_offline_seconds", 30)
-        work.write("not_ready", str(error), status_text=text, trouble=trouble, after=wait)
+        _not_ready(work, error, "The package", work.pace("live_response_offline_seconds", 30))
         return ""
     except Throttled as error:
         work.governor.penalise(work.link_bucket, error.retry_after or 60.0)
@@ -110,15 +136,25 @@ def _download(work: Work, link: str, folder: Path) -> Fetched:
     blob, plain = folder / "blob", folder / "file"
     with blob.open("xb") as sink:
         got = work.tenant.download(link, quotas.sink(work.row.case, sink))
-    host = urlsplit(link).hostname or ""
+    host, fault = urlsplit(link).hostname or "", _damage(work, got)
     if work.step.run_script or not got.gzip_applied:
-        return Fetched(blob, got, host)
+        return Fetched(blob, got, host, fault)
     try:
         with blob.open("rb") as source, plain.open("xb") as sink:
             gunzip(source, sink, cap=_cap(work))
     except (BadReply, ResultTooLarge) as error:
-        return Fetched(blob, got, host, fault=str(error))
-    return Fetched(plain, got, host)
+        return Fetched(blob, got, host, f"{fault} {error}".strip(), packed=True)
+    return Fetched(plain, got, host, fault)
+
+
+def _damage(work: Work, got: Downloaded) -> str:
+    """What to say of bytes that are not the store's, "" where they are. Raises NetworkError while others may come."""
+    if not got.damaged:
+        return ""
+    said = "The bytes that arrived are not those that the store keeps: their checksum is another."
+    if work.row.trouble < DAMAGED_LOOKS:
+        raise NetworkError(said)
+    return said
 
 
 def _cap(work: Work) -> int:
@@ -254,7 +290,7 @@ def _keep_file(work: Work, action: MachineAction, fetched: Fetched) -> None:
     """Seal the file, have it read into tables, and end the job or go on: in one transaction."""
     stored = evidence.put_file(fetched.path)
     path, name = _named(work)
-    kept_name = name + (".gz" if fetched.fault else "")
+    kept_name = name + (".gz" if fetched.packed else "")
     with transaction.atomic():
         sealed = _seal(work, action, fetched, stored, kept_name, "application/octet-stream", {"path": path})
         words = f"{path or name}: {stored.size:,} bytes, SHA-256 {stored.sha256}"

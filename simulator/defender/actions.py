@@ -20,6 +20,8 @@ from simulator.http import ApiFault, Call, json_response
 from simulator.story.world import Device
 
 OFFLINE_SECONDS = 3 * 86_400.0
+PORTAL_USER = "t.lindqvist@northwharf.example"
+PORTAL_COMMENT = "Stopped from the device's page"
 FINAL = frozenset({"Succeeded", "Failed", "TimeOut", "Cancelled"})
 _FILTER = ("id", "status", "machineId", "type", "requestor", "creationDateTimeUtc")
 CANCEL_ROLES = {
@@ -47,12 +49,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The fate of an action; `starts` None: the device never answers."""
+    """The fate of an action; `starts` None: the device never answers. `canceller`: who stops it in the portal at its
+    end. `vanishes`: the age from which the service knows nothing of it any more."""
 
     starts: float | None
     ends: float
     status: str
     steps: tuple[Step, ...] = ()
+    canceller: str = ""
+    vanishes: float | None = None
+
+    def cancelled_at(self, age: float) -> Plan:
+        """The same session, stopped in the portal at that age."""
+        done = tuple(step for step in self.steps if step.end <= age)
+        return Plan(self.starts, age, "Cancelled", done, PORTAL_USER)
 
 
 def offline_plan() -> Plan:
@@ -91,7 +101,7 @@ def resource(simulator: Simulator, action: dict[str, Any], *, listed: bool = Fal
     if action["cancelled"]:
         marks.append(action["cancelled"]["age"])
     updated = max(mark for mark in marks if mark <= age)
-    cancelled = action["cancelled"] if status_of(simulator, action) == "Cancelled" else None
+    cancelled = _cancellation(simulator, action)
     return {
         "id": action["id"], "type": action["type"], "title": None, "requestor": action["requestor"],
         "requestorComment": action["comment"], "status": status_of(simulator, action), "machineId": action["machine"],
@@ -104,6 +114,29 @@ def resource(simulator: Simulator, action: dict[str, Any], *, listed: bool = Fal
         "relatedFileInfo": action["file"], "troubleshootInfo": None,
         "commands": [_command(simulator, action, index) for index in range(len(action["commands"]))],
     }  # fmt: skip
+
+
+def _cancellation(simulator: Simulator, action: dict[str, Any]) -> dict[str, Any] | None:
+    """Who cancelled the action, when and why; None where nobody did."""
+    if status_of(simulator, action) != "Cancelled":
+        return None
+    if action["cancelled"]:
+        return dict(action["cancelled"])
+    at = simulator.clock.when(parse_iso(action["created"]), action["plan"]["ends"])
+    return {"by": action["plan"]["canceller"], "comment": PORTAL_COMMENT, "at": iso(at)}
+
+
+def known_actions(simulator: Simulator) -> Iterator[dict[str, Any]]:
+    """Every stored action that the service still knows, oldest first."""
+    for action in simulator.state.all("action"):
+        if not is_gone(simulator, action):
+            yield action
+
+
+def is_gone(simulator: Simulator, action: dict[str, Any]) -> bool:
+    """Whether the service has lost the action."""
+    vanishes = action["plan"].get("vanishes")
+    return vanishes is not None and age_of(simulator, action) >= vanishes
 
 
 def _command(simulator: Simulator, action: dict[str, Any], index: int) -> dict[str, Any]:
@@ -123,7 +156,7 @@ def _command(simulator: Simulator, action: dict[str, Any], index: int) -> dict[s
 
 def actions_of(simulator: Simulator, machine: str, kind: str | None = None) -> Iterator[dict[str, Any]]:
     """The stored actions of a device, oldest first."""
-    for action in simulator.state.all("action"):
+    for action in known_actions(simulator):
         if action["machine"] == machine and kind in (None, action["type"]):
             yield action
 
@@ -155,14 +188,14 @@ def create(
 def stored(call: Call) -> dict[str, Any]:
     """The action of the path; ApiFault 404 if it is unknown."""
     action = call.simulator.state.get("action", call.params["action"].lower())
-    if action is None:
+    if action is None or is_gone(call.simulator, action):
         raise ApiFault(404, "ResourceNotFound", f"Machine action {call.params['action'][:80]} was not found")
     return action
 
 
 def list_actions(call: Call) -> Response:
     """GET /machineactions, newest first unless ordered otherwise."""
-    items = [resource(call.simulator, action, listed=True) for action in call.simulator.state.all("action")]
+    items = [resource(call.simulator, action, listed=True) for action in known_actions(call.simulator)]
     return listing(call, reversed(items), "MachineActions", _FILTER)
 
 

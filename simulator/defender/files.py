@@ -11,33 +11,40 @@ from werkzeug.wrappers import Response
 
 from simulator.clock import iso
 from simulator.core import Simulator
-from simulator.defender.machines import META, alert_resource, machine_resource
+from simulator.defender.alerts import naming
+from simulator.defender.machines import META, machine_resource
 from simulator.http import ApiFault, Call, json_response
 from simulator.story import images
 from simulator.story.images import Image
+from simulator.story.intrusion import DUMP_FILE
+from simulator.story.lateral import ARCHIVE
 from simulator.story.timeline import DAY, as_datetime
 from simulator.story.world import Device
 
+# What the intruder's programs wrote: no programs themselves.
+_LEFT = (DUMP_FILE, ARCHIVE)
 _HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
 _MOST_HOURS = 720
 
 
 @cache
 def _known() -> dict[str, Image]:
-    known = (*images.ORDINARY, *images.HOSTILE)
+    known = (*images.ORDINARY, *images.HOSTILE, *_LEFT)
     return {digest: image for image in known for digest in (image.sha1, image.sha256)}
 
 
 def file_resource(simulator: Simulator, image: Image) -> dict[str, Any]:
     """A file as the API shows it. What the intruder brought is rare and unsigned; the implant is known."""
     now = as_datetime(simulator.story.world.week.now)
-    hostile = image in images.HOSTILE
+    left = image in _LEFT
+    hostile = left or image in images.HOSTILE
     own = not hostile and image.company != "Microsoft Corporation"
     first = now - timedelta(days=3 if hostile else 400)
     return {
         "sha1": image.sha1, "sha256": image.sha256, "md5": image.md5, "globalPrevalence": _prevalence(image),
-        "globalFirstObserved": iso(first), "globalLastObserved": iso(now), "size": image.size, "fileType": "APP",
-        "isPeFile": True, "filePublisher": image.company or None, "fileProductName": image.product or None,
+        "globalFirstObserved": iso(first), "globalLastObserved": iso(now), "size": image.size,
+        "fileType": None if left else "APP", "isPeFile": not left,
+        "filePublisher": image.company or None, "fileProductName": image.product or None,
         "signer": image.signer or None,
         "issuer": None if hostile else "Harbour CA" if own else "Microsoft Windows Production PCA 2011",
         "signerHash": None if hostile else image.sha1[::-1], "isValidCertificate": None if hostile else True,
@@ -49,7 +56,7 @@ def file_resource(simulator: Simulator, image: Image) -> dict[str, Any]:
 def _prevalence(image: Image) -> int:
     """The same at each call: a handful for what the intruder brought, thousands for the rest."""
     seed = int(image.sha1[:6], 16)
-    return 1 + seed % 6 if image in images.HOSTILE else 10_000 + seed
+    return 1 if image in _LEFT else 1 + seed % 6 if image in images.HOSTILE else 10_000 + seed
 
 
 def get_file(call: Call) -> Response:
@@ -79,12 +86,7 @@ def file_stats(call: Call) -> Response:
 def file_alerts(call: Call) -> Response:
     """GET /files/{sha1 or sha256}/alerts: those whose evidence names the file."""
     wanted = _checked(call.params["file"])
-    simulator = call.simulator
-    found = [
-        alert_resource(simulator, alert)
-        for alert in simulator.story.alerts
-        if alert["deviceId"] and any(wanted in (one.get("sha1"), one.get("sha256")) for one in alert["flat"])
-    ]
+    found = naming(call.simulator, sha1=wanted, sha256=wanted)
     return json_response({"@odata.context": f"{META}#Alerts", "value": found})
 
 
@@ -102,6 +104,8 @@ def file_machines(call: Call) -> Response:
 def _devices(simulator: Simulator, image: Image) -> list[Device]:
     """What the intruder brought lies where the story put it; the rest is everywhere."""
     world = simulator.story.world
+    if image in _LEFT:
+        return [world.patient_zero if image is DUMP_FILE else world.file_server]
     if image in images.HOSTILE:
         return [world.patient_zero, world.second_host, world.file_server]
     return list(world.devices)

@@ -36,6 +36,7 @@ def put_indicator(call: Call) -> Response:
 
 def import_indicators(call: Call) -> Response:
     """POST /indicators/import: up to 500, each with its own outcome."""
+    call.simulator.quotas.spend("indicatorimport")
     given = call.json().get("Indicators")
     if not isinstance(given, list) or not given:
         raise ApiFault(400, "MissingRequiredParameter", "The parameter 'Indicators' is required.")
@@ -62,6 +63,20 @@ def delete_indicator(call: Call) -> Response:
         if found is None:
             raise ApiFault(404, "ResourceNotFound", f"Indicator {call.params['key'][:80]} was not found")
         state.delete("indicator", _key(found))
+    return Response(status=204)
+
+
+def delete_indicators(call: Call) -> Response:
+    """POST /indicators/BatchDelete: up to 500 by their ids; unknown ones are passed over."""
+    given = call.json().get("IndicatorIds")
+    if not isinstance(given, list) or not given:
+        raise ApiFault(400, "MissingRequiredParameter", "The parameter 'IndicatorIds' is required.")
+    if len(given) > _IMPORTED:
+        raise ApiFault(400, "MaximumBatchSizeExceeded", f"At most {_IMPORTED} indicators per call.")
+    wanted, state = {str(one) for one in given}, call.simulator.state
+    with state.lock:
+        for found in [one for one in state.all("indicator") if one["id"] in wanted]:
+            state.delete("indicator", _key(found))
     return Response(status=204)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -79,7 +80,7 @@ def _refuse_crowd(simulator: Simulator) -> int:
     """The sessions that are open; ApiFault 429 where there is no room for another."""
     active = sum(
         1
-        for action in simulator.state.all("action")
+        for action in actions.known_actions(simulator)
         if action["type"] == "LiveResponse" and actions.status_of(simulator, action) not in actions.FINAL
     )
     if active >= SESSIONS and simulator.quotas.on:
@@ -90,7 +91,17 @@ def _refuse_crowd(simulator: Simulator) -> int:
 
 
 def _plan(call: Call, device: Device, commands: list[dict[str, Any]]) -> Plan:
-    """What will happen. The first failed command ends the session."""
+    """What will happen, after the faults that strike a session under way."""
+    plan = _undisturbed(call, device, commands)
+    if stopped := call.faults.get("cancelled_in_portal"):
+        return plan.cancelled_at(float(stopped.get("seconds", 12)))
+    if lost := call.faults.get("vanishes"):
+        return replace(plan, vanishes=float(lost.get("seconds", 10)))
+    return plan
+
+
+def _undisturbed(call: Call, device: Device, commands: list[dict[str, Any]]) -> Plan:
+    """The first failed command ends the session."""
     if device.offline or "stays_pending" in call.faults:
         return actions.offline_plan()
     age = starts = 6.0

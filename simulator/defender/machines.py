@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from werkzeug.wrappers import Response
 
@@ -20,10 +21,6 @@ META = "https://api.securitycenter.microsoft.com/api/$metadata"
 _MACHINE_FILTER = (
     "computerDnsName", "id", "version", "deviceValue", "aadDeviceId", "machineTags", "lastSeen", "exposureLevel",
     "onboardingStatus", "lastIpAddress", "healthStatus", "osPlatform", "riskScore", "rbacGroupId",
-)  # fmt: skip
-_ALERT_FILTER = (
-    "alertCreationTime", "lastUpdateTime", "incidentId", "investigationId", "id", "assignedTo", "detectionSource",
-    "lastEventTime", "status", "severity", "category",
 )  # fmt: skip
 
 
@@ -61,8 +58,10 @@ def find(call: Call, key: str | None = None) -> Device:
 def listing(
     call: Call, items: Iterable[dict[str, Any]], context: str, allowed: tuple[str, ...], page: int = PAGE
 ) -> Response:
-    """`$filter`, `$orderby`, `$top`, `$skip`. A nextLink is given only past a full page, and never with `$top`."""
+    """`$filter`, `$orderby`, `$top`, `$skip`. A nextLink is given only past a full page, and never with `$top`; the
+    fault `small_pages` makes a page `size` items long."""
     arguments = call.request.args
+    page = int(call.faults["small_pages"].get("size", 2)) or 1 if "small_pages" in call.faults else page
     chosen = list(items)
     try:
         if arguments.get("$filter"):
@@ -79,7 +78,8 @@ def listing(
     body["value"] = chosen[skip : skip + min(top, page)]
     if "$top" not in arguments and skip + page < len(chosen):
         base = call.simulator.base_url(call.request)
-        body["@odata.nextLink"] = f"{base}{call.request.path}?$skip={skip + page}"
+        asked = urlencode({**arguments.to_dict(), "$skip": str(skip + page)}, quote_via=quote, safe="$,'()/:")
+        body["@odata.nextLink"] = f"{base}{call.request.path}?{asked}"
     return json_response(body)
 
 
@@ -161,47 +161,3 @@ def tag_machine(call: Call) -> Response:
         tags = [tag for tag in (state.get("tags", device.id) or {"tags": []})["tags"] if tag != value]
         state.put("tags", device.id, {"tags": [*tags, value] if action == "Add" else tags})
     return json_response({"@odata.context": f"{META}#Machines/$entity", **machine_resource(call.simulator, device)})
-
-
-def alert_resource(simulator: Simulator, alert: dict[str, Any]) -> dict[str, Any]:
-    """An alert in the older, flat shape: https://learn.microsoft.com/defender-endpoint/api/alerts"""
-    status = {"new": "New", "resolved": "Resolved", "inProgress": "InProgress"}[alert["status"]]
-    classification = {"informationalExpectedActivity": "InformationalExpectedActivity"}
-    return {
-        "id": alert["id"], "incidentId": alert["incident"], "investigationId": None, "assignedTo": None,
-        "severity": alert["severity"].capitalize(), "status": status,
-        "classification": classification.get(alert["classification"]), "determination": None,
-        "investigationState": "UnsupportedAlertType", "detectionSource": "WindowsDefenderAtp",
-        "detectorId": f"sim-{alert['id'][-4:]}", "category": alert["category"], "threatFamilyName": alert["family"],
-        "threatName": None, "title": alert["title"], "description": alert["description"] or alert["title"],
-        "alertCreationTime": alert["created"], "firstEventTime": alert["first"], "lastEventTime": alert["last"],
-        "lastUpdateTime": max(alert["last"], alert["created"]), "resolvedTime": None, "machineId": alert["deviceId"],
-        "computerDnsName": alert["deviceName"], "rbacGroupName": None, "aadTenantId": simulator.tenant.id,
-        "mitreTechniques": alert["techniques"], "relatedUser": None, "comments": [],
-        "evidence": [{**entity, "evidenceCreationTime": alert["created"]} for entity in alert["flat"]],
-    }  # fmt: skip
-
-
-def list_alerts(call: Call) -> Response:
-    """GET /alerts: those of endpoints."""
-    items = [alert_resource(call.simulator, alert) for alert in call.simulator.story.alerts if alert["deviceId"]]
-    if "evidence" not in call.request.args.get("$expand", "").lower():
-        items = [{**item, "evidence": []} for item in items]
-    return listing(call, items, "Alerts", _ALERT_FILTER)
-
-
-def get_alert(call: Call) -> Response:
-    """GET /alerts/{id}"""
-    for alert in call.simulator.story.alerts:
-        if alert["id"] == call.params["key"] and alert["deviceId"]:
-            return json_response(alert_resource(call.simulator, alert))
-    raise ApiFault(404, "ResourceNotFound", f"Alert {call.params['key'][:80]} was not found")
-
-
-def machine_alerts(call: Call) -> Response:
-    """GET /machines/{id}/alerts"""
-    device = find(call)
-    items = [
-        alert_resource(call.simulator, alert) for alert in call.simulator.story.alerts if alert["deviceId"] == device.id
-    ]
-    return listing(call, items, "Alerts", _ALERT_FILTER)

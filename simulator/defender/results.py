@@ -18,6 +18,7 @@ from simulator.defender import actions, folders
 from simulator.defender.liveresponse import DOWNLOADS
 from simulator.defender.machines import META
 from simulator.defender.snapshots import printed_by
+from simulator.dfir.analysis import analysis_at
 from simulator.dfir.archive import dfir_zip, events_csv
 from simulator.dfir.facts import Facts, facts_of
 from simulator.dfir.variants import changed
@@ -69,7 +70,7 @@ def _file_content(
     simulator: Simulator, action: dict[str, Any], index: int, result: dict[str, Any], facts: Facts
 ) -> bytes:
     if result["kind"] == "sample":
-        return _sample(facts.device.name, result["path"])
+        return analysis_at(result["path"]) or _sample(facts.device.name, result["path"])
     if result["kind"] == "put":
         return simulator.state.get_blob(f"library/{result['path'].rsplit(chr(92), 1)[-1]}") or b""
     made_at, arguments = _made(simulator, action, result["path"])

@@ -4,7 +4,18 @@ https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list
 
 from __future__ import annotations
 
-from simulator.defender import actions, files, indicators, library, machines, responses, results
+from simulator.defender import (
+    actions,
+    alerts,
+    files,
+    indicators,
+    library,
+    machines,
+    network,
+    responses,
+    results,
+    vulnerabilities,
+)
 from simulator.defender.liveresponse import run_live_response
 from simulator.http import Handler, Route
 from simulator.tenant import Service
@@ -14,6 +25,7 @@ _WRITE = ("Machine.ReadWrite.All",)
 _LIBRARY = ("Library.Manage",)
 _INDICATORS = ("Ti.ReadWrite.All", "Ti.ReadWrite")
 _ALERTS = ("Alert.Read.All", "Alert.ReadWrite.All")
+_EDIT_ALERTS = ("Alert.ReadWrite.All",)
 
 # Every literal part of a path in its spelling here, by its lower case; a client may spell it any way.
 CANONICAL: dict[str, str] = {
@@ -22,7 +34,8 @@ CANONICAL: dict[str, str] = {
         "api", "machines", "machineactions", "libraryfiles", "files", "stats", "alerts", "runliveresponse",
         "logonusers", "tags", "cancel", "getPackageUri", "GetLiveResponseResultDownloadLink", "isolate", "unisolate",
         "restrictCodeExecution", "unrestrictCodeExecution", "runAntiVirusScan", "collectInvestigationPackage",
-        "StopAndQuarantineFile", "offboard", "indicators", "import",
+        "StopAndQuarantineFile", "offboard", "indicators", "import", "BatchDelete", "software", "vulnerabilities",
+        "recommendations", "batchUpdate", "ips", "domains", "machine", "user",
     )
 }  # fmt: skip
 
@@ -39,10 +52,27 @@ ROUTES = (
     _route("GET", "/machines", machines.list_machines, _READ),
     _route("GET", "/machines/<machine>", machines.get_machine, _READ),
     _route("GET", "/machines/<machine>/logonusers", machines.logon_users, ("User.Read.All",)),
-    _route("GET", "/machines/<machine>/alerts", machines.machine_alerts, _ALERTS),
+    _route("GET", "/machines/<machine>/alerts", alerts.machine_alerts, _ALERTS),
+    _route("GET", "/machines/<machine>/alerts/$count", alerts.count_machine_alerts, _ALERTS),
+    _route("GET", "/machines/<machine>/software", vulnerabilities.software, ("Software.Read.All",)),
+    _route("GET", "/machines/<machine>/vulnerabilities", vulnerabilities.vulnerabilities, ("Vulnerability.Read.All",)),
+    _route(
+        "GET",
+        "/machines/<machine>/recommendations",
+        vulnerabilities.recommendations,
+        ("SecurityRecommendation.Read.All",),
+    ),
     _route("POST", "/machines/<machine>/tags", machines.tag_machine, _WRITE),
-    _route("GET", "/alerts", machines.list_alerts, _ALERTS),
-    _route("GET", "/alerts/<key>", machines.get_alert, _ALERTS),
+    _route("GET", "/alerts", alerts.list_alerts, _ALERTS),
+    _route("POST", "/alerts/batchUpdate", alerts.update_alerts, _EDIT_ALERTS),
+    _route("GET", "/alerts/<key>", alerts.get_alert, _ALERTS),
+    _route("PATCH", "/alerts/<key>", alerts.patch_alert, _EDIT_ALERTS),
+    _route("GET", "/alerts/<key>/<entity>", alerts.alert_entities, _ALERTS),
+    _route("GET", "/ips/<ip>/stats", network.ip_stats, ("Ip.Read.All",)),
+    _route("GET", "/ips/<ip>/alerts", network.ip_alerts, _ALERTS),
+    _route("GET", "/domains/<domain>/stats", network.domain_stats, ("URL.Read.All",)),
+    _route("GET", "/domains/<domain>/alerts", network.domain_alerts, _ALERTS),
+    _route("GET", "/domains/<domain>/machines", network.domain_machines, _READ),
     _route("GET", "/files/<file>", files.get_file, ("File.Read.All",)),
     _route("GET", "/files/<file>/stats", files.file_stats, ("File.Read.All",)),
     _route("GET", "/files/<file>/alerts", files.file_alerts, _ALERTS),
@@ -50,6 +80,7 @@ ROUTES = (
     _route("GET", "/indicators", indicators.list_indicators, _INDICATORS),
     _route("POST", "/indicators", indicators.put_indicator, _INDICATORS),
     _route("POST", "/indicators/import", indicators.import_indicators, _INDICATORS),
+    _route("POST", "/indicators/BatchDelete", indicators.delete_indicators, _INDICATORS),
     _route("DELETE", "/indicators/<key>", indicators.delete_indicator, _INDICATORS),
     _route("GET", "/libraryfiles", library.list_files, _LIBRARY),
     _route("POST", "/libraryfiles", library.upload, _LIBRARY),

@@ -163,6 +163,12 @@ def test_a_cut_zip_is_named(run: Loaded) -> None:
     assert codes(report) == ["archive.broken"] and counts(report) == {"good": 1}
 
 
+@pytest.mark.parametrize("name", ["notes.ZIP", "notes.tar", "notes.tgz", "notes.json.gz"])
+def test_an_archive_in_name_only_is_said_to_be_none(run: Loaded, name: str) -> None:
+    loaded = run({name: b"This is neither gzip nor zip.\r\n", "notes.txt": b"Plain text.\r\n"})
+    assert [(problem.member, problem.code) for problem in loaded.problems] == [(name, "archive.none")]
+
+
 def test_a_cut_tar_keeps_what_is_whole(run: Loaded) -> None:
     packed = tarred((entry("a.json"), ROW.encode()), (entry("b.json"), ROW.encode() * 1000))
     report = run({"x.tar": packed[:2_500]})

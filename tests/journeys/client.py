@@ -122,6 +122,11 @@ class Tenant:
     def advance(self, seconds: float) -> None:
         self.session.post(f"{self.base}/clock", json={"advance": seconds}, timeout=10).raise_for_status()
 
+    def actions(self) -> list[dict[str, Any]]:
+        """Every machine action that was ever made, also those that Defender has lost."""
+        listed: list[dict[str, Any]] = self.session.get(f"{self.base}/actions", timeout=10).json()["actions"]
+        return listed
+
     def devices(self) -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = self.session.get(f"{self.base}/state", timeout=10).json()["devices"]
         return listed

@@ -73,6 +73,8 @@ class FakeTenant:
     fleet: list[Machine] = field(default_factory=lambda: [machine()])
     listed: list[MachineAction] = field(default_factory=list)
     filters: list[str] = field(default_factory=list)
+    damaged: int = 0
+    """How many downloads bring other bytes than the store keeps."""
 
     def _fault(self, call: str) -> None:
         waiting = self.faults.get(call, [])
@@ -178,7 +180,9 @@ class FakeTenant:
         command, _ = self.submitted[int(link.split("action-")[1].split("?")[0]) - 1]
         content = self.results.pop(0) if self.results else self._result(command)
         sink.write(content)
-        return Downloaded(len(content), hashlib.sha256(content).hexdigest(), content.startswith(b"\x1f\x8b"))
+        self.damaged -= 1
+        packed = content.startswith(b"\x1f\x8b")
+        return Downloaded(len(content), hashlib.sha256(content).hexdigest(), packed, self.damaged >= 0)
 
     def _result(self, command: LiveResponseCommand | None) -> bytes:
         if command is None:

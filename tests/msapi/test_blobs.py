@@ -1,5 +1,6 @@
 """Downloads by signed links: no credential, listed hosts, whole or not at all."""
 
+import base64
 import gzip
 import hashlib
 import io
@@ -96,6 +97,36 @@ def test_a_store_that_starts_over_is_not_appended(server: Server, store: BlobSto
     server.on("GET", "/store", Answer(200, CONTENT, {"ETag": '"1"'}, cut=1000), Answer(200, CONTENT, {"ETag": '"1"'}))
     with pytest.raises(errors.NetworkError, match="cannot go on"):
         store.download(server.url + SIGNED, io.BytesIO())
+
+
+@pytest.mark.parametrize("header", ["Content-MD5", "x-ms-blob-content-md5"])
+def test_bytes_that_the_store_does_not_keep_are_damaged(server: Server, store: BlobStore, header: str) -> None:
+    kept = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
+    server.on("GET", "/store", Answer(200, b"\x01" + CONTENT[1:], {header: kept}))
+    assert store.download(server.url + SIGNED, io.BytesIO()).damaged
+    server.on("GET", "/store", Answer(200, CONTENT, {header: kept}))
+    assert not store.download(server.url + SIGNED, io.BytesIO()).damaged
+
+
+def test_a_checksum_holds_over_a_download_in_parts(server: Server, store: BlobStore) -> None:
+    kept = base64.b64encode(hashlib.md5(CONTENT).digest()).decode()
+
+    def part(request: Request) -> Answer:
+        answer = ranged(request, cut=200_000)
+        # Of an answer in parts, Content-MD5 is the part's own.
+        name = "Content-MD5" if answer.status == 200 else "x-ms-blob-content-md5"
+        return replace(answer, headers={**answer.headers, name: kept})
+
+    server.on("GET", "/store", part)
+    sink = io.BytesIO()
+    assert not store.download(server.url + SIGNED, sink).damaged
+    assert sink.getvalue() == CONTENT
+
+
+@pytest.mark.parametrize("nonsense", ["", "x", "AAAA", "ä" * 24])
+def test_a_checksum_that_is_none_is_passed_over(server: Server, store: BlobStore, nonsense: str) -> None:
+    server.on("GET", "/store", Answer(200, CONTENT, {"Content-MD5": nonsense}))
+    assert not store.download(server.url + SIGNED, io.BytesIO()).damaged
 
 
 def test_no_progress_ends_the_attempts(server: Server, store: BlobStore) -> None:

@@ -273,7 +273,7 @@ def test_links_expire_and_refuse_a_bearer(tenant: Tenant) -> None:
 def test_response_actions(tenant: Tenant, path: str, body: dict[str, Any], kind: str, scope: str | None) -> None:
     assert tenant.defender("POST", f"/machines/ws-fin-01/{path}", json=body).status_code == 400
     made = tenant.defender("POST", f"/machines/ws-fin-01/{path}", json={**body, "Comment": "IR"})
-    assert made.status_code == 201
+    assert made.status_code == (200 if path == "offboard" else 201)
     assert (made.json["type"], made.json["scope"], made.json["status"]) == (kind, scope, "Pending")
     again = tenant.defender("POST", f"/machines/ws-fin-01/{path}", json={**body, "Comment": "IR"})
     assert again.json["error"]["code"] == "ActiveRequestAlreadyExists"
