@@ -13,7 +13,7 @@ from django.utils import timezone
 from ircase import access
 from ircase.models import Approval, Case, CaseTable, Destruction, Evidence, JobState, ParseJob
 from ircase.report import certificate
-from ircase.services import approvals, destruction, evidence, log, removal
+from ircase.services import approvals, destruction, evidence, log, looking, removal
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ def _destroy_one(row: Destruction, approval: Approval, item: Evidence) -> None:
     for table in CaseTable.objects.filter(evidence=item):
         table.path.unlink(missing_ok=True)
         table.path.with_suffix(".new.parquet").unlink(missing_ok=True)
+    looking.forget(item)
     removal.release(item.sha256)
 
 

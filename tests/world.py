@@ -255,6 +255,7 @@ def make_world(case: Case, asker: User) -> World:
         "api:POST /freezes/{pk}/thaw.pk": Freeze.objects.get().pk,
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
+        "ircase:evidence_preview.kind": "hex",
         "ircase:import.uuid": job.uuid,
         "ircase:import_types.number": 1,
         "ircase:hold_lift.uuid": hold.uuid,
