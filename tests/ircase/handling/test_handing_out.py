@@ -145,7 +145,8 @@ class RuleTests(HandlingTestCase):
 
     def test_defenders_determination_packs_it(self) -> None:
         Lookup.objects.create(
-            case=self.case, connection=self.connection, kind="file", deadline=timezone.now(), key=self.note.sha256, requested_by=self.bob,
+            case=self.case, connection=self.connection, deadline=timezone.now(), kind="file",
+                key=self.note.sha256, requested_by=self.bob,
             answers={"file": {"data": {"determination": "Malware", "threat": "Backdoor:Win64/Edgehelp.A"}}},
         )  # fmt: skip
         assert "Defender determined it as Malware Backdoor:Win64/Edgehelp.A" in handling.rule_of(self.note).sentence
@@ -153,7 +154,8 @@ class RuleTests(HandlingTestCase):
     def test_clean_and_unknown_by_defender_say_nothing(self) -> None:
         for key, said in ((self.note.sha256, "Clean"), ("a" * 64, "Malware")):
             Lookup.objects.create(
-                case=self.case, connection=self.connection, kind="file", deadline=timezone.now(), key=key, requested_by=self.bob,
+                case=self.case, connection=self.connection, deadline=timezone.now(), kind="file",
+                key=key, requested_by=self.bob,
                 answers={"file": {"data": {"determination": said, "threat": None}}},
             )  # fmt: skip
         assert not handling.rule_of(self.note).packed
