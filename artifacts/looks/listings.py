@@ -90,7 +90,7 @@ def _tar(path: Path, say: Say) -> dict[str, Any]:
     try:
         with tarfile.open(path, "r:*") as archive:
             for one in archive:
-                archive.members.clear()  # else every header ever seen stays in memory
+                archive.members.clear()  # type: ignore[attr-defined]  # else every header ever seen stays in memory
                 count, total = count + 1, total + one.size
                 if len(entries) < MOST_ENTRIES:
                     entries.append(_entry_of_tar(one))

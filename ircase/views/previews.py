@@ -1,5 +1,6 @@
 """Looking into an exhibit: what workers made of it, page by page, and nothing of the bytes themselves."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -167,7 +168,7 @@ def _tables(request: HttpRequest, job: Preview) -> dict[str, Any]:
     return {"table": tables[chosen], "page": page, "parts": parts}
 
 
-_CONTENT = {
+_CONTENT: dict[str, Callable[[HttpRequest, Preview], dict[str, Any]]] = {
     "text": partial(_rows, "lines", "text"),
     "archive": partial(_rows, "entries", "archive"),
     "strings": _strings,
