@@ -1,4 +1,4 @@
-"""The child of ``artifacts.process.load_in_child``: one request on stdin, progress and the report on stdout.
+"""The child of ``artifacts.process.ask_child``: one request on stdin, progress and the report on stdout.
 
 One JSON object a line each way. The child limits itself before it opens anything, and ends when stdin does or when
 Python stands still.
@@ -15,12 +15,14 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from artifacts.choices import Choice
 from artifacts.limits import Limits
 from artifacts.loader import load
+from artifacts.looks import kinds
 from artifacts.process import progress_line
 
 _NO_PARENT = 3
@@ -42,24 +44,33 @@ def main() -> int:
             sys.stdout.flush()
 
     try:
-        report = load(
-            [Path(path) for path in request["paths"]],
-            Path(request["out"]),
-            limits=_limits(request["limits"]),
-            names={Path(path): name for path, name in request["names"].items()},
-            only=request["only"],
-            survey=request["survey"],
-            choices=[Choice.from_json(choice) for choice in request["choices"]],
-            progress=lambda note: say(progress_line(note)),
-        )
+        report = _look(request, say) if "look" in request else _load(request, say)
     except MemoryError:
         say(json.dumps({"error": "out of memory; load the files in parts"}))
         return 1
     except OSError as error:
         say(json.dumps({"error": f"cannot read or write: {error.strerror or error}"}))
         return 1
-    say(json.dumps({"report": report.to_json()}))
+    say(json.dumps({"report": report}))
     return 0
+
+
+def _load(request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    return load(
+        [Path(path) for path in request["paths"]],
+        Path(request["out"]),
+        limits=_limits(request["limits"]),
+        names={Path(path): name for path, name in request["names"].items()},
+        only=request["only"],
+        survey=request["survey"],
+        choices=[Choice.from_json(choice) for choice in request["choices"]],
+        progress=lambda note: say(progress_line(note)),
+    ).to_json()
+
+
+def _look(request: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    path, out = Path(request["paths"][0]), Path(request["out"])
+    return kinds.look(request["look"], path, request["name"], out, lambda note: say(json.dumps({"progress": note})))
 
 
 def _limits(values: dict[str, Any]) -> Limits:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -82,20 +82,37 @@ def load_in_child(
         "survey": survey,
         "choices": [choice.to_json() for choice in choices],
         "memory_mb": memory_mb,
-        "cpu_seconds": int(deadline * 2) + 10,
-        "parent": os.getpid(),
         "stall_seconds": stall_seconds,
     }
+
+    def tell(note: dict[str, Any]) -> None:
+        if on_progress is not None:
+            on_progress(ProgressNote(**note))
+
+    return LoadReport.from_json(ask_child(request, timeout=deadline, cancel=cancel, on_progress=tell, sweep=out))
+
+
+def ask_child(
+    request: Mapping[str, Any],
+    *,
+    timeout: float,
+    cancel: threading.Event | None,
+    on_progress: Callable[[dict[str, Any]], None] | None,
+    sweep: Path,
+) -> dict[str, Any]:
+    """Send one request to a limited child and return its report. ``timeout`` in seconds of the clock kills; what a
+    killed child left in ``sweep`` goes. Raises LoadTimedOut, LoadCancelled, LoadFailed."""
+    whole = {**request, "cpu_seconds": int(timeout * 2) + 10, "parent": os.getpid()}
     with tempfile.TemporaryFile() as stderr:
         child = _start(stderr)
         try:
-            return _converse(child, request, deadline, cancel, on_progress)
+            return _converse(child, whole, timeout, cancel, on_progress)
         except LoadFailed as error:
             logger.warning("artifacts.load_failed", extra={"code": error.code, "stderr": _tail(stderr)})
             raise
         finally:
             _end(child)
-            _sweep(out, child.pid)
+            _sweep(sweep, child.pid)
 
 
 def _start(stderr: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -114,8 +131,8 @@ def _converse(
     request: Mapping[str, Any],
     deadline: float,
     cancel: threading.Event | None,
-    on_progress: OnProgress | None,
-) -> LoadReport:
+    on_progress: Callable[[dict[str, Any]], None] | None,
+) -> dict[str, Any]:
     messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
     assert child.stdin is not None and child.stdout is not None
     threading.Thread(target=_read, args=(child.stdout, messages), daemon=True).start()
@@ -134,11 +151,12 @@ def _converse(
         if message is None:
             raise LoadFailed(_obituary(child))
         if "report" in message:
-            return LoadReport.from_json(message["report"])
+            report: dict[str, Any] = message["report"]
+            return report
         if "error" in message:
             raise LoadFailed(message["error"])
         if on_progress is not None:
-            on_progress(ProgressNote(**message["progress"]))
+            on_progress(message["progress"])
 
 
 def _check(ends_at: float, deadline: float, cancel: threading.Event | None) -> None:

@@ -13,6 +13,7 @@ DATA_DIR = Path(env_str("IRCASE_DATA_DIR", str(BASE_DIR / "var")))
 EVIDENCE_DIR = DATA_DIR / "evidence"  # sealed bytes, named by SHA-256
 TABLES_DIR = DATA_DIR / "tables"  # Parquet made from evidence; always rebuildable
 SPOOL_DIR = DATA_DIR / "spool"  # work in progress; may be emptied while no worker runs
+PREVIEWS_DIR = DATA_DIR / "previews"  # looks at evidence, made by workers; may be emptied at any time
 REPORTS_DIR = DATA_DIR / "reports"
 IMPORTS_DIR = DATA_DIR / "imports"  # exports of other sites, until they are cases
 EXPORTS_DIR = DATA_DIR / "exports"  # zips that were made to be handed out; they go after EXPORT_KEEP_DAYS

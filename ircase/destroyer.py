@@ -13,7 +13,7 @@ from django.utils import timezone
 from ircase import access
 from ircase.models import Approval, Case, CaseTable, Destruction, Evidence, JobState, ParseJob
 from ircase.report import certificate
-from ircase.services import approvals, destruction, evidence, log, removal, waking
+from ircase.services import approvals, destruction, evidence, log, looking, removal, waking
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ def _destroy_one(row: Destruction, approval: Approval, item: Evidence) -> None:
         table.path.with_suffix(".new.parquet").unlink(missing_ok=True)
     # What the super-timeline made of them goes with its next build.
     waking.wake(row.case_id)
+    looking.forget(item)
     removal.release(item.sha256)
 
 

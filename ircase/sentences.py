@@ -146,6 +146,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "event.edited": lambda d: f"changed an event's {_names(d.get('fields'))}",
     "event.removed": lambda d: "took off the timeline",
     "evidence.sealed": lambda d: f"sealed {d.get('exhibit')}",
+    "evidence.marked": lambda d: _marked(d),
     "evidence.altered": lambda d: f"found {d.get('exhibit')} ALTERED: its bytes no longer match their hash",
     "evidence.missing": lambda d: f"found {d.get('exhibit')} MISSING from the store",
     "evidence.destroyed": lambda d: (
@@ -302,6 +303,11 @@ def _text(action: str, detail: Detail) -> str:
 def _object(detail: Detail, items: Mapping[str, str]) -> str:
     found = _first(detail, _OBJECTS)
     return items.get(found, found) if found == detail.get("item") else found
+
+
+def _marked(detail: Detail) -> str:
+    said = {"malicious": "as malicious", "safe": "as safe to leave as it is"}.get(str(detail.get("mark")))
+    return f"marked {detail.get('exhibit')} {said}" if said else f"took back the mark of {detail.get('exhibit')}"
 
 
 def _tagged(detail: Detail) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, destroyer, intake, runner, taker, timeliner
+from ircase import access, destroyer, intake, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
 from ircase.models import (
@@ -17,6 +17,7 @@ from ircase.models import (
     Destruction,
     Evidence,
     ParseJob,
+    Preview,
     ReportBuild,
     RowTake,
     StoreSurvey,
@@ -34,6 +35,7 @@ from ircase.services import (
     evidence,
     health,
     holds,
+    looking,
     posting,
     preflights,
     removal,
@@ -133,6 +135,13 @@ def verify_evidence(pk: int, user_id: int) -> None:
             logger.warning("evidence.not_verified", extra={"exhibit": str(item.uuid), "error": str(error)})
 
 
+@shared_task(name="ircase.make_preview")
+def make_preview(pk: int) -> None:
+    job = Preview.objects.select_related("evidence__case").claim(pk, new_owner())
+    if job is not None:
+        looker.make_preview(job)
+
+
 @shared_task(name="ircase.hold_decided")
 def hold_decided(subject: str) -> None:
     holds.decided(uuid.UUID(subject))
@@ -185,6 +194,7 @@ def sweep_all() -> None:
     statements.make_if_due()
     posting.remind()
     supertimeline.tidy()
+    looking.tidy()
     approvals.expire_old()
     destruction.tidy()
     intake.nudge()

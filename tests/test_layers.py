@@ -29,7 +29,7 @@ ROWS = (
     {"forms", "runner", "watcher", "taker", "timeliner", "report", "dossier", "dashboard", "casehead", "caselist",
      "finder",
      "sentences", "spool", "manifest", "gathering", "line", "importer",
-     "supplying", "pushing", "destroyer"},
+     "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles"},
     {"results", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",

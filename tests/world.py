@@ -255,6 +255,7 @@ def make_world(case: Case, asker: User) -> World:
         "api:POST /freezes/{pk}/thaw.pk": Freeze.objects.get().pk,
         "reference": case.reference,
         "ircase:evidence.uuid": item.uuid,
+        "ircase:evidence_preview.kind": "hex",
         "ircase:import.uuid": job.uuid,
         "ircase:import_types.number": 1,
         "ircase:hold_lift.uuid": hold.uuid,
@@ -371,7 +372,8 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"collections": "collection", "notebooks": "notebook", "hunts/watches": "watch", "stars": "star"}
     folders |= {"hunts/copies": "push", "collection-batches": "many", "file-analyses": "file_analysis"}
     folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table", "actions": "act"}
-    tails = ("", "/download", "/custody", "/acts", "/holding", "/file", "/{number}/tags", "/review", "/indicators",
+    tails = ("", "/download", "/custody", "/acts", "/holding", "/handling", "/file", "/{number}/tags", "/review",
+             "/indicators",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
@@ -393,6 +395,7 @@ LIBRARY_OPERATIONS = (
 BODIES: dict[str, Any] = {
     "POST /cases/{reference}/transfers/{uuid}": {"act": "confirm"},
     "POST /cases/{reference}/evidence/{uuid}/acts": {"act": "view", "purpose": "A test", "place": "Here"},
+    "POST /cases/{reference}/evidence/{uuid}/handling": {"mark": "malicious", "reason": "It is a test of doors"},
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
     "POST /cases/{reference}/hunts/sweeps": {"hunt": "device-logons", "source": "case"},
     "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},

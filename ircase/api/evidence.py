@@ -14,7 +14,7 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import CustodyOut, EvidenceDetail, EvidenceOut, ImportOut, TableOut
 from ircase.models import CaseRole, CaseTable, CustodyEntry, Evidence, ParseJob
-from ircase.services import delivery, evidence, previews, rowsets, tables, uploads
+from ircase.services import delivery, evidence, handling, previews, rowsets, tables, uploads
 
 router = Router(tags=["Evidence"])
 _ITEM = "/cases/{reference}/evidence/{uuid}"
@@ -43,6 +43,27 @@ class Uploaded(Schema):
 
     sealed: list[EvidenceOut]
     problems: list[str]
+
+
+class Password(Schema):
+    """Of the zip that is asked for; empty: the usual one."""
+
+    password: str = Field("", max_length=128)
+
+
+class HandlingOut(Schema):
+    """How an exhibit leaves: `packed` is only in an AES-256 zip, for the reasons `whys`; `mark` is a lead's."""
+
+    packed: bool
+    whys: list[str]
+    form: str
+    mark: str
+    reason: str
+
+
+class MarkIn(Schema):
+    mark: str = Field("", max_length=10, description="malicious, safe, or empty to take the mark back.")
+    reason: str = Field(max_length=500)
 
 
 class Verified(Schema):
@@ -111,9 +132,41 @@ def list_custody(request: HttpRequest, reference: str, uuid: UUID, window: Query
     return page_of(CustodyEntry.objects.filter(evidence=item).order_by("sequence"), window)
 
 
-@router.get(f"{_ITEM}/download", response={200: bytes}, summary="The bytes")
+@router.get(f"{_ITEM}/download", response={200: bytes}, summary="The bytes, or a zip of what could do harm")
 def download(request: HttpRequest, reference: str, uuid: UUID) -> StreamingHttpResponse:
+    """A zip says so in the header `X-IRCase-Packed: aes-256-zip`; its password is `infected`."""
     return delivery.response(_find(request, reference, uuid), actor=person(request), by="api")
+
+
+@router.post(f"{_ITEM}/download", response={200: bytes}, summary="The bytes in a zip under a password")
+def download_packed(request: HttpRequest, reference: str, uuid: UUID, body: Password) -> StreamingHttpResponse:
+    """AES-256, whatever the exhibit is."""
+    item = _find(request, reference, uuid)
+    return delivery.response(item, actor=person(request), by="api", password=body.password)
+
+
+@router.get(f"{_ITEM}/handling", response=HandlingOut, summary="How it may leave")
+def get_handling(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
+    return _handling_of(_find(request, reference, uuid))
+
+
+@router.post(f"{_ITEM}/handling", response=HandlingOut, summary="Mark it, as a lead")
+def mark_handling(request: HttpRequest, reference: str, uuid: UUID, body: MarkIn) -> dict[str, Any]:
+    case = open_case_of(request, reference, access.LEAD)
+    item = get_object_or_404(Evidence.objects.select_related("case"), case=case, uuid=uuid)
+    handling.mark(item=item, actor=person(request), mark=body.mark, reason=body.reason)
+    return _handling_of(item)
+
+
+def _handling_of(item: Evidence) -> dict[str, Any]:
+    rule = handling.rule_of(item)
+    return {
+        "packed": rule.packed,
+        "whys": [why.text for why in rule.open_whys],
+        "form": rule.handling.form,
+        "mark": rule.handling.mark,
+        "reason": rule.handling.reason,
+    }
 
 
 @router.post(f"{_ITEM}/verify", response=Verified, summary="Hash the file again")

@@ -31,6 +31,7 @@ from ircase.models.custody import (
 )
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
 from ircase.models.findings import Asset, Event, Indicator
+from ircase.models.handling import Handling, Preview
 from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
@@ -77,6 +78,7 @@ __all__ = [
     "Evidence",
     "IncidentFeed",
     "IncomingIncident",
+    "Handling",
     "Indicator",
     "Job",
     "JobQuerySet",
@@ -91,6 +93,7 @@ __all__ = [
     "Phase",
     "PhaseEntry",
     "PreparationItem",
+    "Preview",
     "Proof",
     "ReportBuild",
     "RetentionPolicy",

@@ -1,4 +1,5 @@
-"""Handing evidence out: always as a download that no browser opens, never without a custody entry."""
+"""Handing evidence out: always as a download that no browser opens, never without a custody entry; what could do harm
+only in an encrypted zip."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from django.utils.http import content_disposition_header
 
 from ircase import store
 from ircase.models import Evidence, User
-from ircase.services import evidence
+from ircase.services import evidence, handling, packing
 
 _NAME_LENGTH = 180
 
@@ -32,20 +33,28 @@ def _is_unsafe(letter: str) -> bool:
     return letter in '/\\:*?"<>|' or unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def response(item: Evidence, *, actor: User, by: str = "browser") -> StreamingHttpResponse:
-    """The bytes as an attachment. The custody entry is written before the first of them.
+def response(item: Evidence, *, actor: User, by: str = "browser", password: str | None = None) -> StreamingHttpResponse:
+    """The bytes as an attachment, or as a zip under a password where `handling` says so or a `password` is given (the
+    empty one is the usual word). The custody entry is written before the first of them.
 
-    Raises FileGone, and StoreError where the store does not answer.
+    Raises FileGone, ValidationError for a password that is none, and StoreError where the store does not answer.
     """
     if item.is_destroyed:
         raise FileGone(f"{item.exhibit} was destroyed, as its custody and a certificate say.")
+    secret = packing.password_of(password or "")
     try:
         size = store.size(item.sha256)
     except store.NotStored:
         evidence.verify(item, actor=actor)
         raise FileGone(f"The file of {item.exhibit} is not in the evidence store. It is marked as missing.") from None
-    chunks: Iterator[bytes] = evidence.deliver(item, actor=actor, by=by)
-    return attachment(chunks, name=safe_name(item), size=size)
+    if password is None and not handling.rule_of(item).packed:
+        return attachment(evidence.deliver(item, actor=actor, by=by, form="plain"), name=safe_name(item), size=size)
+    own = "own" if secret != packing.PASSWORD else secret
+    chunks: Iterator[bytes] = evidence.deliver(item, actor=actor, by=by, form="aes-256 zip", password=own)
+    name = f"{item.case.reference}_{item.exhibit}.zip"
+    reply = attachment(packing.packed(chunks, name=safe_name(item), password=secret), name=name)
+    reply["X-IRCase-Packed"] = "aes-256-zip"
+    return reply
 
 
 def attachment(chunks: Iterator[bytes], *, name: str, size: int | None = None) -> StreamingHttpResponse:

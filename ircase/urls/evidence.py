@@ -2,8 +2,9 @@
 
 from django.urls import path
 
-from ircase.views import evidence, finding, mapping, resumable, retention, stars, tables
+from ircase.views import evidence, finding, mapping, previews, resumable, retention, stars, tables
 
+_ITEM = "cases/<str:reference>/evidence/<uuid:uuid>/"
 _TABLE = "cases/<str:reference>/tables/<uuid:uuid>/"
 
 urlpatterns = [
@@ -12,6 +13,11 @@ urlpatterns = [
     path("cases/<str:reference>/evidence/<uuid:uuid>/download/", evidence.download, name="evidence_download"),
     path("cases/<str:reference>/evidence/<uuid:uuid>/verify/", evidence.verify, name="evidence_verify"),
     path("cases/<str:reference>/evidence/<uuid:uuid>/read/", evidence.read, name="evidence_read"),
+    path(f"{_ITEM}mark/", previews.mark, name="evidence_mark"),
+    path(f"{_ITEM}preview/<str:kind>/", previews.preview, name="evidence_preview"),
+    path(f"{_ITEM}preview/<str:kind>/again/", previews.again, name="evidence_preview_again"),
+    path(f"{_ITEM}preview/image/picture.png", previews.picture, name="evidence_picture"),
+    path(f"{_ITEM}preview/strings/take/", previews.take, name="evidence_strings_take"),
     path("retention/", retention.review, name="retention"),
     path("cases/<str:reference>/keeping/", retention.keeping, name="keeping"),
     path("cases/<str:reference>/keeping/holds/", retention.hold_place, name="hold_place"),

@@ -21,14 +21,17 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from artifacts.choices import Choice
 from ircase import access, jobs
 from ircase.forms.evidence import UploadForm
+from ircase.forms.handling import MarkForm, PasswordForm
 from ircase.forms.typing import LayoutForm, TypesForm
 from ircase.models import Case, CaseRole, Evidence, ParseJob
 from ircase.pages import render_tab
 from ircase.services import (
     delivery,
     evidence,
+    handling,
     holds,
     interpreting,
+    packing,
     quotas,
     resumable,
     tables,
@@ -36,6 +39,7 @@ from ircase.services import (
     verification,
 )
 from ircase.views.doors import attempt, case_to_change
+from ircase.views.previews import tabs_of
 
 PER_PAGE = 50
 # Above this a worker hashes: a request must not be held for as long as gigabytes take.
@@ -140,8 +144,21 @@ def item(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         "destroyed_by": found.destructions.exclude(begun_at=None).first() if found.is_destroyed else None,
         "manifest_ok": evidence.manifest_digest(found.manifest) == found.manifest_sha256,
         **_integrity(found, asked),
+        **({} if found.is_destroyed else _handling(found)),
     }
     return render_tab(request, found.case, "evidence", "evidence/item.html", context)
+
+
+def _handling(found: Evidence) -> dict[str, object]:
+    rule = handling.rule_of(found)
+    mark = rule.handling.mark
+    return {
+        "rule": rule,
+        "tabs_of_item": tabs_of(found, list(rule.handling.looks)),
+        "password_form": PasswordForm(),
+        "mark_form": MarkForm(initial={"mark": mark or ("safe" if rule.packed else "malicious")}),
+        "usual_password": packing.PASSWORD,
+    }
 
 
 def _integrity(found: Evidence, asked: datetime | None) -> dict[str, object]:
@@ -158,12 +175,17 @@ def _moment(text: str) -> datetime | None:
 
 
 @login_required
-@require_GET
+@require_http_methods(["GET", "POST"])
 def download(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponseBase:
-    """The bytes, as a download and nothing else."""
+    """The bytes, as a download and nothing else; what could do harm in a zip. A POST wants the zip, under a password of
+    the person's choice."""
     found = _find(request, reference, uuid)
     try:
-        return delivery.response(found, actor=access.current_user(request))
+        password = request.POST.get("password", "") if request.method == "POST" else None
+        return delivery.response(found, actor=access.current_user(request), password=password)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("ircase:evidence_item", reference, uuid)
     except (delivery.FileGone, evidence.StoreError) as error:
         messages.error(request, str(error))
         return redirect("ircase:evidence_item", reference, uuid)

@@ -241,7 +241,7 @@ class EvidenceApiTests(ApiTestCase):
         assert self.call("post", f"{path}/verify").json()["integrity"] == "verified"
         custody = self.call("get", f"{path}/custody").json()["items"]
         assert [entry["action"] for entry in custody] == ["sealed", "downloaded", "verified"]
-        assert custody[1]["detail"] == {"by": "api"}
+        assert custody[1]["detail"] == {"by": "api", "form": "plain"}
         assert self.call("get", f"{path}/import").json()["state"] == "queued"
 
     def test_the_script_of_the_docs_verifies_a_chain_and_finds_a_change(self) -> None:

@@ -20,7 +20,7 @@ from tests.world import make_table
 class EvidenceTestCase(CastTestCase):
     def setUp(self) -> None:
         # In every test anew: files are not rolled back, and some tests harm theirs.
-        self.item = make_evidence(self.case, self.alice, b"the bytes", name="triage <b>.zip")
+        self.item = make_evidence(self.case, self.alice, b"the bytes", name="triage <b>.csv")
 
     def url(self, name: str, *more: object) -> str:
         return reverse(f"ircase:{name}", args=[self.case.reference, *more])
@@ -134,7 +134,7 @@ class DownloadTests(EvidenceTestCase):
         reply = self.client.get(self.item_url("evidence_download"))
         entry = self.item.custody.last()
         assert entry is not None
-        assert (entry.action, entry.actor, entry.detail) == ("downloaded", self.bob, {"by": "browser"})
+        assert (entry.action, entry.actor, entry.detail) == ("downloaded", self.bob, {"by": "browser", "form": "plain"})
         assert b"".join(reply.streaming_content) == b"the bytes"
 
     def test_names_from_outside_are_made_harmless(self) -> None:
@@ -209,8 +209,8 @@ class ItemTests(EvidenceTestCase):
         page = self.client.get(self.item_url()).content.decode()
         assert self.item.sha256 in page
         assert "Chain intact" in page
-        assert "triage &lt;b&gt;.zip" in page
-        assert "<b>.zip" not in page
+        assert "triage &lt;b&gt;.csv" in page
+        assert "<b>.csv" not in page
 
     def test_a_rewritten_custody_entry_is_said(self) -> None:
         with connection.cursor() as cursor:  # the ORM refuses, so the row is changed beneath it
