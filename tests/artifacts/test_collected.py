@@ -9,8 +9,8 @@ import pytest
 from artifacts.collected.browsers import chromium_time, firefox_time, profile_of
 from artifacts.collected.package import folder_table, host_of, package_root
 from tests.artifacts.conftest import Loaded, codes, counts, rows, zipped
+from tests.artifacts.test_collected_printed import MPLOG
 from tests.artifacts.test_dfir import BOM, CSV, ROOT, dfir_zip
-from tests.artifacts.test_printed import MPLOG
 
 
 def utf16(text: str) -> bytes:
