@@ -12,6 +12,12 @@ FILE = ("GetFile", "Path", "C:\\a")
 LINK = "/machineactions/{}/GetLiveResponseResultDownloadLink(index=0)"
 
 
+def shown(tenant: Tenant, what: str) -> Any:
+    """What the control door says of `faults` or `actions`."""
+    answer: Any = tenant.client.get(f"/_sim/{what}")
+    return answer.json[what]
+
+
 def made(tenant: Tenant, host: str, **fault: Any) -> str:
     """A session that meets a fault; its action."""
     tenant.fault(match="runliveresponse", device=host, **fault)
@@ -24,7 +30,7 @@ def test_a_fault_of_one_device_leaves_the_others_alone(tenant: Tenant) -> None:
     assert tenant.live_response("ws-ops-01", FILE).status_code == 503
     path = "/machines/ws-ops-01.northwharf.example/runliveresponse"
     assert tenant.defender("POST", path, json={}).status_code == 503
-    assert tenant.client.get("/_sim/faults").json["faults"] == []
+    assert shown(tenant, "faults") == []
 
 
 def test_the_device_of_an_action_and_of_its_file_is_known(tenant: Tenant) -> None:
@@ -64,7 +70,7 @@ def test_a_lost_action_is_nowhere_but_in_our_record(tenant: Tenant) -> None:
     assert tenant.defender("GET", f"/machineactions/{key}").status_code == 404
     assert tenant.defender("GET", LINK.format(key)).status_code == 404
     assert tenant.defender("GET", f"/machineactions?$filter=id eq '{key}'").json["value"] == []
-    recorded = [one for one in tenant.client.get("/_sim/actions").json["actions"] if one["id"] == key]
+    recorded = [one for one in shown(tenant, "actions") if one["id"] == key]
     assert [(one["gone"], one["comment"], one["device"]) for one in recorded] == [
         (True, "IRCase test", "ws-ops-01.northwharf.example")
     ]
