@@ -2,15 +2,21 @@
 collection ends, what the person reads, that nothing was submitted twice, and what is kept."""
 
 import re
+import shutil
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config import demo
 from config.stack import Stack
 from tests.journeys.client import Api, Tenant, ended
+from tests.journeys.conftest import make_stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 PATIENCE = 240.0
@@ -139,6 +145,29 @@ class Outcome:
     def sessions(self, row: dict[str, Any]) -> dict[str, int]:
         """The sessions of one collection that Defender took, by their comments."""
         return {comment: count for comment, count in self.taken.items() if row["uuid"] in comment}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """One of its own: its clock goes on by three days, which would age what other journeys made."""
+    root = Path(tempfile.mkdtemp(prefix="ircase-faults-"))
+    stack = make_stack(root, "--devices", "40", "--days", "2")
+    try:
+        demo.start(stack)
+        yield stack
+    finally:
+        stack.stop()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def analyst(stack: Stack) -> Api:
+    return Api(stack, "bob")
+
+
+@pytest.fixture(scope="module")
+def lead(stack: Stack) -> Api:
+    return Api(stack, "alice")
 
 
 @pytest.fixture(scope="module")
