@@ -65,12 +65,22 @@ def preview(request: HttpRequest, reference: str, uuid: UUID, kind: str) -> Http
         context |= _hex(request, item)
     else:
         job = looking.ask(item, kind, user)
-        context |= {"job": job, **(_content(request, job) if job.state == JobState.DONE else {})}
+        context |= {
+            "job": job,
+            "poll_url": _poll_url(request),
+            **(_content(request, job) if job.state == JobState.DONE else {}),
+        }
     if request.headers.get("HX-Request") and "part" in request.GET:
         return render(request, "evidence/looks/_look.html", {**context, "may_write": _may_take(item)})
     looks = list(handling.recognised(item).looks)
     context["tabs_of_item"] = tabs_of(item, looks, kind)
     return render_tab(request, item.case, "evidence", "evidence/looks/page.html", context)
+
+
+def _poll_url(request: HttpRequest) -> str:
+    asked = request.GET.copy()
+    asked["part"] = "1"  # set, not added: a fragment asks for the next one
+    return f"{request.path}?{asked.urlencode()}"
 
 
 def _may_take(item: Evidence) -> bool:

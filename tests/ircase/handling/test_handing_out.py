@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from typing import Any
 from unittest import mock
 
 import pyzipper
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ircase import store
-from ircase.models import Evidence, Handling, LogEntry
-from ircase.services import delivery, evidence, findings, handling, packing
+from ircase.models import Evidence, Handling, LogEntry, User
+from ircase.services import delivery, evidence, findings, handling, packing, people
 from liveresponse.models import Lookup
 from tests.cast import CastTestCase, make_evidence
 
@@ -221,3 +222,31 @@ class RuleTests(HandlingTestCase):
             delivery.response(self.note, actor=self.alice, password="infected")
         with self.assertRaises(ValidationError):
             handling.mark(item=self.note, actor=self.alice, mark="safe", reason="It is gone after all")
+
+
+class ApiTests(HandlingTestCase):
+    def call(self, item: Evidence, what: str, person: User, body: object = None) -> Any:
+        _, token = people.create_token(user=person, name="test")
+        headers = {"Authorization": f"Bearer {token}"}
+        url = f"/api/v1/cases/{self.case.reference}/evidence/{item.uuid}/{what}"
+        if body is None:
+            return self.client.get(url, headers=headers)
+        return self.client.post(url, body, content_type="application/json", headers=headers)
+
+    def test_the_api_packs_as_the_pages_do(self) -> None:
+        reply = self.call(self.program, "download", self.bob)
+        assert reply.headers["X-IRCase-Packed"] == "aes-256-zip"
+        assert list(unpacked(b"".join(reply.streaming_content)).values()) == [PROGRAM]
+        reply = self.call(self.note, "download", self.bob, {"password": "our own word"})
+        assert list(unpacked(b"".join(reply.streaming_content), "our own word").values()) == [b"plain words"]
+        assert self.call(self.note, "download", self.bob, {"password": "abc"}).status_code == 422
+        said = [entry.detail for entry in self.note.custody.filter(action="downloaded")]
+        assert said == [{"by": "api", "form": "aes-256 zip", "password": "own"}]
+
+    def test_how_it_leaves_is_told_and_marked_by_leads(self) -> None:
+        told = self.call(self.program, "handling", self.bob).json()
+        assert told["packed"] and told["whys"] == ["it is a program (Windows program (PE or DOS))"]
+        body = {"mark": "safe", "reason": "Known tool of the red team"}
+        assert self.call(self.program, "handling", self.bob, body).status_code == 403
+        assert not self.call(self.program, "handling", self.alice, body).json()["packed"]
+        assert self.call(self.program, "handling", self.alice, {"mark": "safe", "reason": ""}).status_code == 422

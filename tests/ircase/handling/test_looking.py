@@ -44,6 +44,8 @@ class PageTests(LookTestCase):
             page = self.client.get(self.url("strings")).content.decode()
         assert len(queued) == 1 and "every 1s" in page
         self.client.get(self.url("strings"))
+        part = self.client.get(self.url("strings"), {"part": "1"}, headers={"HX-Request": "true"}).content.decode()
+        assert f'hx-get="{self.url("strings")}?part=1"' in part and "<html" not in part
         job = Preview.objects.get()
         make_preview(job.pk)
         with mock.patch.object(looker, "look_in_child") as child:
@@ -164,11 +166,13 @@ class KindTests(LookTestCase):
 
     def test_strings_are_filtered(self) -> None:
         page = self.shown("strings", q="EVIL", least="10")
-        assert "evil.example.com/a?b=1" in page.split('aria-label="Strings"')[1]
-        assert "run me.exe" not in page.split('aria-label="Strings"')[1]
+        assert "evil.example.com/a?b=1" in page.split('aria-label="Strings found"')[1]
+        assert "run me.exe" not in page.split('aria-label="Strings found"')[1]
         assert (
             "UTF-16"
-            in self.client.get(self.url("strings"), {"kind": "w"}).content.decode().split('aria-label="Strings"')[1]
+            in self.client.get(self.url("strings"), {"kind": "w"})
+            .content.decode()
+            .split('aria-label="Strings found"')[1]
         )
         assert "No string matches" in self.shown("strings", q="nowhere", page="99999")
 
