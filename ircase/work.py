@@ -46,7 +46,7 @@ class Hold:
 
     def _beat(self) -> None:
         # Short first: progress is on screen within a second or two, then the calm rhythm of the setting.
-        wait = min(1.0, settings.HEARTBEAT_SECONDS)
+        wait = min(settings.FIRST_BEAT_SECONDS, settings.HEARTBEAT_SECONDS)
         try:
             while not self._done.wait(wait):
                 close_old_connections()

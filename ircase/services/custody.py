@@ -139,7 +139,8 @@ def hand_outside(*, item: Evidence, actor: User, receiver: str, acknowledged: st
 @transaction.atomic
 def decide(*, transfer: Transfer, actor: User, act: str, comment: str = "") -> Transfer:
     """`confirm` or `refuse` by the receiver, `withdraw` by the giver. Raises PermissionDenied, ValidationError."""
-    row = Transfer.objects.select_for_update().select_related("evidence__case", "giver", "receiver").get(pk=transfer.pk)
+    rows = Transfer.objects.select_for_update(of=("self",)).select_related("evidence__case", "giver", "receiver")
+    row = rows.get(pk=transfer.pk)
     states = Transfer.State
     wanted = {"confirm": states.CONFIRMED, "refuse": states.REFUSED, "withdraw": states.WITHDRAWN}.get(act)
     if wanted is None:

@@ -47,7 +47,7 @@ def place(*, case: Case, actor: User, reason: str, evidence: Evidence | None = N
 def ask_to_lift(*, hold: LegalHold, actor: User, reason: str) -> Approval:
     """Ask another lead. Raises PermissionDenied, ValidationError."""
     _require_lead(hold.case, actor)
-    hold = LegalHold.objects.select_for_update().select_related("case", "evidence").get(pk=hold.pk)
+    hold = LegalHold.objects.select_for_update(of=("self",)).select_related("case", "evidence").get(pk=hold.pk)
     if hold.lifted_at is not None:
         raise ValidationError("The hold was lifted already.")
     if not reason.strip():

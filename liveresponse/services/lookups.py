@@ -95,7 +95,7 @@ def seal(*, lookup: Lookup, actor: User) -> Evidence:
 
 @transaction.atomic
 def _seal(lookup: Lookup, actor: User, stored: evidence.Stored) -> Evidence:
-    row = Lookup.objects.select_for_update().select_related("connection", "evidence").get(pk=lookup.pk)
+    row = Lookup.objects.select_for_update(of=("self",)).select_related("connection", "evidence").get(pk=lookup.pk)
     if row.evidence is not None:
         return row.evidence
     sealed = evidence.seal(

@@ -168,7 +168,7 @@ def evidence_verified(bob: Film) -> None:
     page = bob.page
     tab(page, "Evidence")
     bob.scene("evidence")
-    page.get_by_role("region", name="Exhibits").get_by_role("link", name=re.compile(r"^E")).first.click()
+    page.get_by_role("region", name="Exhibits").get_by_role("link", name=re.compile(r"^E\d")).first.click()
     bob.scene("exhibit")
     page.get_by_role("button", name="Verify now").click()
     expect(page.locator("#integrity")).to_contain_text("Verified", timeout=WORK_MS)
