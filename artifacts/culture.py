@@ -24,11 +24,6 @@ class Judgement:
     why: str
 
 
-def date_order(texts: Iterable[str], *, collected: date | None = None) -> Order | None:
-    """As ``judged``, without the reason."""
-    return judged(texts, collected=collected).order
-
-
 def judged(texts: Iterable[str], *, collected: date | None = None) -> Judgement:
     """The order of day, month and year in which all these dates make sense, or None where more than one does.
 

@@ -1,33 +1,14 @@
-"""Who may do what to the library. Everybody who is signed in may read it.
-
-Saving makes a draft, so that whoever writes cases may do it. What makes a hunt the team's own (approving, retiring,
-importing in bulk) is for those who answer for others' work: leads of a case, and administrators, whose libraries are.
-"""
+"""Who may do what to the library of hunts and packs: as with every library of the team (ircase.libraries)."""
 
 from django.core.exceptions import PermissionDenied
 
-from ircase.models import CaseMember, CaseRole, User
+from ircase.libraries import may_review, may_save, require_review
+from ircase.models import User
 
-
-def may_save(user: User) -> bool:
-    """Analysts and administrators."""
-    return user.is_active and (user.opens_cases or user.administers)
-
-
-def may_review(user: User) -> bool:
-    """Whoever leads a case, and administrators."""
-    if not may_save(user):
-        return False
-    return user.administers or CaseMember.objects.filter(user=user, role=CaseRole.LEAD).exists()
+__all__ = ["may_review", "may_save", "require_review", "require_save"]
 
 
 def require_save(user: User) -> None:
     """Raises PermissionDenied."""
     if not may_save(user):
         raise PermissionDenied("Analysts and administrators write the library; you may read it.")
-
-
-def require_review(user: User) -> None:
-    """Raises PermissionDenied."""
-    if not may_review(user):
-        raise PermissionDenied("This needs somebody who leads a case, or an administrator.")

@@ -1,37 +1,28 @@
-"""Who may do what to the collections that a team writes, and to the script library of a tenant.
-
-The words are those of the hunts' library: whoever writes cases may save a draft; approving, retiring and the tenant's
-library are for those who answer for others' work.
+"""Who may do what to the collections that a team writes, as with every library of the team (ircase.libraries), and to
+the script library of a tenant, which is for those who answer for others' work.
 """
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
+from ircase.libraries import may_review, may_save, require_review
 from ircase.models import Case, CaseMember, CaseRole, Connection, User
 
-
-def may_save(user: User) -> bool:
-    """Analysts and administrators."""
-    return user.is_active and (user.opens_cases or user.administers)
-
-
-def may_review(user: User) -> bool:
-    """Whoever leads a case, and administrators."""
-    if not may_save(user):
-        return False
-    return user.administers or CaseMember.objects.filter(user=user, role=CaseRole.LEAD).exists()
+__all__ = [
+    "get_connection",
+    "may_keep_library",
+    "may_review",
+    "may_save",
+    "require_keep_library",
+    "require_review",
+    "require_save",
+]
 
 
 def require_save(user: User) -> None:
     """Raises PermissionDenied."""
     if not may_save(user):
         raise PermissionDenied("Analysts and administrators write collections; you may read them.")
-
-
-def require_review(user: User) -> None:
-    """Raises PermissionDenied."""
-    if not may_review(user):
-        raise PermissionDenied("This needs somebody who leads a case, or an administrator.")
 
 
 def get_connection(user: User, pk: int) -> Connection:

@@ -35,8 +35,8 @@ ROWS = (
     {"results", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
      "shelf", "textdiff", "constants", "sweeping", "responding"},
     {"ownscripts"},
-    {"catalogue", "values", "nist", "attack", "access", "jobs", "store", "incoming", "secrets", "logs", "wording",
-     "importing", "starters", "fetching", "feedfiles", "kinds"},
+    {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
+     "wording", "importing", "starters", "fetching", "feedfiles", "kinds"},
     {"models"},
 )  # fmt: skip
 

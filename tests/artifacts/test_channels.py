@@ -63,7 +63,7 @@ def test_a_remote_desktop_connection(run: Loaded) -> None:
 
 
 def test_a_permanent_wmi_subscription(run: Loaded) -> None:
-    data = {"Namespace": "//./root/subscription", "ESS": "Updater", "CONSUMER": "CommandLine", "PossibleCause": "x"}
+    data = {"Namespace": r"\\.\root\subscription", "ESS": "Updater", "CONSUMER": "CommandLine", "PossibleCause": "x"}
     name = "Operation_ESStoConsumerBinding"
     provider = "Microsoft-Windows-WMI-Activity"
     events = [event(provider, number, data, user_data=name, record=number) for number in (5857, 5858, 5860, 5861)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifacts.culture import date_order, read_local
+from artifacts.culture import judged, read_local
 from artifacts.dfir import dfir_member
 from artifacts.eventcsv import message_fields
 from tests.artifacts.conftest import DATA, Loaded, codes, counts, needs_data, rows, zipped
@@ -157,7 +157,7 @@ def test_event_logs_win_over_their_csv_and_lend_the_full_name(run: Loaded) -> No
     ],
 )
 def test_the_order_of_day_and_month(texts: list[str], collected: date | None, order: str | None) -> None:
-    assert date_order(texts, collected=collected) == order
+    assert judged(texts, collected=collected).order == order
 
 
 def test_twelve_hour_clocks() -> None:
