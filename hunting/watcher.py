@@ -15,7 +15,7 @@ from hunting.models import HuntRun, Watch, WatchTurn
 from hunting.services import turns
 from ircase import grid
 from ircase.grid import Fresh, GridError
-from ircase.models import JobState
+from ircase.models import JobState, NoticeCode
 from ircase.services import log, notices, rowsets
 from ircase.wording import counted
 from ircase.work import Stopped, hold
@@ -141,7 +141,9 @@ def _tell(watch: Watch, turn: WatchTurn, run: HuntRun, found: Fresh, first: list
     lines = [*first, *(["The result was TRUNCATED: there may be more."] if run.truncated else [])]
     path = f"{reverse('hunting:run', args=[watch.case.reference, run.uuid])}?only={rowsets.NEW}"
     people = [watch.requested_by, *notices.leads_of(watch.case)]
-    notices.tell(people=people, case=watch.case, subject=run.uuid, title=said, path=path, lines=lines)
+    notices.tell(
+        code=NoticeCode.ROWS, people=people, case=watch.case, subject=run.uuid, title=said, path=path, lines=lines
+    )
     log.record(
         "watch.new", case=watch.case, title=watch.title, subject=str(watch.uuid), run=str(run.uuid), rows=found.new
     )

@@ -38,6 +38,7 @@ from ircase.models import (
     IncomingIncident,
     JobState,
     Notice,
+    NoticeCode,
     ParseJob,
     PreparationItem,
     RetentionPolicy,
@@ -223,7 +224,7 @@ def make_world(case: Case, asker: User) -> World:
     row_take = mapping.request(table=table, actor=lead, numbers=[1], plan=mapping.Plan({"DeviceName": "asset:device"}))
     (star,) = stars.star_rows(table=table, actor=lead, numbers=[1])
     watch = watching.watch_run(run=run, actor=lead)
-    notices.tell(people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
+    notices.tell(code=NoticeCode.ROWS, people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
     build = reports.request_report(case=case, actor=lead)
     export = caseexports.request_export(case=case, actor=lead, purpose="A test", receiver="A test")
     held = make_evidence(case, asker, b"held", name="held.txt")

@@ -69,6 +69,7 @@ class NoticeOut(Schema):
 
     uuid: UUID
     case: str
+    code: str
     title: str
     lines: list[str]
     path: str

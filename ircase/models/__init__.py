@@ -36,7 +36,7 @@ from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
 from ircase.models.mapping import RowTake
-from ircase.models.notices import Notice
+from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, User
 from ircase.models.retention import (
     Destruction,
@@ -89,6 +89,7 @@ __all__ = [
     "Note",
     "NoteRevision",
     "Notice",
+    "NoticeCode",
     "ParseJob",
     "Phase",
     "PhaseEntry",

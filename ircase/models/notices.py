@@ -11,6 +11,24 @@ from ircase.models.cases import Case
 from ircase.models.people import User
 
 
+class NoticeCode(models.TextChoices):
+    """What a notice is about: what a person chooses by when they say what they want to be told, and how."""
+
+    MENTION = "mention", "Somebody names you"
+    COMMENT = "comment", "A comment where you are concerned"
+    ASSIGNMENT = "assignment", "Something is given to you"
+    DUE = "due", "Something of yours is due"
+    APPROVAL = "approval", "An approval or a review is wanted"
+    DECIDED = "decided", "What you asked for is decided"
+    FINISHED = "finished", "What you started has ended"
+    ROWS = "rows", "New rows in a watch"
+    PHASE = "phase", "A case changes its phase, closes or opens again"
+    CLOCK = "clock", "A deadline comes near or has passed"
+    INCIDENT = "incident", "A new incident waits"
+    CUSTODY = "custody", "An exhibit is handed to you"
+    ALARM = "alarm", "Break-glass, and what else must not be missed"
+
+
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def of(self, person: User) -> Self:
         """Theirs, on cases that they may see now. What they lost sight of is not there."""
@@ -22,12 +40,13 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 
 
 class Notice(models.Model):
-    """Told once: `subject` is the uuid of what it is about. `lines` are texts from outside, to be shown as text. `path`
-    is an address of ours."""
+    """Told once: `subject` is the uuid of what it is about, or one made of it by `services.notices.about` where a thing
+    has several things to tell. `lines` are texts from outside, to be shown as text. `path` is an address of ours."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="notices")
+    code = models.CharField(max_length=12, choices=NoticeCode.choices)
     subject = models.UUIDField()
     title = models.CharField(max_length=300)
     lines = models.JSONField(default=list, blank=True)

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import access
-from ircase.models import Case, CustodyEntry, Evidence, Transfer, User
+from ircase.models import Case, CustodyEntry, Evidence, NoticeCode, Transfer, User
 from ircase.services import evidence, log, notices, signing
 
 # What says who holds the exhibit from then on (`holder` of the detail; for `sealed` and `imported` the one who did it).
@@ -114,7 +114,9 @@ def hand_over(*, item: Evidence, actor: User, receiver: User, said: Said) -> Tra
     _say("custody.offered", item, actor, receiver=receiver.name)
     path = reverse("ircase:custody", args=[item.case.reference, item.uuid])
     title = f"{actor.name} hands {item.exhibit} of {item.case.reference} to you: confirm or refuse"
-    notices.tell(people=[receiver], case=item.case, subject=transfer.uuid, title=title, path=path)
+    notices.tell(
+        code=NoticeCode.CUSTODY, people=[receiver], case=item.case, subject=transfer.uuid, title=title, path=path
+    )
     return transfer
 
 

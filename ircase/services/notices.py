@@ -1,23 +1,38 @@
 """Telling people what came home while they were away: once each, and only on cases that they may see."""
 
 from collections.abc import Iterable, Sequence
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.utils import timezone
 
 from ircase import access
-from ircase.models import Case, CaseMember, CaseRole, Notice, User
+from ircase.models import Case, CaseMember, CaseRole, Notice, NoticeCode, User
 
 TITLE = 300
 
 
-def tell(*, people: Iterable[User], case: Case, subject: UUID, title: str, path: str, lines: Sequence[str] = ()) -> int:
+def about(subject: UUID, what: str) -> UUID:
+    """A subject for one of several things that are told of `subject`: the same for the same words."""
+    return uuid5(subject, what)
+
+
+def tell(
+    *,
+    code: NoticeCode,
+    people: Iterable[User],
+    case: Case,
+    subject: UUID,
+    title: str,
+    path: str,
+    lines: Sequence[str] = (),
+) -> int:
     """One notice for each of the people who may see the case, unless they were told of `subject` before; how many were
-    told now. `lines` may hold text from outside."""
+    told now. `lines` may hold text from outside. Nobody need be left out for having done it themselves: the caller says
+    who is told."""
     wanted = [person for person in {one.pk: one for one in people}.values() if _may_read(person, case)]
     told = set(Notice.objects.filter(person__in=wanted, subject=subject).values_list("person_id", flat=True))
     new = [
-        Notice(person=person, case=case, subject=subject, title=title[:TITLE], path=path, lines=list(lines))
+        Notice(person=person, case=case, code=code, subject=subject, title=title[:TITLE], path=path, lines=list(lines))
         for person in wanted
         if person.pk not in told
     ]

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import access, jobs
-from ircase.models import Activity, Approval, Asset, Case, Indicator, User
+from ircase.models import Activity, Approval, Asset, Case, Indicator, NoticeCode, User
 from ircase.services import activity, approvals, log, notices
 from liveresponse.kinds import INDICATOR_TYPES, KINDS, Kind
 from liveresponse.models import (
@@ -257,6 +257,7 @@ def _break(asked: _Asked, rows: list[ResponseAction]) -> None:
         _start(row, approved_by=f"Nobody: break-glass by {asked.actor.name}")
         managers = User.objects.filter(site_role=User.SiteRole.MANAGER, is_active=True)
         notices.tell(
+            code=NoticeCode.ALARM,
             people=[*notices.leads_of(asked.case), *managers],
             case=asked.case,
             subject=row.uuid,
