@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from kombu import Queue
+
 from config.env import database, env_bool, env_float, env_int, env_list, env_optional_secret, env_secret, env_str
 from frontend.headers import of_static_file
 
@@ -190,6 +192,11 @@ REDIS_URL = env_str("IRCASE_REDIS_URL", "redis://localhost:6379/0")
 # Celery spells a unix socket in its own way.
 CELERY_BROKER_URL = f"redis+socket://{REDIS_URL[7:]}" if REDIS_URL.startswith("unix://") else REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
+# What devices wait for is short, and must not stand behind an hour of reading files. A worker that is told nothing else
+# takes both queues.
+CELERY_TASK_DEFAULT_QUEUE = "celery"
+CELERY_TASK_QUEUES = [Queue("celery"), Queue("devices")]
+CELERY_TASK_ROUTES = {"liveresponse.*": {"queue": "devices"}}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -216,6 +223,7 @@ FIRST_BEAT_SECONDS = 1.0
 STALE_SECONDS = env_float("IRCASE_STALE_SECONDS", 90)
 SWEEP_SECONDS = env_float("IRCASE_SWEEP_SECONDS", 15)
 MAX_ATTEMPTS = env_int("IRCASE_MAX_ATTEMPTS", 5)
+TIMELINE_REST_SECONDS = env_float("IRCASE_TIMELINE_REST_SECONDS", 10)  # between two builds of a case's super-timeline
 # What asking a cut hunt again in slices of time may use (docs/hunting-limits.md).
 HUNTING_SLICE_CALLS = env_int("IRCASE_HUNTING_SLICE_CALLS", 200)
 HUNTING_SLICE_ROWS = env_int("IRCASE_HUNTING_SLICE_ROWS", 5_000_000)

@@ -90,6 +90,7 @@ class Stack:
     settings: dict[str, str] = field(default_factory=dict)
     web_workers: int = 2
     worker_threads: int = 6
+    device_threads: int = 4
 
     _supervisor: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
 
@@ -231,10 +232,8 @@ class Stack:
                 # the children of one that was killed, they hold it that long (config.gunicorn).
                 "--graceful-timeout", "3",
             ],
-            "worker": [
-                python, "-m", "celery", "-A", "config", "worker", "--pool", "threads", "--concurrency",
-                str(self.worker_threads), "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
-            ],
+            "worker": _worker(python, "celery", self.worker_threads),
+            "devices": _worker(python, "devices", self.device_threads),
             "beat": [
                 python, "-m", "celery", "-A", "config", "beat", "--loglevel", "WARNING", "--schedule",
                 str(self.root / "beat-schedule"), "--pidfile", "",
@@ -335,6 +334,13 @@ def _can_bind(host: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _worker(python: str, queue: str, threads: int) -> list[str]:
+    return [
+        python, "-m", "celery", "-A", "config", "worker", "--pool", "threads", "--concurrency", str(threads),
+        "--queues", queue, "--hostname", f"{queue}@%h", "--loglevel", "WARNING", "--without-gossip", "--without-mingle",
+    ]  # fmt: skip
 
 
 def _quote(part: str) -> str:

@@ -10,12 +10,13 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 
-def enqueue(task: str, *args: int | str) -> None:
-    """When the surrounding transaction commits, send `task` (a name such as "hunting.run_hunt") with ids.
+def enqueue(task: str, *args: int | str, after: float = 0.0) -> None:
+    """When the surrounding transaction commits, send `task` (a name such as "hunting.run_hunt") with ids, to be taken
+    `after` seconds at the earliest.
 
     A dead broker loses nothing: the row stays QUEUED, and the sweep sends the message again.
     """
-    transaction.on_commit(lambda: send(task, *args))
+    transaction.on_commit(lambda: send(task, *args, after=after))
 
 
 def send(task: str, *args: int | str, after: float = 0.0) -> None:

@@ -52,8 +52,8 @@ pulse = health.Pulse()
 
 
 @worker_ready.connect
-def start_pulse(**_: Any) -> None:
-    pulse.start()
+def start_pulse(sender: Any, **_: Any) -> None:
+    pulse.start(queue.name for queue in sender.task_consumer.queues)
 
 
 @worker_shutdown.connect

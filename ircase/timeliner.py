@@ -8,11 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.http import QueryDict
 from django.utils import timezone
 
-from ircase import access
+from ircase import access, jobs
 from ircase.models import JobState, TimelineBuild, TimelineExport
 from ircase.models.supertimeline import store_folder
 from ircase.runner import spool_folder
@@ -31,6 +32,8 @@ def build_timeline(job: TimelineBuild) -> None:
     try:
         with hold(TimelineBuild.objects.all(), job) as held:
             while not _finish(job, _bring(job, folder, held)):
+                if settings.TIMELINE_REST_SECONDS:
+                    return _rest(job)
                 held.beat_now()
                 held.check()
     except Stopped:
@@ -80,6 +83,14 @@ def _finish(job: TimelineBuild, problems: list[list[str]]) -> bool:
     if not mine.update(again=False):
         raise Stopped
     return False
+
+
+def _rest(job: TimelineBuild) -> None:
+    """Hand the row back for a while: more tables are likely to come, and a look at all of them is not free."""
+    seconds = settings.TIMELINE_REST_SECONDS
+    if TimelineBuild.objects.hand_back(job.pk, job.owner, wait=seconds):
+        TimelineBuild.objects.filter(pk=job.pk, state=JobState.QUEUED).update(attempt=0)
+        jobs.send("ircase.build_timeline", job.pk, after=seconds)
 
 
 def export_timeline(job: TimelineExport) -> None:

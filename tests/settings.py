@@ -21,5 +21,6 @@ os.environ.setdefault("IRCASE_LOG_LEVEL", "WARNING")
 from config.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+TIMELINE_REST_SECONDS = 0
 # App tests never reach a broker: what they enqueue is looked at, or run by hand. Journeys use a real one.
 CELERY_BROKER_URL = os.environ.get("IRCASE_TEST_BROKER", "memory://")

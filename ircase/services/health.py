@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ PULSE_SECONDS: Final = 4.0
 PULSE_LIFE: Final = 15  # seconds without a beat after which a worker counts as gone
 WORKER_KEY: Final = "ircase:worker:"
 SWEEP_KEY: Final = "ircase:last-sweep"
-QUEUE: Final = "celery"  # the name of Celery's default queue, a list in Redis
+QUEUES: Final = frozenset(("celery", "devices"))  # lists in Redis; every one needs a worker that takes it
 LOW_DISK: Final = 5 * 2**30
 _MOST_WORKERS: Final = 1000
 
@@ -86,6 +86,9 @@ def _redis_and_workers() -> list[Part]:
     redis = Part("redis", "healthy", "Answers.", essential=True)
     if not workers:
         return [redis, Part("worker", "down", "No worker is alive; what is queued waits.", essential=True)]
+    if left := QUEUES - {queue for worker in workers for queue in _taken_by(worker)}:
+        text = f"No worker takes the queue {', '.join(sorted(left))}; what is in it waits."
+        return [redis, Part("worker", "down", text, essential=True)]
     return [redis, Part("worker", "healthy", f"{len(workers)} alive: {', '.join(workers)[:200]}", essential=True)]
 
 
@@ -96,6 +99,12 @@ def _workers(client: Redis) -> list[str]:
         if len(found) == _MOST_WORKERS:
             break
     return found
+
+
+def _taken_by(worker: str) -> frozenset[str]:
+    """The queues in a worker's name, as in ``host:1 devices``. One that names none takes every queue."""
+    _, _, said = worker.partition(" ")
+    return frozenset(said.split("+")) if said else QUEUES
 
 
 def _from_redis(name: str, ask: Callable[[Redis], Part]) -> Part:
@@ -121,7 +130,7 @@ def _sweep() -> Part:
 
 def _queue() -> Part:
     def ask(client: Redis) -> Part:
-        waiting = int(client.llen(QUEUE))
+        waiting = sum(int(client.llen(queue)) for queue in QUEUES)
         return Part("queue", "degraded" if waiting > 1000 else "healthy", f"{waiting:,} messages wait for a worker.")
 
     return _from_redis("queue", ask)
@@ -167,8 +176,9 @@ class Pulse:
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="pulse", daemon=True)
 
-    def start(self) -> None:
-        self.key = f"{WORKER_KEY}{socket.gethostname()}:{os.getpid()}"
+    def start(self, queues: Iterable[str] = ()) -> None:
+        """`queues`: those that the worker takes, if not all."""
+        self.key = f"{WORKER_KEY}{socket.gethostname()}:{os.getpid()} {'+'.join(sorted(queues))}".rstrip()
         self._thread.start()
 
     def stop(self) -> None:

@@ -15,6 +15,8 @@ from msapi.governor import Bucket, Governor
 _MARKER: Final = re.compile(r"IRCase ([0-9a-f-]{36}) step ")
 CALLED: Final = 3
 """How many of the first are called when a session ends: one may be held up by its own device."""
+AT_ONCE: Final = 20
+"""How many may go at the same moment without calling the same sleeper."""
 
 
 def session_ended(governor: Governor, bucket: Bucket) -> None:
@@ -35,12 +37,14 @@ def wake_first(governor: Governor, bucket: Bucket, number: int) -> None:
 
 def call_one(connection: Connection) -> None:
     """Somebody went, so one more of those that sleep outside the line may come and stand in it: with every call that is
-    made the line is fed by itself, however late the clock's tick."""
+    made the line is fed by itself, however late the clock's tick. Those who go at once each call another."""
+    now = timezone.now()
     rows = Collection.objects.filter(connection=connection, state=CollectionState.QUEUED, polls=0, lease_until=None)
-    found = rows.filter(next_poll_at__gt=timezone.now()).order_by("next_poll_at", "pk").values_list("pk", flat=True)
-    for pk in list(found[:1]):
-        Collection.objects.filter(pk=pk, polls=0, lease_until=None).update(next_poll_at=timezone.now())
-        jobs.enqueue("liveresponse.step", pk)
+    asleep = rows.filter(next_poll_at__gt=now)
+    for pk in list(asleep.order_by("next_poll_at", "pk").values_list("pk", flat=True)[:AT_ONCE]):
+        if asleep.filter(pk=pk).update(next_poll_at=now):
+            jobs.enqueue("liveresponse.step", pk)
+            return
 
 
 def stagger(connection: Connection, place: int) -> timedelta:

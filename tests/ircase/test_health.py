@@ -86,6 +86,16 @@ class ReadinessTests(TestCase):
             status, body = self.ready()
         assert (status, body["lacking"]) == (503, ["worker"])
 
+    def test_a_queue_that_nobody_takes_is_named(self) -> None:
+        with redis() as fake:
+            fake.set(f"{health.WORKER_KEY}host:1 celery", "now")
+            status, body = self.ready()
+            assert (status, body["lacking"]) == (503, ["worker"])
+            said = next(part.text for part in health.essentials() if part.name == "worker")
+            assert said == "No worker takes the queue devices; what is in it waits."
+            fake.set(f"{health.WORKER_KEY}host:2 devices", "now")
+            assert self.ready()[0] == 200
+
     def test_without_redis(self) -> None:
         with redis() as fake:
             fake.away = True
@@ -141,7 +151,7 @@ class OverviewTests(CastTestCase):
             health.note_sweep()
             page = self.client.get("/administration/").content.decode()
             assert "1 alive: host:1" in page
-            assert "7 messages wait for a worker." in page
+            assert "14 messages wait for a worker." in page
             fake.away = True
             page = self.client.get("/administration/health/").content.decode()
         assert "Redis does not answer" in page

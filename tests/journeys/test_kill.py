@@ -70,11 +70,17 @@ def _is_running(page: dict[str, Any]) -> bool:
     return any(run["state"] == "running" and run["progress"].get("phase") == "querying" for run in page["items"])
 
 
-def kill(stack: Stack, name: str) -> None:
-    """SIGKILL one part, and wait until the supervisor has another in its place."""
-    victim = stack.pid(name)
-    os.kill(victim, signal.SIGKILL)
-    stack.wait_for(f"another {name}", lambda: stack.pid(name) != victim)
+WORKERS = ("worker", "devices")
+"""What does the background work: one takes hunts and files, the other what devices wait for."""
+
+
+def kill(stack: Stack, *names: str) -> None:
+    """SIGKILL parts at once, and wait until the supervisor has others in their place."""
+    victims = {name: stack.pid(name) for name in names}
+    for victim in victims.values():
+        os.kill(victim, signal.SIGKILL)
+    for name, victim in victims.items():
+        stack.wait_for(f"another {name}", lambda name=name, victim=victim: stack.pid(name) != victim)
 
 
 def the_end(analyst: Api, work: Work) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def test_a_worker_killed_while_it_hunts_submits_and_fetches(
     analyst.until(fetching.collected, lambda row: (row["state"], row["step"]) == ("fetching", 1))
     work = begin(analyst, lead, tenant, "ws-fin-01")
     assert analyst.get(fetching.collected)["state"] == "fetching"
-    kill(stack, "worker")
+    kill(stack, *WORKERS)
     for each in (fetching, work):
         collection = the_end(analyst, each)
         assert (collection["state"], collection["failure"]) == ("done", "")

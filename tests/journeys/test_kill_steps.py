@@ -12,7 +12,7 @@ import pytest
 
 from config.stack import Stack
 from tests.journeys.client import Api, Tenant
-from tests.journeys.test_kill import exhibits_of
+from tests.journeys.test_kill import WORKERS, exhibits_of
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 PATIENCE = 240.0
@@ -60,10 +60,12 @@ class Steps:
         return row
 
     def kill(self) -> None:
-        victim = self.stack.pid("worker")
-        os.kill(victim, signal.SIGKILL)
+        victims = {name: self.stack.pid(name) for name in WORKERS}
+        for victim in victims.values():
+            os.kill(victim, signal.SIGKILL)
         self.tenant.clear_faults()
-        self.stack.wait_for("another worker", lambda: self.stack.pid("worker") != victim)
+        for name, victim in victims.items():
+            self.stack.wait_for(f"another {name}", lambda name=name, victim=victim: self.stack.pid(name) != victim)
 
     def check(self) -> None:
         """Every collection is DONE, every step of it was taken once, and everything it brought was sealed once."""
@@ -135,7 +137,8 @@ def test_a_worker_killed_between_the_download_and_the_seal(
             assert time.monotonic() < end, "the file was not asked for"
             time.sleep(0.2)
         time.sleep(1)
-        os.kill(stack.pid("worker"), signal.SIGKILL)
+        for name in WORKERS:
+            os.kill(stack.pid(name), signal.SIGKILL)
     finally:
         book.execute("ROLLBACK")
         book.close()

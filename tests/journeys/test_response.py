@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from config.stack import Stack
 from tests.journeys.client import Api, Tenant
 from tests.journeys.film import Film, Studio, chromium_browser, film_folder
-from tests.journeys.test_kill import kill
+from tests.journeys.test_kill import WORKERS, kill
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 WORK_MS = 120_000
@@ -93,7 +93,7 @@ class TestResponse:
         tenant.fault(f"IRCase {row['uuid']}", "slow", seconds=5)
         approve(lead, row)
         the_end(analyst, reference, row, lambda found: found["state"] == "submitted")
-        kill(stack, "worker")
+        kill(stack, *WORKERS)
         ended = the_end(analyst, reference, row)
         assert (ended["state"], ended["failure"]) == ("done", "")
         assert taken(tenant, "/isolate", row) == 1
