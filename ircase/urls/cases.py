@@ -2,7 +2,20 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, checklist, entities, intake, leading, log, mywork, notes, people, search, timeline
+from ircase.views import (
+    cases,
+    checklist,
+    entities,
+    intake,
+    leading,
+    log,
+    mywork,
+    notes,
+    people,
+    phase,
+    search,
+    timeline,
+)
 
 _CASE = "cases/<str:reference>/"
 
@@ -26,7 +39,7 @@ urlpatterns: list[URLPattern] = [
     path(_CASE, cases.case, name="case"),
     path(f"{_CASE}edit/", cases.case_edit, name="case_edit"),
     path(f"{_CASE}summary/", cases.case_summary, name="case_summary"),
-    path(f"{_CASE}phase/", leading.case_phase, name="case_phase"),
+    path(f"{_CASE}phase/", phase.case_phase, name="case_phase"),
     path(f"{_CASE}close/", leading.case_close, name="case_close"),
     path(f"{_CASE}reopen/", leading.case_reopen, name="case_reopen"),
     path(f"{_CASE}confidentiality/", leading.case_confidentiality, name="case_confidentiality"),
