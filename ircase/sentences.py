@@ -106,7 +106,9 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "case.confidentiality": lambda d: (
         "made the case confidential" if d.get("confidential") else "lifted the confidentiality"
     ),
-    "case.phase_moved": lambda d: f"moved the case from {_label(Phase, d, 'left')} to {_label(Phase, d, 'phase')}{_despite(d)}",
+    "case.phase_moved": lambda d: (
+        f"moved the case from {_label(Phase, d, 'left')} to {_label(Phase, d, 'phase')}{_despite(d)}"
+    ),
     "case.closed": lambda d: "closed the case",
     "case.reopened": lambda d: "opened the case again",
     "case.milestone": lambda d: f"set {_label(Milestone.Kind, d, 'kind')} to {_time(d.get('at'))}",
@@ -126,7 +128,9 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "checklist.review": lambda d: f"asked {d.get('reviewer') or 'the leads'} to review",
     "checklist.repeated": lambda d: f"opened {d.get('items')} steps for",
     "checklist.asset_left": lambda d: f"skipped {d.get('items')} steps of",
-    "checklist.playbook_applied": lambda d: f"added {d.get('items')} items of version {d.get('version')} of the playbook",
+    "checklist.playbook_applied": lambda d: (
+        f"added {d.get('items')} items of version {d.get('version')} of the playbook"
+    ),
     "asset.removed": lambda d: "took off the case the asset",
     "preparation.added": lambda d: "added to the preparation",
     "preparation.changed": lambda d: f"changed {_names(d.get('fields'))} of the preparation item",

@@ -180,8 +180,8 @@ class CaseMember(models.Model):
 
 
 class PhaseEntry(models.Model):
-    """One stay of a case in a phase. The open one (`left_at` null) is the current phase; a closed case has none, so that
-    the time between closing and reopening is in no phase."""
+    """One stay of a case in a phase. The open one (`left_at` null) is the current phase; a closed case has none, so
+    that the time between closing and reopening is in no phase."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="phase_entries")
     phase = models.CharField(max_length=16, choices=Phase.choices)

@@ -18,7 +18,7 @@ class ChecklistItemQuerySet(models.QuerySet["ChecklistItem"]):
 
 class ChecklistItem(models.Model):
     """
-    OPEN <-> IN_WORK <-> WAITING (on whom) <-> REVIEW (by whom), each -> DONE | SKIPPED (with a reason), and back to OPEN.
+    OPEN <-> IN_WORK <-> WAITING (on whom) <-> REVIEW (by whom), each -> DONE | SKIPPED (with a reason), back to OPEN.
 
     `r2_step` is the step of NIST SP 800-61r2 Table 3-5, `csf_outcome` the CSF 2.0 outcome of SP 800-61r3: the same item
     can be viewed either way. A Preparation item is the case's snapshot of the organisation's own. What the playbook
@@ -63,7 +63,7 @@ class ChecklistItem(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="checklist_items"
     )
     due_at = models.DateTimeField(null=True, blank=True)
-    due_after = models.CharField(max_length=16, blank=True, help_text='"opened", or the milestone that starts its time.')
+    due_after = models.CharField(max_length=16, blank=True, help_text='"opened", or the milestone that starts it.')
     due_within = models.DurationField(null=True, blank=True)
     due_by_hand = models.BooleanField(default=False, help_text="A person has set it: milestones leave it alone.")
     reminded_at = models.DateTimeField(null=True, blank=True, help_text="Up to when reminders were sent.")
@@ -113,9 +113,7 @@ class ItemChange(models.Model):
     state = models.CharField(max_length=8, choices=ChecklistItem.State.choices)
     note = models.CharField(max_length=400, blank=True)
     at = models.DateTimeField(default=timezone.now)
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         ordering = ["at", "pk"]
@@ -174,7 +172,7 @@ class PreparationItem(models.Model):
         return self.done_at + timedelta(days=self.review_days) if self.done_at and self.review_days else None
 
     def standing(self, now: datetime) -> str:
-        """"done", "expired" (done, but its review is due), "overdue" or "open"."""
+        """ "done", "expired" (done, but its review is due), "overdue" or "open"."""
         if self.done_at:
             return "expired" if self.review_at and self.review_at <= now else "done"
         return "overdue" if self.due_at and self.due_at <= now else "open"

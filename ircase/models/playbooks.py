@@ -56,7 +56,7 @@ class ReviewedVersion(models.Model):
 
     @property
     def stage(self) -> str:
-        """"draft", "reviewed" or "approved"."""
+        """ "draft", "reviewed" or "approved"."""
         return "approved" if self.approved_at else "reviewed" if self.reviewed_at else "draft"
 
 

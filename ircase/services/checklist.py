@@ -44,7 +44,7 @@ def add_items(*, case: Case, playbook: catalogue.Playbook, keys: set[str]) -> li
         if item.key in keys and not item.repeat_per
     ]
     ChecklistItem.objects.bulk_create(made)
-    repeats.link(case, playbook)
+    repeats.link(case, playbook, made)
     repeats.spread(case=case, playbook=playbook)
     itemstates.assign_by_role(item for item in made if not playbook_waits(playbook, item.key))
     return made
@@ -199,9 +199,7 @@ def finish_item(
         raise ValidationError(lacks)
     item.result = result.strip() or item.result
     itemstates.change(item=item, actor=actor, state=State.DONE)
-    log.record(
-        "checklist.done", case=item.case, actor=actor, item=item.key, title=item.title, result=item.result[:200]
-    )
+    log.record("checklist.done", case=item.case, actor=actor, item=item.key, title=item.title, result=item.result[:200])
     itemstates.unlock(item=item, actor=actor)
     return item
 

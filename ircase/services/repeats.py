@@ -87,13 +87,14 @@ def _make(case: Case, playbook: catalogue.Playbook, assets: list[Asset]) -> list
     ]
     ChecklistItem.objects.bulk_create(made)
     if made:
-        link(case, playbook)
+        link(case, playbook, made)
     return made
 
 
-def link(case: Case, playbook: catalogue.Playbook) -> None:
-    """Make dependencies what the playbook says, for every item there is: between items of one asset where both repeat
-    per the same kind, else with each of the repeated ones."""
+def link(case: Case, playbook: catalogue.Playbook, made: list[ChecklistItem]) -> None:
+    """The dependencies of the items in `made`, as the playbook says: between items of one asset where both repeat per
+    the same kind, else on each of the repeated ones. What is there already gains none, but on those that repeat."""
+    fresh = {row.pk for row in made}
     rows: dict[str, list[ChecklistItem]] = {}
     for row in ChecklistItem.objects.filter(case=case):
         rows.setdefault(row.repeat_of or row.key, []).append(row)
@@ -105,7 +106,8 @@ def link(case: Case, playbook: catalogue.Playbook) -> None:
         for row in rows.get(item.key, ())
         for needed in item.depends_on
         for other in rows.get(needed, ())
-        if not (item.repeat_per and item.repeat_per == per[needed] and row.asset_id != other.asset_id)
+        if (row.pk in fresh or (other.repeat_of and other.pk in fresh))
+        and not (item.repeat_per and item.repeat_per == per[needed] and row.asset_id != other.asset_id)
     ]
     through.objects.bulk_create(wanted, ignore_conflicts=True)
 
@@ -146,7 +148,9 @@ def leave(*, asset: Asset, actor: User, reason: str) -> int:
         item.result = reason
         itemstates.change(item=item, actor=None, state=State.SKIPPED, note=reason)
     if items:
-        log.record("checklist.asset_left", case=asset.case, actor=actor, name=asset.name, items=len(items), reason=reason)
+        log.record(
+            "checklist.asset_left", case=asset.case, actor=actor, name=asset.name, items=len(items), reason=reason
+        )
         # After all of them: what waited for several is unlocked once.
         for item in items:
             itemstates.unlock(item=item, actor=actor)

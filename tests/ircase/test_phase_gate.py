@@ -124,8 +124,8 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 class ClockTests(GateCase):
-    """Opened at 08:00; contained from 10:00; closed at 13:00; open again from 20:00; closed at 22:00. The detection took
-    2 h, containment 3 h + 2 h, and the 7 h in between are nobody's."""
+    """Opened at 08:00; contained from 10:00; closed at 13:00; open again from 20:00; closed at 22:00. The detection
+    took 2 h, containment 3 h + 2 h, and the 7 h in between are nobody's."""
 
     def at(self, hours: float) -> "mock._patch[mock.Mock]":
         return mock.patch("django.utils.timezone.now", return_value=START + hours * HOUR)
