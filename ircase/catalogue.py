@@ -152,9 +152,11 @@ def playbook_from(data: Mapping[str, Any]) -> Playbook:
     """A playbook of what a file holds, from whoever it comes. Raises CatalogueError with the place of the fault."""
     fault = next(_VALIDATOR.iter_errors(dict(data)), None)
     if fault is not None:
-        raise CatalogueError(f"{_place(fault, data)}: {fault.message[:300]}")
+        raise CatalogueError(f"{_place(fault, data)}: {_shortened(fault.message)}")
     items = tuple(_item(item) for item in data["items"])
     _check_keys(items)
+    if unknown := sorted({item.role for item in items if item.role} - set(data["roles"])):
+        raise CatalogueError(f"roles: items name what is not among them: {', '.join(unknown)}.")
     return Playbook(
         id=data["id"],
         version=data["version"],
@@ -165,6 +167,11 @@ def playbook_from(data: Mapping[str, Any]) -> Playbook:
         items=items,
         content={key: value for key, value in data.items() if key not in ("id", "version")},
     )
+
+
+def _shortened(message: str) -> str:
+    """A message of the schema quotes the value it is about, whole; what is wrong with it stands at the end."""
+    return message if len(message) <= 300 else f"{message[:120]} … {message[-160:]}"
 
 
 def _place(error: jsonschema.ValidationError, data: Mapping[str, Any]) -> str:
@@ -211,8 +218,12 @@ class _Writer(yaml.SafeDumper):
 def to_yaml(slug: str, version: int, content: Mapping[str, Any]) -> str:
     """A playbook as its file has it, which `parse_yaml` reads again."""
     ordered = {key: content[key] for key in ("title", "description", "roles", "packs", "items") if key in content}
-    data = {"id": slug, "version": version, **ordered}
-    return str(yaml.dump(data, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=110))
+    return as_text({"id": slug, "version": version, **ordered})
+
+
+def as_text(value: Any) -> str:
+    """A part of a playbook as YAML."""
+    return str(yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=110))
 
 
 def _item(data: Mapping[str, Any]) -> PlaybookItem:

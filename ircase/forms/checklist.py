@@ -42,6 +42,13 @@ class ReviewForm(ScopedForm):
     reviewer = PersonField(required=False, empty_label="Any of the leads")
     result = LongTextField(required=False, rows=2, help_text="What there is to review.")
 
+    def offer(self, people: forms.Field) -> None:
+        """The same people as a field beside it, so that they are read once."""
+        assert isinstance(people, forms.ModelChoiceField)
+        known = [(str(value), label) for value, label in people.choices if value]
+        people.widget.choices = [("", people.empty_label or ""), *known]
+        self.fields["reviewer"].widget.choices = [("", "Any of the leads"), *known]  # type: ignore[attr-defined]
+
 
 class PlanForm(ScopedForm):
     owner = PersonField(required=False, empty_label="Nobody yet")

@@ -195,7 +195,7 @@ def finish_item(
         raise ValidationError("You asked for a review: somebody else ends it, or take it back into work.")
     for name, value in proofs:
         add_proof(item=item, actor=actor, **{name: value})  # type: ignore[arg-type]
-    if lacks := missing_proof(item, result):
+    if not proofs and (lacks := missing_proof(item, result)):
         raise ValidationError(lacks)
     item.result = result.strip() or item.result
     itemstates.change(item=item, actor=actor, state=State.DONE)

@@ -94,16 +94,19 @@ def _find(case: Case, pk: int) -> ChecklistItem:
     item = items_of(case).filter(pk=pk).first()
     if item is None:
         raise Http404("No such item.")
+    item.case = case
     return item
 
 
 def _forms(case: Case, item: ChecklistItem) -> dict[str, Any]:
+    plan, review = PlanForm(initial={"owner": item.owner_id, "due_at": item.due_at}), ReviewForm()
+    review.offer(plan.fields["owner"])
     return {
-        "plan_form": PlanForm(initial={"owner": item.owner_id, "due_at": item.due_at}),
+        "plan_form": plan,
         "finish_form": FinishForm(initial={"result": item.result}, case=case),
         "skip_form": SkipForm(),
         "wait_form": WaitForm(initial={"waiting_for": item.waiting_for}),
-        "review_form": ReviewForm(initial={"result": item.result}),
+        "review_form": review,
     }
 
 
@@ -123,7 +126,6 @@ def _item_page(request: HttpRequest, case: Case, item: ChecklistItem, **forms: A
         "proofs": item.proofs.select_related("evidence", "activity__case", "event", "added_by"),
         "changes": _changes(item),
         "lacks": service.missing_proof(item),
-        "members": [m.user.name for m in case.members.select_related("user")] if may_write else [],
         **(_forms(case, item) if may_write else {}),
         **forms,
     }
