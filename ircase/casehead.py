@@ -99,9 +99,17 @@ def head_of(case: Case, now: datetime | None = None) -> CaseHead:
         assets=case.assets.count(),
         broken=tuple(Evidence.objects.filter(case=case, integrity__in=["altered", "missing"]).defer("manifest")),
         unreviewed=tuple(Activity.objects.filter(case=case, detail__unreviewed=True).select_related("requested_by")),
-        open_for=(case.closed_at or now) - case.opened_at,
+        open_for=open_time(case, stays, now),
         now=now,
     )
+
+
+def open_time(case: Case, stays: Sequence[PhaseEntry], now: datetime) -> timedelta:
+    """How long the case was open: the sum of its stays, so that the time between closing and reopening is left out."""
+    if not stays:
+        return (case.closed_at or now) - case.opened_at
+    until = case.closed_at or now
+    return sum((max((stay.left_at or until) - stay.entered_at, timedelta()) for stay in stays), timedelta())
 
 
 def _ahead(case: Case, items: Sequence[ChecklistItem]) -> list[ChecklistItem]:

@@ -75,7 +75,7 @@ def _midnight(day: date) -> datetime:
 
 def _with_due(found: QuerySet[Case], only_overdue: bool) -> QuerySet[Case]:
     waiting = ChecklistItem.objects.filter(
-        case=OuterRef("pk"), state=ChecklistItem.State.OPEN, due_at__isnull=False
+        case=OuterRef("pk"), state__in=ChecklistItem.LIVE, due_at__isnull=False
     ).exclude(phase=Phase.PREPARATION)
     first = waiting.order_by("due_at").values("due_at")[:1]
     found = found.annotate(next_due=Subquery(first))

@@ -2,6 +2,12 @@
 
 Times come from milestones and phase stays, by the formulas of `Milestone`. The median is the figure to show, with mean
 and n beside it; a case that lacks a milestone is counted as missing, never as nothing. Exercises are left out.
+
+Closing a case ends its stay in a phase; opening it again begins another one, in the same phase. So the time in between
+is in no phase and in no sum of phases, and a case that was reopened has the time that was worked on it, both times. The
+milestones are moments on the calendar and do not pause: `closed` is taken back and set anew at the next closing,
+the others stay what they were unless a person moves them. What is not closed, and so has no `closed`, is missing from
+what ends there.
 """
 
 from collections import Counter, defaultdict
@@ -189,7 +195,7 @@ def time_per_phase(stays: Iterable[Stay], now: datetime) -> list[PhaseTime]:
 def overdue(cases: CaseQuerySet, now: datetime) -> list[ChecklistItem]:
     """Open items past their due date on open cases, oldest first."""
     late = ChecklistItem.objects.filter(
-        case__in=counted(cases).open().order_by(), state=ChecklistItem.State.OPEN, due_at__lt=now
+        case__in=counted(cases).open().order_by(), state__in=ChecklistItem.LIVE, due_at__lt=now
     ).exclude(phase=Phase.PREPARATION)
     return list(late.select_related("case", "owner").order_by("due_at"))
 
@@ -199,7 +205,7 @@ def workload(cases: CaseQuerySet) -> list[tuple[User, int, int]]:
     ours = counted(cases).open().order_by()
     led = Counter(CaseMember.objects.filter(case__in=ours, role=CaseRole.LEAD).values_list("user", flat=True))
     owned = Counter(
-        ChecklistItem.objects.filter(case__in=ours, state=ChecklistItem.State.OPEN)
+        ChecklistItem.objects.filter(case__in=ours, state__in=ChecklistItem.LIVE)
         .exclude(owner=None)
         .values_list("owner", flat=True)
     )

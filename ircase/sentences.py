@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from ircase import catalogue
+from ircase import shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -106,7 +106,9 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "case.confidentiality": lambda d: (
         "made the case confidential" if d.get("confidential") else "lifted the confidentiality"
     ),
-    "case.phase_moved": lambda d: f"moved the case from {_label(Phase, d, 'left')} to {_label(Phase, d, 'phase')}",
+    "case.phase_moved": lambda d: (
+        f"moved the case from {_label(Phase, d, 'left')} to {_label(Phase, d, 'phase')}{_despite(d)}"
+    ),
     "case.closed": lambda d: "closed the case",
     "case.reopened": lambda d: "opened the case again",
     "case.milestone": lambda d: f"set {_label(Milestone.Kind, d, 'kind')} to {_time(d.get('at'))}",
@@ -119,6 +121,25 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "checklist.skipped": lambda d: "skipped",
     "checklist.reopened": lambda d: "opened again",
     "checklist.proven": lambda d: "linked a proof:",
+    "checklist.given": lambda d: f"gave {d.get('owner')}, who is {d.get('role')}, the item",
+    "checklist.noted": lambda d: "wrote what is known of",
+    "checklist.started": lambda d: "began",
+    "checklist.waits": lambda d: f"waits for {d.get('waiting_for')}:",
+    "checklist.review": lambda d: f"asked {d.get('reviewer') or 'the leads'} to review",
+    "checklist.repeated": lambda d: f"opened {d.get('items')} steps for",
+    "checklist.asset_left": lambda d: f"skipped {d.get('items')} steps of",
+    "checklist.playbook_applied": lambda d: (
+        f"added {d.get('items')} items of version {d.get('version')} of the playbook"
+    ),
+    "asset.removed": lambda d: "took off the case the asset",
+    "preparation.added": lambda d: "added to the preparation",
+    "preparation.changed": lambda d: f"changed {_names(d.get('fields'))} of the preparation item",
+    "preparation.removed": lambda d: "took off the preparation",
+    "library.playbook_saved": lambda d: f"saved version {d.get('version')} of the playbook",
+    "library.playbook_reviewed": lambda d: f"reviewed version {d.get('version')} of the playbook",
+    "library.playbook_approved": lambda d: f"approved version {d.get('version')} of the playbook",
+    "library.playbook_retired": lambda d: "retired the playbook",
+    "library.playbook_restored": lambda d: "brought back the playbook",
     "note.created": lambda d: "wrote the note",
     "note.saved": lambda d: f"saved a note (version {d.get('version')})",
     "note.conflict": lambda d: f"saved a note late, against version {d.get('version')}; both texts are kept",
@@ -331,8 +352,7 @@ def _label(choices: type[TextChoices], detail: Detail, name: str) -> str:
 
 def _playbook(detail: Detail) -> str:
     identifier = str(detail["playbook"])
-    known = catalogue.playbooks().get(identifier)
-    return known.title if known else identifier
+    return shelf.title(identifier)
 
 
 def _names(changes: Any) -> str:
@@ -350,6 +370,13 @@ def _time(value: Any) -> str:
         return timezone.localtime(at).strftime("%Y-%m-%d %H:%M %Z")
     except (ValueError, OverflowError):
         return str(value or "")
+
+
+def _despite(detail: Detail) -> str:
+    """A gate that was passed with required items open, and why."""
+    if not detail.get("despite"):
+        return ""
+    return f" with {len(detail.get('required_left_open') or ())} required items open (“{detail['despite']}”)"
 
 
 def _zone(detail: Detail) -> str:

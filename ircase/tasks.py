@@ -38,6 +38,7 @@ from ircase.services import (
     looking,
     posting,
     preflights,
+    reminders,
     removal,
     resumable,
     statements,
@@ -196,6 +197,7 @@ def sweep_all() -> None:
     supertimeline.tidy()
     looking.tidy()
     approvals.expire_old()
+    reminders.remind()
     destruction.tidy()
     intake.nudge()
     health.note_sweep()

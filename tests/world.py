@@ -40,6 +40,7 @@ from ircase.models import (
     Notice,
     NoticeCode,
     ParseJob,
+    PlaybookVersion,
     PreparationItem,
     RetentionPolicy,
     Statement,
@@ -58,6 +59,7 @@ from ircase.services import (
     mapping,
     notices,
     people,
+    playbooks,
     reports,
     resumable,
     stars,
@@ -152,6 +154,14 @@ def make_saved_collection(author: User) -> CollectionVersion:
         "changes": "Nothing.", "approval": "script", "time_limit": "72h",
     }  # fmt: skip
     return found or collection_definitions.save_collection(actor=author, slug="team-collection", content=content)
+
+
+def make_playbook(author: User) -> PlaybookVersion:
+    """A playbook of the team's own, a draft."""
+    found = PlaybookVersion.objects.filter(saved__slug="team-playbook").first()
+    item = {"key": "validate", "phase": "detection", "title": "Look at it", "r2": "1.1", "csf": "RS.MA-02"}
+    content = {"title": "Team playbook", "description": "", "roles": ["Lead"], "items": [item]}
+    return found or playbooks.save_playbook(actor=author, slug="team-playbook", content=content)
 
 
 def make_run(case: Case, actor: User, evidence: Evidence, table: CaseTable) -> HuntRun:
@@ -282,6 +292,9 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:asset.uuid": str(asset.uuid),
         "ircase:indicator.uuid": str(indicator.uuid),
         "ircase:checklist.item": step.pk,
+        "ircase:playbook.slug": make_playbook(lead).saved.slug,
+        "ircase:playbook_item.key": "validate",
+        "slug": "team-playbook",
         "ircase:case_member.username": asker.username,
         "ircase:intake.incident": incident.pk,
         "ircase:profile_token.token": token.pk,
@@ -414,6 +427,10 @@ FORMS = {
     "hunting:hunt_approve": "version=1",
     "liveresponse:definition_approve": "version=1",
     "ircase:checklist_item": "action=reopen",
+    "ircase:checklist_view": "view=r2",
+    "ircase:playbook_review": "version=1",
+    "ircase:playbook_approve": "version=1",
+    "ircase:playbook_back": "version=1",
     "hunting:run_row": _TIMELINE,
     "ircase:table_row": _TIMELINE,
     "ircase:table_star": "on=1",

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
-from ircase import access, catalogue
+from ircase import access, shelf
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import ActivityOut, CaseDetail, CaseOut, LogOut, MemberOut, MilestoneKind, MilestoneOut
@@ -68,6 +68,7 @@ class CaseEdit(Schema):
 class PhaseMove(Schema):
     phase: Phase
     reason: str = Field(min_length=1, max_length=2000)
+    despite: str = Field("", max_length=2000, description="Why it goes on with required items open, where it does.")
 
 
 class Reason(Schema):
@@ -116,9 +117,9 @@ def open_case(request: HttpRequest, body: CaseNew) -> Status[Case]:
 
 def require_playbook(playbook: str) -> None:
     """Raise ValidationError with the names there are, where there is none of that name."""
-    known = catalogue.playbooks()
-    if playbook and playbook not in known:
-        raise ValidationError(f"There is no playbook {playbook[:64]!r}. There are: {', '.join(sorted(known))}.")
+    if playbook and shelf.playbook(playbook) is None:
+        known = sorted(plan.id for plan in shelf.usable())
+        raise ValidationError(f"There is no playbook {playbook[:64]!r}. There are: {', '.join(known)}.")
 
 
 @router.get("/cases/{reference}", response=CaseDetail, summary="One case")
@@ -137,7 +138,7 @@ def edit_case(request: HttpRequest, reference: str, body: CaseEdit) -> Case:
 @router.post("/cases/{reference}/phase", response=CaseDetail, summary="Move to another phase")
 def move_phase(request: HttpRequest, reference: str, body: PhaseMove) -> Case:
     case = open_case_of(request, reference, access.LEAD)
-    cases.move_phase(case=case, actor=person(request), phase=body.phase, reason=body.reason)
+    cases.move_phase(case=case, actor=person(request), phase=body.phase, reason=body.reason, despite=body.despite)
     return case_of(request, reference)
 
 

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from ninja import Router, Schema
 
-from ircase import catalogue
+from ircase import catalogue, shelf
 from ircase.api.auth import person
 from ircase.models import User
 
@@ -30,4 +30,4 @@ def me(request: HttpRequest) -> User:
 
 @router.get("/playbooks", response=list[PlaybookOut], summary="Templates for a case")
 def list_playbooks(request: HttpRequest) -> list[catalogue.Playbook]:
-    return list(catalogue.playbooks().values())
+    return shelf.usable()

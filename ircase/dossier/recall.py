@@ -322,17 +322,17 @@ def _checklist(
     ChecklistItem.objects.filter(case=case).delete()
     items: dict[str, ChecklistItem] = {}
     for place, row in enumerate(rows):
-        key = text(row, "key", 64) or f"imported_{place}"
+        key = text(row, "key", 80) or f"imported_{place}"
         items.setdefault(key, _item(case, key, place, row))
     ChecklistItem.objects.bulk_create(items.values())
     for row in rows:
         needed = [items[str(key)] for key in data(row, "depends_on", list) if str(key) in items]
         if needed:
-            items[text(row, "key", 64)].depends_on.set(needed)
+            items[text(row, "key", 80)].depends_on.set(needed)
     Proof.objects.bulk_create(
-        Proof(item=items[text(row, "item", 64)], evidence=exhibits[text(row, "evidence", 20)], added_by=actor)
+        Proof(item=items[text(row, "item", 80)], evidence=exhibits[text(row, "evidence", 20)], added_by=actor)
         for row in proofs
-        if text(row, "item", 64) in items and text(row, "evidence", 20) in exhibits
+        if text(row, "item", 80) in items and text(row, "evidence", 20) in exhibits
     )
 
 
@@ -345,11 +345,13 @@ def _item(case: Case, key: str, place: int, row: Row) -> ChecklistItem:
         key=key,
         position=place,
         phase=choice(row, "phase", Phase, Phase.DETECTION),
-        title=text(row, "title", 300),
+        title=text(row, "title", 600),
         guidance=text(row, "guidance") + before,
         r2_step=text(row, "r2_step", 8),
         csf_outcome=text(row, "csf_outcome", 16),
         required=row.get("required") is True,
+        proof_rule=choice(row, "proof_rule", ChecklistItem.ProofRule, ChecklistItem.ProofRule.LINK),
+        asset_name=text(row, "asset_name", 255),
         due_at=moment(row, "due_at"),
         state=choice(row, "state", ChecklistItem.State, ChecklistItem.State.OPEN),
         result=text(row, "result"),

@@ -7,9 +7,10 @@ from django import forms
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 
 from ircase import secrets
-from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm
+from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm, with_blank
 from ircase.forms.people import zone_choices
 from ircase.models import Connection, User
+from ircase.nist import frameworks
 from ircase.services import connections
 from msapi.endpoint import ApiLimits, Endpoint, is_guid
 from msapi.errors import InvalidParameter
@@ -216,9 +217,40 @@ class NewPersonForm(PersonForm):
 
 
 class PreparationForm(ScopedForm):
-    """Who sees to an item of the organisation's preparation, and how far it is."""
+    """An item of the organisation's preparation: what it is, who sees to it, and how far it is."""
 
+    title = forms.CharField(max_length=300, min_length=4, label="What is prepared")
+    csf_outcome = forms.ChoiceField(required=False, label="Outcome of CSF 2.0")
     owner = PersonField(required=False, empty_label="Nobody yet")
     due_at = MomentField(required=False, label="Due")
     done_at = MomentField(required=False, label="Done", help_text="Empty while it is open, or open again.")
+    review_days = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=3650,
+        label="Look at it again after",
+        help_text="Days after it was done. Empty: it is done for good.",
+    )
     result = LongTextField(required=False, rows=3, help_text="Where it is kept or what was tested. Cases show it.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["csf_outcome"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = outcome_choices()
+
+
+class NewPreparationForm(ScopedForm):
+    title = forms.CharField(max_length=300, min_length=4, label="What is to be prepared")
+    csf_outcome = forms.ChoiceField(required=False, label="Outcome of CSF 2.0")
+    review_days = forms.IntegerField(required=False, min_value=1, max_value=3650, label="Look at it again after (days)")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["csf_outcome"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = outcome_choices()
+
+
+def outcome_choices() -> list[tuple[str, str]]:
+    return with_blank([(number, f"{number} {text}") for number, text in frameworks().outcomes.items()], "None")

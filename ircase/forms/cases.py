@@ -5,7 +5,7 @@ from typing import Any, Self
 from django import forms
 from django.http import QueryDict
 
-from ircase import catalogue
+from ircase import shelf
 from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm, with_blank
 from ircase.models import (
     CaseRole,
@@ -20,7 +20,7 @@ from ircase.models import (
 
 
 def playbook_choices() -> list[tuple[str, str]]:
-    return [("", "No playbook"), *((p.id, p.title) for p in catalogue.playbooks().values())]
+    return [("", "No playbook"), *((p.id, p.title) for p in shelf.usable())]
 
 
 class NewCaseForm(ScopedForm):
@@ -130,8 +130,17 @@ class ConnectForm(ScopedForm):
 
 
 class MovePhaseForm(ScopedForm):
-    phase = forms.ChoiceField(choices=Phase.choices)
-    reason = LongTextField(rows=2, max_length=2000, help_text="The log and the report show it.")
+    """Where to and why; and why all the same, where required items hold the way."""
+
+    phase = forms.ChoiceField(choices=Phase.choices, label="To")
+    reason = LongTextField(rows=2, max_length=2000, help_text="Why it moves. The log and the report show it.")
+    despite = LongTextField(
+        rows=2,
+        max_length=2000,
+        required=False,
+        label="Why it goes on with required items open",
+        help_text="Only where the gate is not clear. The report shows this with the names of the items.",
+    )
 
 
 class ReasonForm(ScopedForm):

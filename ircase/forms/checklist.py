@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm
-from ircase.models import Activity, Case, Event, Evidence, Phase
+from ircase.models import Activity, Case, ChecklistItem, Event, Evidence, Phase
 
 _PROOFS_OFFERED = 200
+
+
+PROOFS = ("evidence", "activity", "event", "decision")
 
 
 class ItemForm(ScopedForm):
@@ -17,16 +20,39 @@ class ItemForm(ScopedForm):
     phase = forms.ChoiceField(choices=Phase.choices)
     owner = PersonField(required=False, empty_label="Nobody yet")
     due_at = MomentField(required=False, label="Due")
-    required = forms.BooleanField(required=False)
+    required = forms.BooleanField(required=False, help_text="It holds the phase's gate.")
+    proof_rule = forms.ChoiceField(
+        choices=ChecklistItem.ProofRule.choices, required=False, label="Where required, it closes with"
+    )
+
+    def clean_proof_rule(self) -> str:
+        return self.cleaned_data["proof_rule"] or ChecklistItem.ProofRule.LINK
+
+
+class WaitForm(ScopedForm):
+    waiting_for = forms.CharField(
+        max_length=200,
+        label="Waits for",
+        help_text="A person, a supplier, a device that has to come online.",
+        widget=forms.TextInput(attrs={"list": "members"}),
+    )
+
+
+class ReviewForm(ScopedForm):
+    reviewer = PersonField(required=False, empty_label="Any of the leads")
+    result = LongTextField(required=False, rows=2, help_text="What there is to review.")
+
+    def offer(self, people: forms.Field) -> None:
+        """The same people as a field beside it, so that they are read once."""
+        assert isinstance(people, forms.ModelChoiceField)
+        known = [(str(value), label) for value, label in people.choices if value]
+        people.widget.choices = [("", people.empty_label or ""), *known]
+        self.fields["reviewer"].widget.choices = [("", "Any of the leads"), *known]  # type: ignore[attr-defined]
 
 
 class PlanForm(ScopedForm):
     owner = PersonField(required=False, empty_label="Nobody yet")
     due_at = MomentField(required=False, label="Due")
-
-
-class ResultForm(ScopedForm):
-    result = LongTextField(required=False, rows=3, help_text="What was found or done, in a sentence or two.")
 
 
 class SkipForm(ScopedForm):
@@ -69,3 +95,21 @@ class ProofForm(ScopedForm):
             # The list is cut for the browser; the field still accepts what is not on it.
             shown = [(row.uuid, field.label_from_instance(row)) for row in rows[:_PROOFS_OFFERED]]
             field.widget.choices = [("", "–"), *shown]
+
+
+class FinishForm(ProofForm):
+    """The result, and the proof that may be linked with it."""
+
+    result = LongTextField(required=False, rows=3, help_text="What was found or done, in a sentence or two.")
+
+    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
+        super().__init__(*args, case=case, **kwargs)
+        self.order_fields(["result", *PROOFS])
+
+    @property
+    def proof_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in PROOFS]
+
+    def proofs(self) -> list[tuple[str, Any]]:
+        """What was given, each as the service takes it."""
+        return [(name, self.cleaned_data[name]) for name in PROOFS if self.cleaned_data.get(name)]

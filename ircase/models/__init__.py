@@ -17,7 +17,7 @@ from ircase.models.cases import (
     Tlp,
 )
 from ircase.models.chain import GENESIS, AppendOnlyError, ChainHead
-from ircase.models.checklist import ChecklistItem, PreparationItem, Proof
+from ircase.models.checklist import ChecklistItem, ItemChange, PreparationItem, Proof
 from ircase.models.connections import Connection
 from ircase.models.custody import (
     CaseExport,
@@ -38,6 +38,7 @@ from ircase.models.log import LogEntry
 from ircase.models.mapping import RowTake
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, User
+from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
 from ircase.models.retention import (
     Destruction,
     DestructionState,
@@ -62,6 +63,7 @@ __all__ = [
     "CaseExport",
     "CaseImport",
     "CaseMember",
+    "CasePlaybook",
     "CaseRole",
     "CaseSequence",
     "CaseTable",
@@ -80,6 +82,7 @@ __all__ = [
     "IncomingIncident",
     "Handling",
     "Indicator",
+    "ItemChange",
     "Job",
     "JobQuerySet",
     "JobState",
@@ -93,6 +96,7 @@ __all__ = [
     "ParseJob",
     "Phase",
     "PhaseEntry",
+    "PlaybookVersion",
     "PreparationItem",
     "Preview",
     "Proof",
@@ -101,6 +105,7 @@ __all__ = [
     "RetentionReview",
     "RowTag",
     "RowTake",
+    "SavedPlaybook",
     "Severity",
     "SigningKey",
     "StandingApproval",

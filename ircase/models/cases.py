@@ -180,7 +180,8 @@ class CaseMember(models.Model):
 
 
 class PhaseEntry(models.Model):
-    """One stay of a case in a phase. The open one (`left_at` null) is the current phase."""
+    """One stay of a case in a phase. The open one (`left_at` null) is the current phase; a closed case has none, so
+    that the time between closing and reopening is in no phase."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="phase_entries")
     phase = models.CharField(max_length=16, choices=Phase.choices)
@@ -188,6 +189,10 @@ class PhaseEntry(models.Model):
     left_at = models.DateTimeField(null=True, blank=True)
     moved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     reason = models.TextField(blank=True)
+    passed_open = models.JSONField(
+        default=list, blank=True, help_text="Titles of the required items that were open when the gate was passed."
+    )
+    despite = models.TextField(blank=True, help_text="Why it was passed in spite of them.")
 
     class Meta:
         ordering = ["entered_at", "pk"]

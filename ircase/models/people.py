@@ -16,6 +16,10 @@ class User(AbstractUser):
     site_role = models.CharField(max_length=16, choices=SiteRole.choices, default=SiteRole.GUEST)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="An IANA name, as in Europe/Copenhagen.")
 
+    checklist_view = models.CharField(
+        max_length=4, default="r2", choices=[("r2", "Phases of SP 800-61r2"), ("csf", "Outcomes of CSF 2.0")]
+    )
+
     @property
     def name(self) -> str:
         """How the person is shown and written into logs."""

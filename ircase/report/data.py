@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
-from ircase import attack, casehead, catalogue
+from ircase import attack, casehead, shelf
 from ircase.grid import cell_text
 from ircase.models import (
     Activity,
@@ -144,8 +144,7 @@ def _playbook(case: Case) -> str:
     """Its title, else its id where this installation no longer has it, and the version that the case was given."""
     if not case.playbook:
         return ""
-    known = catalogue.playbooks().get(case.playbook)
-    return f"{known.title if known else case.playbook} (version {case.playbook_version})"
+    return f"{shelf.title(case.playbook)} (version {case.playbook_version})"
 
 
 def _milestone(row: Any) -> shape.MilestoneRow:
@@ -161,9 +160,17 @@ def _phase(row: casehead.PhaseStay) -> shape.PhaseRow:
     return shape.PhaseRow(row.phase.label, row.state, took(row.spent) if row.stayed else "", row.ended, row.items)
 
 
+def _why_moved(row: PhaseEntry) -> str:
+    """The reason; and where the gate was passed with required items open, which they were and why."""
+    if not row.passed_open:
+        return row.reason
+    number = "1 required item" if len(row.passed_open) == 1 else f"{len(row.passed_open)} required items"
+    return f"{row.reason} Passed with {number} not done ({'; '.join(row.passed_open)}), because: {row.despite}"
+
+
 def _move(row: PhaseEntry) -> shape.PhaseMove:
     return shape.PhaseMove(
-        row.get_phase_display(), when(row.entered_at), when(row.left_at), row.moved_by.name, clip(row.reason)
+        row.get_phase_display(), when(row.entered_at), when(row.left_at), row.moved_by.name, clip(_why_moved(row))
     )
 
 

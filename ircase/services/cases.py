@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from ircase import catalogue
+from ircase import catalogue, shelf
 from ircase.models import (
     Case,
     CaseMember,
@@ -24,7 +24,7 @@ from ircase.models import (
     PreparationItem,
     User,
 )
-from ircase.services import checklist, log
+from ircase.services import checklist, gate, itemstates, log
 
 EDITABLE = (
     "title",
@@ -67,7 +67,7 @@ def open_case(
     detected: datetime | None = None,
 ) -> Case:
     """A new case in Detection and Analysis, led by `actor`, with the playbook's checklist and preparation."""
-    plan = catalogue.playbooks()[playbook] if playbook else None
+    plan = _plan(playbook)
     now = timezone.now()
     case = Case(
         reference=_confidential_reference(now) if confidential else _next_reference(now),
@@ -101,6 +101,13 @@ def open_case(
     return case
 
 
+def _plan(playbook: str) -> catalogue.Playbook | None:
+    plan = shelf.playbook(playbook)
+    if playbook and plan is None:
+        raise ValidationError(f"There is no playbook {playbook[:64]!r} that may be used.")
+    return plan
+
+
 def _next_reference(now: datetime) -> str:
     CaseSequence.objects.get_or_create(year=now.year)
     row = CaseSequence.objects.select_for_update().get(year=now.year)
@@ -116,6 +123,7 @@ def _confidential_reference(now: datetime) -> str:
 
 
 def _snapshot_preparation(case: Case) -> None:
+    """What was done long ago and is due for review again counts as open."""
     ChecklistItem.objects.bulk_create(
         ChecklistItem(
             case=case,
@@ -127,7 +135,7 @@ def _snapshot_preparation(case: Case) -> None:
             csf_outcome=item.csf_outcome,
             owner=item.owner,
             due_at=item.due_at,
-            state=ChecklistItem.State.DONE if item.done_at else ChecklistItem.State.OPEN,
+            state=ChecklistItem.State.DONE if item.standing(case.opened_at) == "done" else ChecklistItem.State.OPEN,
             result=item.result,
             ended_at=item.done_at,
         )
@@ -184,8 +192,9 @@ def set_confidential(*, case: Case, actor: User, confidential: bool, reason: str
 
 
 @transaction.atomic
-def move_phase(*, case: Case, actor: User, phase: str, reason: str) -> PhaseEntry:
-    """Move to `phase`, either way, with a reason. Required items left open do not hold it; the log names them."""
+def move_phase(*, case: Case, actor: User, phase: str, reason: str, despite: str = "") -> PhaseEntry:
+    """Move to `phase`, either way, with a reason. Required items that are open hold the way forward: `despite` says why
+    it is gone all the same; the log and the report keep it with their names."""
     case = Case.objects.select_for_update().get(pk=case.pk)
     if case.phase == phase:
         raise ValidationError(f"The case is in {Phase(phase).label} already.")
@@ -193,10 +202,20 @@ def move_phase(*, case: Case, actor: User, phase: str, reason: str) -> PhaseEntr
         raise ValidationError("The case is closed. Reopen it first.")
     if not reason.strip():
         raise ValidationError("Say why the phase changes; the log and the report show it.")
+    held = gate.held_by(case, phase)
+    if held and not despite.strip():
+        raise ValidationError(_gate_words(held), code="gate")
     now = timezone.now()
-    waiting = checklist.open_required(case, case.phase)
     PhaseEntry.objects.filter(case=case, left_at=None).update(left_at=now)
-    entry = PhaseEntry.objects.create(case=case, phase=phase, entered_at=now, moved_by=actor, reason=reason)
+    entry = PhaseEntry.objects.create(
+        case=case,
+        phase=phase,
+        entered_at=now,
+        moved_by=actor,
+        reason=reason,
+        passed_open=[one.item.title for one in held],
+        despite=despite.strip() if held else "",
+    )
     left, case.phase = case.phase, phase
     case.save(update_fields=["phase", "updated_at"])
     log.record(
@@ -206,9 +225,16 @@ def move_phase(*, case: Case, actor: User, phase: str, reason: str) -> PhaseEntr
         phase=phase,
         left=left,
         reason=reason,
-        required_left_open=[item.key for item in waiting],
+        required_left_open=[one.item.key for one in held],
+        **({"despite": entry.despite} if held else {}),
     )
     return entry
+
+
+def _gate_words(held: list[gate.Held]) -> str:
+    names = "; ".join(one.item.title for one in held[:5]) + (" and others" if len(held) > 5 else "")
+    number = "1 required item is" if len(held) == 1 else f"{len(held)} required items are"
+    return f"{number} not done: {names}. Finish or skip them, or say why the case goes on all the same."
 
 
 @transaction.atomic
@@ -226,6 +252,8 @@ def close_case(*, case: Case, actor: User, reason: str) -> Case:
         )
     case.closed_at = timezone.now()
     case.save(update_fields=["closed_at", "updated_at"])
+    # The clock of the phase stops here, and goes on where the case is opened again.
+    PhaseEntry.objects.filter(case=case, left_at=None).update(left_at=case.closed_at)
     set_milestone(case=case, actor=actor, kind=Milestone.Kind.CLOSED, at=case.closed_at)
     log.record("case.closed", case=case, actor=actor, reason=reason, required_left_open=[item.key for item in waiting])
     return case
@@ -239,7 +267,9 @@ def reopen_case(*, case: Case, actor: User, reason: str) -> Case:
         raise ValidationError("Say why the case is opened again.")
     case.closed_at = None
     case.save(update_fields=["closed_at", "updated_at"])
+    PhaseEntry.objects.create(case=case, phase=case.phase, moved_by=actor, reason=f"Opened again: {reason.strip()}")
     Milestone.objects.filter(case=case, kind=Milestone.Kind.CLOSED).delete()
+    checklist.set_due_dates(case=case, milestone=Milestone.Kind.CLOSED, at=None)
     log.record("case.reopened", case=case, actor=actor, reason=reason)
     return case
 
@@ -277,6 +307,7 @@ def set_member(*, case: Case, actor: User, user: User, role: str, duty: str = ""
         case=case, user=user, defaults={"role": CaseRole(role), "duty": duty}
     )
     log.record("case.member", case=case, actor=actor, member=user.username, role=role, duty=duty)
+    itemstates.assign_open(member=member, actor=actor)
     return member
 
 

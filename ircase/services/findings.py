@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from ircase.models import Asset, Case, Event, Indicator, User
-from ircase.services import log
+from ircase.services import log, repeats
 
 _TECHNIQUE = re.compile(r"^T\d{4}(\.\d{3})?$")
 
@@ -57,6 +57,7 @@ def add_asset(
     asset.full_clean(exclude=["case", "added_by"])
     asset.save()
     log.record("asset.added", case=case, actor=actor, kind=kind, name=name, provenance=asset.provenance)
+    repeats.judged(asset=asset, actor=actor)
     return asset, True
 
 
@@ -65,7 +66,26 @@ def judge_asset(*, asset: Asset, actor: User, compromise: str, description: str)
     asset.compromise, asset.description = Asset.Compromise(compromise), clean(description)
     asset.save(update_fields=["compromise", "description"])
     log.record("asset.judged", case=asset.case, actor=actor, name=asset.name, compromise=compromise)
+    repeats.judged(asset=asset, actor=actor)
     return asset
+
+
+@transaction.atomic
+def remove_asset(*, asset: Asset, actor: User, reason: str) -> None:
+    """Take an asset off the case: it was noted by mistake. Its steps are skipped with the reason; the log keeps it."""
+    if not reason.strip():
+        raise ValidationError("Say why the asset goes; the log and the report show it.")
+    repeats.leave(asset=asset, actor=actor, reason=f"{asset.name} was taken off the case: {reason.strip()}")
+    log.record(
+        "asset.removed",
+        case=asset.case,
+        actor=actor,
+        kind=asset.kind,
+        name=asset.name,
+        identifier=asset.identifier,
+        reason=reason.strip(),
+    )
+    asset.delete()
 
 
 @transaction.atomic

@@ -89,3 +89,10 @@ def change_password(*, user: User, password: str) -> User:
     user.save(update_fields=["password"])
     log.record("person.password_changed", actor=user, user=user.username)
     return user
+
+
+def choose_checklist_view(*, user: User, view: str) -> None:
+    """How they read checklists from now on: `r2` or `csf`. A matter of taste, so the log does not keep it."""
+    user.checklist_view = view
+    user.full_clean(exclude=["password"])
+    user.save(update_fields=["checklist_view"])

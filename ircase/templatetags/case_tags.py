@@ -15,7 +15,7 @@ from ircase import attack, markdown, wording
 from ircase.casehead import CaseHead, PhaseStay, head_of
 from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator
 from ircase.nist import frameworks
-from ircase.services import interpreting
+from ircase.services import checklist, interpreting
 
 register = template.Library()
 register.filter("found_files", interpreting.found)
@@ -95,10 +95,19 @@ def _note(stay: PhaseStay) -> str:
 
 @register.filter
 def item_state(item: ChecklistItem) -> str:
-    """todo, done, skipped, or blocked while something it depends on is open. Wants `depends_on` prefetched."""
-    if item.state != ChecklistItem.State.OPEN:
+    """todo, in_work, waiting, review, done, skipped, or blocked while something it depends on is open. Wants
+    `depends_on` prefetched."""
+    if not item.is_open:
         return str(item.state)
-    return "blocked" if any(other.is_open for other in item.depends_on.all()) else "todo"
+    if any(other.is_open for other in item.depends_on.all()):
+        return "blocked"
+    return "todo" if item.state == ChecklistItem.State.OPEN else str(item.state)
+
+
+@register.filter
+def lacks(item: ChecklistItem) -> str:
+    """What a required item lacks to be closed; empty where nothing. Wants `proof_count` on the row."""
+    return checklist.missing_proof(item)
 
 
 @register.filter

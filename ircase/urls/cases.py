@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, checklist, entities, intake, leading, log, mywork, notes, people, search, timeline
+from ircase.views import (
+    cases,
+    entities,
+    intake,
+    leading,
+    log,
+    mywork,
+    notes,
+    people,
+    search,
+    timeline,
+)
 
 _CASE = "cases/<str:reference>/"
 
@@ -26,7 +37,6 @@ urlpatterns: list[URLPattern] = [
     path(_CASE, cases.case, name="case"),
     path(f"{_CASE}edit/", cases.case_edit, name="case_edit"),
     path(f"{_CASE}summary/", cases.case_summary, name="case_summary"),
-    path(f"{_CASE}phase/", leading.case_phase, name="case_phase"),
     path(f"{_CASE}close/", leading.case_close, name="case_close"),
     path(f"{_CASE}reopen/", leading.case_reopen, name="case_reopen"),
     path(f"{_CASE}confidentiality/", leading.case_confidentiality, name="case_confidentiality"),
@@ -34,9 +44,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}milestones/", leading.case_milestone, name="case_milestone"),
     path(f"{_CASE}members/", leading.case_member, name="case_member"),
     path(f"{_CASE}members/<str:username>/remove/", leading.case_member_remove, name="case_member_remove"),
-    path(f"{_CASE}checklist/", checklist.checklist, name="checklist"),
-    path(f"{_CASE}checklist/add/", checklist.checklist_add, name="checklist_add"),
-    path(f"{_CASE}checklist/<int:item>/", checklist.checklist_item, name="checklist_item"),
     path(f"{_CASE}timeline/", timeline.timeline, name="timeline"),
     path(f"{_CASE}timeline/add/", timeline.event_new, name="event_new"),
     path(f"{_CASE}timeline/<uuid:uuid>/", timeline.event, name="event"),

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ircase import access, caselist, catalogue
+from ircase import access, caselist
 from ircase.casehead import head_of
 from ircase.forms.cases import (
     CaseFilterForm,
@@ -20,11 +20,10 @@ from ircase.forms.cases import (
     JoinForm,
     MemberForm,
     MilestoneForm,
-    MovePhaseForm,
     NewCaseForm,
     SummaryForm,
 )
-from ircase.models import Case, ChecklistItem, LogEntry
+from ircase.models import Case, CasePlaybook, ChecklistItem, LogEntry
 from ircase.pages import render_tab
 from ircase.sentences import sentences
 from ircase.services import cases, opening
@@ -101,15 +100,14 @@ def case(request: HttpRequest, reference: str) -> HttpResponse:
 def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
     """The overview's own data; `forms` replaces the empty ones where a person's input has to be shown again."""
     head = head_of(found)
-    plan = catalogue.playbooks().get(found.playbook)
+    plan = CasePlaybook.objects.filter(case=found).first()
     recent = LogEntry.objects.filter(case=found).order_by("-sequence")[:RECENT]
     return {
         "head": head,
-        "plan": plan,
+        "plan": plan.content if plan else None,
         "recent": sentences(found, recent),
         "suggestions": _suggestions(found),
         "connect_form": ConnectForm() if found.connection_id is None else None,
-        "phase_form": MovePhaseForm(),
         "milestone_form": MilestoneForm(),
         "member_form": MemberForm(),
         **forms,
@@ -121,7 +119,7 @@ def _suggestions(case: Case) -> dict[str, list[str]]:
     hunts: dict[str, None] = {}
     collections: dict[str, None] = {}
     actions: dict[str, None] = {}
-    open_items = ChecklistItem.objects.filter(case=case, state=ChecklistItem.State.OPEN)
+    open_items = ChecklistItem.objects.filter(case=case, state__in=ChecklistItem.LIVE)
     rows = open_items.order_by("position").values_list("suggested_hunts", "suggested_collections", "suggested_actions")
     for hunt_ids, collection_ids, action_ids in rows if case.is_open else ():
         hunts |= dict.fromkeys(hunt_ids)

@@ -4,8 +4,28 @@ from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
-from ircase.models import Case, ChecklistItem, Phase
+from ircase.models import Asset, Case, ChecklistItem, Phase
 from ircase.nist import frameworks
+
+
+@dataclass(frozen=True)
+class AssetGroup:
+    """The steps for one asset within a group. `asset` is None where it has left the case."""
+
+    name: str
+    items: tuple[ChecklistItem, ...]
+
+    @property
+    def asset(self) -> Asset | None:
+        return self.items[0].asset
+
+    @property
+    def ended(self) -> int:
+        return sum(1 for item in self.items if not item.is_open)
+
+    @property
+    def total(self) -> int:
+        return len(self.items)
 
 
 @dataclass(frozen=True)
@@ -16,6 +36,20 @@ class Group:
     title: str
     items: tuple[ChecklistItem, ...]
     current: bool
+
+    @property
+    def plain(self) -> list[ChecklistItem]:
+        """Those that are there once."""
+        return [item for item in self.items if not item.repeat_of]
+
+    @property
+    def per_asset(self) -> list["AssetGroup"]:
+        """Those that repeat, an asset each, by its name; in the playbook's order within."""
+        found: dict[str, list[ChecklistItem]] = {}
+        for item in self.items:
+            if item.repeat_of:
+                found.setdefault(item.asset_name, []).append(item)
+        return [AssetGroup(name, tuple(found[name])) for name in sorted(found)]
 
     @property
     def ended(self) -> int:
@@ -32,7 +66,7 @@ class Group:
 
 def items_of(case: Case) -> QuerySet[ChecklistItem]:
     """The items of a case with what a row shows, in three queries."""
-    items = ChecklistItem.objects.filter(case=case).select_related("owner", "ended_by")
+    items = ChecklistItem.objects.filter(case=case).select_related("owner", "ended_by", "reviewer", "asset")
     return items.annotate(proof_count=Count("proofs")).prefetch_related("depends_on").order_by("position", "pk")
 
 

@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from ircase import access
-from ircase.forms.cases import ConnectForm, MemberForm, MilestoneForm, MovePhaseForm
-from ircase.models import Case, Phase, User
+from ircase.forms.cases import ConnectForm, MemberForm, MilestoneForm
+from ircase.models import Case, User
 from ircase.pages import render_tab
 from ircase.services import cases
 from ircase.services.findings import clean
@@ -20,22 +20,6 @@ from ircase.views.doors import attempt, case_to_change
 def _again(request: HttpRequest, case: Case, **forms: object) -> HttpResponse:
     """The overview with what was typed and what is wrong with it."""
     return render_tab(request, case, "overview", "case/overview.html", overview_context(case, **forms), status=422)
-
-
-@require_POST
-@login_required
-def case_phase(request: HttpRequest, reference: str) -> HttpResponse:
-    user, case = case_to_change(request, reference, access.LEAD)
-    form = MovePhaseForm(request.POST)
-    if not form.is_valid():
-        return _again(request, case, phase_form=form)
-    phase, reason = form.cleaned_data["phase"], clean(form.cleaned_data["reason"])
-    attempt(
-        request,
-        f"The case is in {Phase(phase).label}.",
-        lambda: cases.move_phase(case=case, actor=user, phase=phase, reason=reason),
-    )
-    return redirect("ircase:case", case.reference)
 
 
 @require_POST

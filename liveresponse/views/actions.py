@@ -136,7 +136,7 @@ def _offers(case: Case, row: ResponseAction) -> dict[str, Any]:
     if not has_effect(row):
         return {"offers_contained": False, "items": []}
     contained = Milestone.objects.filter(case=case, kind=Milestone.Kind.CONTAINED).exists()
-    open_items = ChecklistItem.objects.filter(case=case, state=ChecklistItem.State.OPEN).exclude(suggested_actions=[])
+    open_items = ChecklistItem.objects.filter(case=case, state__in=ChecklistItem.LIVE).exclude(suggested_actions=[])
     items = [item for item in open_items.order_by("position") if row.kind in item.suggested_actions]
     proven = set(row.activity.proofs.values_list("item_id", flat=True)) if items else set()
     return {

@@ -5,7 +5,9 @@ from datetime import timedelta
 from django.urls import reverse
 from django.utils import timezone
 
+from ircase import profile
 from ircase.models import Case, ChecklistItem, Event
+from ircase.nist import frameworks
 from ircase.services import findings
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
@@ -79,7 +81,10 @@ class ItemTests(ChecklistCase):
         assert self.act("volatile", "finish", result="done") == 422, "validate is open"
         assert self.act("validate", "finish", result="") == 422, "required, and nothing shows it"
         assert self.act("validate", "finish", result="Malware ran as SYSTEM") == 302
-        assert self.act("volatile", "finish", result="E002") == 302
+        assert self.act("volatile", "finish", result="E002") == 422, "its playbook wants more than a word"
+        exhibit = make_evidence(self.plan, self.alice)
+        assert self.act("volatile", "finish", result="E001", evidence=str(exhibit.uuid)) == 302
+        assert self.item("volatile").proofs.get().evidence == exhibit
         assert self.item("volatile").state == "done"
         assert self.item("volatile").ended_by == self.bob
 
@@ -135,3 +140,94 @@ class ItemTests(ChecklistCase):
         ChecklistItem.objects.filter(pk=self.item("record").pk).update(due_at=timezone.now() - timedelta(hours=2))
         self.sign_in(self.bob)
         self.assertContains(self.client.get(reverse("ircase:checklist", args=[self.plan.reference])), "Overdue since")
+
+    def test_in_work_waiting_review_and_back(self) -> None:
+        self.sign_in(self.bob)
+        assert self.act("entry", "start") == 422, "validate is open"
+        assert self.act("validate", "start") == 302
+        assert self.act("validate", "wait", waiting_for="") == 422
+        assert self.act("validate", "wait", waiting_for="The <b>plant</b>") == 302
+        self.assertContains(self.client.get(self.url("validate")), "Waits for The &lt;b&gt;plant&lt;/b&gt;")
+        assert self.act("validate", "review", reviewer=str(self.bob.pk)) == 422
+        assert self.act("validate", "review", reviewer=str(self.alice.pk), result="Real") == 302
+        assert self.act("validate", "finish", result="Real") == 422, "the review is Alice's"
+        self.sign_in(self.alice)
+        assert self.act("validate", "finish", result="Real") == 302
+        page = self.client.get(self.url("validate"))
+        self.assertContains(page, "How it went")
+        self.assertContains(page, "In review for")
+
+    def test_an_items_page_keeps_to_its_queries(self) -> None:
+        self.sign_in(self.bob)
+        for url in [self.url(key) for key in ("validate", "entry", "reset")]:
+            with at_most(21):
+                self.client.get(url)
+
+
+class OrderTests(ChecklistCase):
+    def test_the_order_is_in_the_address_and_stays_with_the_person(self) -> None:
+        self.sign_in(self.bob)
+        url = reverse("ircase:checklist", args=[self.plan.reference])
+        reply = self.client.post(reverse("ircase:checklist_view", args=[self.plan.reference]), {"view": "csf"})
+        assert reply.headers["Location"] == f"{url}?view=csf"
+        self.assertContains(self.client.get(url), "Respond (RS)")
+        self.assertNotContains(self.client.get(f"{url}?view=r2"), "Respond (RS)")
+        self.bob.refresh_from_db()
+        assert self.bob.checklist_view == "csf"
+        bad = self.client.post(reverse("ircase:checklist_view", args=[self.plan.reference]), {"view": "x"})
+        assert bad.status_code == 404
+
+    def test_steps_of_an_asset_stand_under_its_name_with_their_count(self) -> None:
+        asset, _ = findings.add_asset(
+            case=self.plan, actor=self.bob, kind="device", name="ws-07", compromise="confirmed"
+        )
+        self.sign_in(self.bob)
+        page = self.client.get(reverse("ircase:checklist", args=[self.plan.reference])).content.decode()
+        assert page.count("<h3>ws-07</h3>") == 2, "in detection and in containment"
+        assert "Triage the device</a>" in page
+        item = ChecklistItem.objects.get(asset=asset, repeat_of="each_triage")
+        self.assertContains(
+            self.client.get(reverse("ircase:checklist_item", args=[self.plan.reference, item.pk])), "ws-07"
+        )
+
+
+class GapTests(ChecklistCase):
+    def test_outcomes_without_a_done_item_are_gaps(self) -> None:
+        self.sign_in(self.bob)
+        url = reverse("ircase:checklist_gaps", args=[self.plan.reference])
+        self.assertContains(self.client.get(url), "28 of 28 outcomes")
+        self.act("validate", "finish", result="Real")  # RS.MA-02
+        self.act("watch", "skip", reason="Scrapped")  # DE.CM-09 is not of the profile
+        with at_most(16):
+            page = self.client.get(url)
+        self.assertContains(page, "27 of 28 outcomes")
+        states = {one.number: one.state for one in profile.coverage(self.plan.checklist.all())}
+        assert states["RS.MA-02"] == "done"
+        assert states["RS.AN-03"] == "open"
+        assert states["RC.CO-04"] == "none", "the playbook asks for nothing there"
+        self.act("priority", "skip", reason="One device only")  # RS.MA-03
+        skipped = {one.number: one.state for one in profile.coverage(self.plan.checklist.all())}
+        assert skipped["RS.MA-03"] == "skipped"
+
+    def test_the_profile_names_outcomes_that_are_in_words(self) -> None:
+        known = frameworks()
+        assert set(known.profile) <= set(known.outcomes)
+        assert len(known.profile) == len(set(known.profile)) == 28
+
+
+class PhasePageTests(ChecklistCase):
+    def test_the_move_form_names_what_holds_it_and_takes_a_reason_to_pass(self) -> None:
+        url = reverse("ircase:case_phase", args=[self.plan.reference])
+        self.sign_in(self.bob)
+        assert self.client.get(url).status_code == 403
+        self.sign_in(self.alice)
+        page = self.client.get(url)
+        self.assertContains(page, "The way to Containment, Eradication and Recovery")
+        self.assertContains(page, "Find how the attacker got in")
+        self.assertContains(page, "Lacks a proof: evidence, a run, an event or a decision")
+        values = {"phase": "containment", "reason": "It spreads"}
+        held = self.client.post(url, values)
+        self.assertContains(held, "required items are not done", status_code=422)
+        assert self.client.post(url, values | {"despite": "No time"}).status_code == 302
+        self.plan.refresh_from_db()
+        assert self.plan.phase == "containment"
