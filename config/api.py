@@ -4,7 +4,9 @@ from ninja import NinjaAPI
 
 from hunting.api import copies, library, notebooks, packs, runs, watches
 from ircase.api import (
+    administration,
     approvals,
+    audit,
     cases,
     checklist,
     connections,
@@ -20,7 +22,8 @@ from ircase.api import (
     stars,
     supertimeline,
 )
-from ircase.api.auth import PerToken, TokenAuth
+from ircase.api.auth import PerToken, TokenAuth, name_scopes
+from ircase.models import Scope
 from liveresponse.api import actions, batches, collections, definitions, files
 from liveresponse.api import library as scripts
 
@@ -34,9 +37,20 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
-_SITE = (approvals, intake, connections)
+# Each area and the scope that a token needs for what changes something there; reading needs `read`.
+_CASE = (people, audit, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
+_SITE = (approvals, intake)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
-for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
-    api.add_router("", _area.router)
+_HUNTS = (library, runs, packs, copies, notebooks, watches)
+_AREAS = (
+    (Scope.WRITE, Scope.READ, (*_CASE, *_SITE)),
+    (Scope.ADMINISTER, Scope.READ, (connections,)),
+    (Scope.ADMINISTER, Scope.ADMINISTER, (administration,)),
+    (Scope.HUNT, Scope.READ, _HUNTS),
+    (Scope.RESPOND, Scope.READ, _DEVICES),
+)
+for _changes, _reads, _routers in _AREAS:
+    for _area in _routers:
+        api.add_router("", _area.router, auth=TokenAuth(_changes, _reads))
+        name_scopes(_area.router, TokenAuth(_changes, _reads))
 problems.install(api)

@@ -92,6 +92,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "ircase.middleware.TimeZoneMiddleware",
     "ircase.middleware.RequestLogMiddleware",
+    "ircase.middleware.SeenMiddleware",
+    "ircase.middleware.LookMiddleware",
     "hunting.middleware.LibraryMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -116,7 +118,7 @@ DATABASES = {"default": database(env_str("DATABASE_URL", f"sqlite:///{DATA_DIR /
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "ircase.passwords.LengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 # Sign-in is throttled by account and address together, so that nobody can lock a colleague out from elsewhere.
@@ -127,6 +129,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "ircase.views.people.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "ircase.addresses.address_of"
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # of a link by which a password is set
 
 # --- Transport and browser safety ----------------------------------------------------------------------------------
 # The embedded mode serves plain http on the loopback; everything else is https behind a proxy that sets the header.
@@ -139,6 +143,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = not INSECURE_HTTP
 SECURE_HSTS_PRELOAD = False
 if env_bool("IRCASE_BEHIND_PROXY", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Proxies of ours between the client and this server: whose word about the client's address is taken.
+PROXY_HOPS = env_int("IRCASE_PROXY_HOPS", 1 if env_bool("IRCASE_BEHIND_PROXY", False) else 0)
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = env_int("IRCASE_SESSION_HOURS", 12) * 3600

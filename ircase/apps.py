@@ -10,7 +10,7 @@ class IrcaseConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks.
-        from ircase import checks  # noqa: F401, PLC0415
+        from ircase import checks, signals  # noqa: F401, PLC0415
 
         post_migrate.connect(_fill_preparation, sender=self)
 

@@ -6,11 +6,15 @@ import zoneinfo
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from ircase.models import User
+from ircase.services import looks, sessions
 
 logger = logging.getLogger("ircase.request")
+MUST_ENROL = "must_enrol"  # in a session: the rules of access want a second factor of this person
+ENROL_PATHS = ("/profile/second-factor/", "/sign-out/", "/static/", "/healthz", "/readyz", "/api/")
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
@@ -28,6 +32,37 @@ class TimeZoneMiddleware:
             zone = zoneinfo.ZoneInfo("UTC")
         with timezone.override(zone):
             return self.get_response(request)
+
+
+class SeenMiddleware:
+    """Keeps when a session was last used, and sends whoever must still set up a second factor to that page."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Only where there is a session already: asking for one would vary every public page by its cookie.
+        if isinstance(request.user, User) and hasattr(request, "session"):
+            sessions.note_seen(request)
+            if request.session.get(MUST_ENROL) and not request.path.startswith(ENROL_PATHS):
+                return redirect("ircase:factor")
+        return self.get_response(request)
+
+
+class LookMiddleware:
+    """Notes who looked at a case: whatever has a case's reference in its address and was answered."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        match = request.resolver_match
+        if request.method == "GET" and response.status_code == 200 and match and isinstance(request.user, User):
+            reference = match.kwargs.get("reference")
+            if isinstance(reference, str):
+                looks.note(reference=reference, user=request.user)
+        return response
 
 
 class RequestLogMiddleware:

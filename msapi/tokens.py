@@ -68,7 +68,7 @@ class TokenProvider:
         self._endpoint = endpoint
         self._clock = clock
         self._lock = RLock()
-        self._http = _SignInHttp(endpoint, session, clock)
+        self._http = SignInHttp(endpoint, session, clock)
         self._app: Any = None
 
     def token(self, audience: Resource) -> Token:
@@ -168,7 +168,7 @@ def _unreached(error: requests.RequestException) -> NetworkError:
     return NetworkError(sentence, service=_SERVICE)
 
 
-class _SignInHttp:
+class SignInHttp:
     """The door msal goes through: sign-in hosts only, no redirects, replies capped, Retry-After remembered."""
 
     def __init__(self, endpoint: Endpoint, session: requests.Session | None, clock: Callable[[], float]) -> None:

@@ -9,7 +9,7 @@ from simulator.defender.actions import is_gone, status_of
 from simulator.defender.effects import mitigation_of
 from simulator.faults import FaultError, parse_fault
 from simulator.http import ApiFault, Call, Route, json_response
-from simulator.tenant import Service
+from simulator.tenant import Service, rotate
 
 MAXIMUM_ADVANCE = 366 * 86_400
 MAXIMUM_ROWS = 10_000
@@ -122,7 +122,26 @@ def grow_telemetry(call: Call) -> Response:
         raise ApiFault(400, "BadTelemetry", f"Nothing was added: {error}.") from error
 
 
+def rotate_keys(call: Call) -> Response:
+    """A new signing key in place of the old one, as Microsoft does without notice."""
+    with call.simulator.lock:
+        call.simulator.tenant = rotate(call.simulator.state)
+    return json_response({"key_id": call.simulator.tenant.key_id})
+
+
+def give_roles(call: Call) -> Response:
+    """`{"username": name, "roles": [...]}`: the app roles of a person from their next sign-in on."""
+    body = call.json()
+    name, roles = body.get("username"), body.get("roles")
+    if not isinstance(name, str) or not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise ApiFault(400, "BadRoles", "'username' must be a name and 'roles' a list of texts.")
+    call.simulator.roles_given[name] = tuple(roles)
+    return json_response({"username": name, "roles": roles})
+
+
 ROUTES = (
+    Route("POST", "/_sim/keys", rotate_keys, Service.CONTROL),
+    Route("POST", "/_sim/roles", give_roles, Service.CONTROL),
     Route("POST", "/_sim/faults", add_fault, Service.CONTROL),
     Route("GET", "/_sim/faults", list_faults, Service.CONTROL),
     Route("DELETE", "/_sim/faults", clear_faults, Service.CONTROL),

@@ -45,6 +45,8 @@ class Simulator:
     lock: threading.RLock = field(default_factory=threading.RLock)
     public_url: str = ""
     reported: set[str] = field(default_factory=set)
+    codes: dict[str, Any] = field(default_factory=dict)
+    roles_given: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.quotas = Quotas(self.clock, on=self.options.quotas)

@@ -1,4 +1,4 @@
-"""Entra ID: discovery, keys and the token endpoint for client credentials."""
+"""Entra ID: discovery, keys, the login page, and the token endpoint for client credentials and for people's codes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from simulator import people
 from simulator.http import Call, Route, json_response
 from simulator.tenant import RESOURCES, App, Service, Tenant
 from simulator.tokens import LIFETIME_SECONDS, jwks, sign
@@ -83,13 +84,16 @@ def token(call: Call) -> Response:
     form = call.request.form
     if not _knows(call):
         return _unknown_tenant(call.params["tenant"])
-    if form.get("grant_type") != "client_credentials":
-        text = "The app requested an unsupported grant type; the simulator knows client_credentials."
+    if form.get("grant_type") not in ("client_credentials", "authorization_code"):
+        text = "The app requested an unsupported grant type; the simulator knows client_credentials and codes."
         return _error(400, "unsupported_grant_type", 70003, text)
     app = call.simulator.tenant.app(form.get("client_id", ""))
     refusal = _refuse_app(app, form.get("client_secret", ""))
     if refusal is not None or app is None:
         return refusal or _error(400, "unauthorized_client", 700016, "Application not found.")
+    if form.get("grant_type") == "authorization_code":
+        found = people.redeem(call, app.client_id)
+        return json_response(found) if isinstance(found, dict) else _error(400, "invalid_grant", *found)
     return _grant(call, app, form.get("scope", ""))
 
 
@@ -145,4 +149,7 @@ ROUTES = (
     Route("GET", "/<tenant>/discovery/v2.0/keys", keys, Service.ENTRA),
     Route("GET", "/common/discovery/instance", instance, Service.ENTRA),
     Route("POST", "/<tenant>/oauth2/v2.0/token", token, Service.ENTRA),
+    Route("GET", "/<tenant>/oauth2/v2.0/authorize", people.authorize, Service.ENTRA),
+    Route("POST", "/<tenant>/oauth2/v2.0/authorize", people.authorize, Service.ENTRA),
+    Route("GET", "/<tenant>/oauth2/v2.0/logout", people.logout, Service.ENTRA),
 )

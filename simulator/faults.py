@@ -24,6 +24,7 @@ HANDLER_FAULTS = frozenset(
         "token_life", "expired_link", "truncated_blob", "stalled_blob", "not_gzip", "script_fails", "script_timeout",
         "command_fails", "stays_pending", "partial", "pascal_case", "hostile_zip", "german_device", "cut_blob",
         "cancelled_in_portal", "vanishes", "small_pages", "flipped_blob",
+        "id_token",
     }
 )  # fmt: skip
 KINDS = STATUS_FAULTS | BEFORE_FAULTS | AFTER_FAULTS | HANDLER_FAULTS

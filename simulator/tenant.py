@@ -135,3 +135,10 @@ def load_tenant(state: State) -> Tenant:
         key_id=known["key_id"],
         link_secret=known["link_secret"],
     )
+
+
+def rotate(state: State) -> Tenant:
+    """The same tenant with a new signing key; the old one is published no more."""
+    known = state.get("tenant", "tenant") or {}
+    state.put("tenant", "tenant", known | {name: value for name, value in _fresh().items() if name.startswith("key")})
+    return load_tenant(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,8 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from simulator.tenant import Tenant
 
@@ -50,6 +52,20 @@ def sign(tenant: Tenant, claims: dict[str, Any]) -> str:
     header = {"typ": "JWT", "alg": "RS256", "kid": tenant.key_id, "x5t": tenant.key_id}
     body = f"{b64url(json.dumps(header).encode())}.{b64url(json.dumps(claims).encode())}"
     return f"{body}.{b64url(tenant.key.sign(body.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def sign_as(tenant: Tenant, claims: dict[str, Any], how: str) -> str:
+    """A token as a forger makes it: `none` unsigned, `hs256` keyed with the public key, `stranger` by another key."""
+    names = {"none": "none", "hs256": "HS256", "stranger": "RS256"}
+    header = {"typ": "JWT", "alg": names[how], "kid": "stranger" if how == "stranger" else tenant.key_id}
+    body = f"{b64url(json.dumps(header).encode())}.{b64url(json.dumps(claims).encode())}"
+    if how == "none":
+        return f"{body}."
+    if how == "hs256":
+        public = tenant.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return f"{body}.{b64url(hmac.digest(public, body.encode(), 'sha256'))}"
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return f"{body}.{b64url(key.sign(body.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
 def verify(tenant: Tenant, token: str, now: datetime) -> Grant:

@@ -43,8 +43,11 @@ from ircase.models import (
     PlaybookVersion,
     PreparationItem,
     RetentionPolicy,
+    SessionRecord,
     Statement,
     StatementPost,
+    Team,
+    TeamMember,
     User,
 )
 from ircase.services import (
@@ -66,6 +69,7 @@ from ircase.services import (
     statements,
     supertimeline,
     tables,
+    teams,
 )
 from kql.parquet import write_parquet
 from kql.types import Column
@@ -196,6 +200,11 @@ def make_world(case: Case, asker: User) -> World:
     )  # fmt: skip
     token, _ = people.create_token(user=lead, name=f"of {case.reference}")
     person = User.objects.get(username="outsider")
+    team, _ = Team.objects.get_or_create(name="Night shift")
+    member = User.objects.get(username="viewer")
+    TeamMember.objects.get_or_create(team=team, user=member)
+    teams.set_on_case(case=case, team=team, role=CaseRole.VIEWER, actor=lead)
+    session = SessionRecord.objects.create(user=lead, session_key=f"of {case.pk}", expires_at=case.opened_at)
     prepared, _ = PreparationItem.objects.get_or_create(key="contacts", defaults={"title": "Contact lists are current"})
     rows = make_evidence(case, lead, json.dumps(ROW).encode() + b"\n", name="rows.ndjson")
     run = make_run(case, lead, rows, table)
@@ -298,6 +307,17 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:case_member.username": asker.username,
         "ircase:intake.incident": incident.pk,
         "ircase:profile_token.token": token.pk,
+        "ircase:person_token.pk": lead.pk,
+        "ircase:person_token.token": token.pk,
+        "ircase:session_end.uuid": session.uuid,
+        "ircase:set_password.uidb64": "MQ",
+        "ircase:set_password.token": "no-such-link",
+        **dict.fromkeys(("ircase:team.pk", "ircase:case_team_remove.pk"), team.pk),
+        "ircase:team_remove.person": member.pk,
+        **{f"api:{m} /cases/{{reference}}/teams/{{pk}}.pk": team.pk for m in ("PUT", "DELETE")},
+        **{f"api:{m} /teams/{{pk}}/members/{{username}}.pk": team.pk for m in ("PUT", "DELETE")},
+        "api:GET /teams/{pk}/members.pk": team.pk,
+        "api:DELETE /teams/{pk}/members/{username}.username": member.username,
         "ircase:approval.uuid": approval.uuid,
         "ircase:connection.pk": case.connection.pk,
         "ircase:person.pk": person.pk,

@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 
 from ircase.forms.fields import ScopedForm
+from ircase.models import Scope
 
 
 def zone_choices() -> list[tuple[str, str]]:
@@ -23,13 +24,29 @@ class ProfileForm(ScopedForm):
 
 
 class TokenForm(ScopedForm):
-    """A name that says what uses it, and how long it lives."""
+    """A name that says what uses it, what it may be used for, from where, and how long it lives."""
 
-    LIVES = (("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("", "Until it is revoked"))
+    LIVES = (("30", "30 days"), ("90", "90 days"), ("180", "180 days"), ("365", "A year"))
 
     name = forms.CharField(max_length=100, help_text="What will use it, as in nightly export.")
-    days = forms.ChoiceField(choices=LIVES, required=False, initial="90", label="Valid for")
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        initial=[Scope.READ.value],
+        widget=forms.CheckboxSelectMultiple,
+        label="May be used to",
+        help_text="And never for more than your own roles let you do.",
+    )
+    days = forms.ChoiceField(choices=LIVES, initial="90", label="Valid for")
+    places = forms.CharField(
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="Only from these networks",
+        help_text="One a line, as in 192.0.2.0/24. Empty: from anywhere.",
+    )
 
-    def expires_at(self) -> datetime | None:
-        days = self.cleaned_data.get("days")
-        return timezone.now() + timedelta(days=int(days)) if days else None
+    def expires_at(self) -> datetime:
+        return timezone.now() + timedelta(days=int(self.cleaned_data["days"]))
+
+    def networks(self) -> list[str]:
+        return [line.strip() for line in self.cleaned_data["places"].splitlines() if line.strip()]

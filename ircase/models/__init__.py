@@ -35,9 +35,10 @@ from ircase.models.handling import Handling, Preview
 from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
+from ircase.models.looks import CaseLook
 from ircase.models.mapping import RowTake
 from ircase.models.notices import Notice, NoticeCode
-from ircase.models.people import ApiToken, User
+from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
 from ircase.models.retention import (
     Destruction,
@@ -46,14 +47,25 @@ from ircase.models.retention import (
     RetentionPolicy,
     RetentionReview,
 )
+from ircase.models.signin import (
+    AccessPolicy,
+    EntraIdentity,
+    RecoveryCode,
+    SecondFactor,
+    SessionRecord,
+    SignInProvider,
+)
 from ircase.models.stars import Star
 from ircase.models.storage import StoredBytes, StoreSurvey, Turn
 from ircase.models.supertimeline import RowTag, TimelineBuild, TimelineExport, TimelineView
+from ircase.models.teams import AccessReview, CaseTeam, Team, TeamMember
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
     "FINAL_STATES",
     "GENESIS",
+    "AccessPolicy",
+    "AccessReview",
     "Activity",
     "ApiToken",
     "AppendOnlyError",
@@ -62,11 +74,13 @@ __all__ = [
     "Case",
     "CaseExport",
     "CaseImport",
+    "CaseLook",
     "CaseMember",
     "CasePlaybook",
     "CaseRole",
     "CaseSequence",
     "CaseTable",
+    "CaseTeam",
     "ChainHead",
     "ChecklistItem",
     "Classification",
@@ -76,11 +90,12 @@ __all__ = [
     "Destruction",
     "DestructionState",
     "Determination",
+    "EntraIdentity",
     "Event",
     "Evidence",
+    "Handling",
     "IncidentFeed",
     "IncomingIncident",
-    "Handling",
     "Indicator",
     "ItemChange",
     "Job",
@@ -100,13 +115,18 @@ __all__ = [
     "PreparationItem",
     "Preview",
     "Proof",
+    "RecoveryCode",
     "ReportBuild",
     "RetentionPolicy",
     "RetentionReview",
     "RowTag",
     "RowTake",
     "SavedPlaybook",
+    "Scope",
+    "SecondFactor",
+    "SessionRecord",
     "Severity",
+    "SignInProvider",
     "SigningKey",
     "StandingApproval",
     "Star",
@@ -115,6 +135,8 @@ __all__ = [
     "StatementPost",
     "StoreSurvey",
     "StoredBytes",
+    "Team",
+    "TeamMember",
     "TimelineBuild",
     "TimelineExport",
     "TimelineView",

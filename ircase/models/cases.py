@@ -1,7 +1,7 @@
 """The case, who is on it, and when it moved."""
 
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -166,9 +166,14 @@ class CaseSequence(models.Model):
 
 
 class CaseMember(models.Model):
+    """Who is on a case. `role` is what they may do, the one thing that access asks: the highest of `own_role` (given
+    to themselves; empty where they are here only through a team) and of their teams' roles. `services.teams` keeps it.
+    """
+
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=16, choices=CaseRole.choices)
+    own_role = models.CharField(max_length=16, choices=CaseRole.choices, blank=True)
     duty = models.CharField(max_length=64, blank=True, help_text="The playbook's role, as in 'Scribe'.")
     added_at = models.DateTimeField(auto_now_add=True)
 
@@ -177,6 +182,12 @@ class CaseMember(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} on {self.case_id}: {self.role}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A new row is a person's own unless `services.teams` makes it, which saves many at once."""
+        if self._state.adding and not self.own_role:
+            self.own_role = self.role
+        super().save(*args, **kwargs)
 
 
 class PhaseEntry(models.Model):

@@ -100,6 +100,10 @@ class CustodyEntry(ChainedRow):
     class Meta:
         ordering = ["sequence"]
         constraints = [models.UniqueConstraint(fields=["evidence", "sequence"], name="custody_sequence_once")]
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="custody_newest"),
+            models.Index(fields=["actor", "-at"], name="custody_of_person"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.chain} #{self.sequence} {self.action}"

@@ -18,7 +18,13 @@ class LogEntry(ChainedRow):
     class Meta:
         ordering = ["-at", "-pk"]
         constraints = [models.UniqueConstraint(fields=["chain", "sequence"], name="log_sequence_once")]
-        indexes = [models.Index(fields=["case", "-at"], name="log_of_case")]
+        indexes = [
+            models.Index(fields=["case", "-at"], name="log_of_case"),
+            models.Index(fields=["-at", "-id"], name="log_newest"),
+            models.Index(fields=["chain", "-at"], name="log_of_chain"),
+            models.Index(fields=["actor", "-at"], name="log_of_person"),
+            models.Index(fields=["action", "-at"], name="log_of_action"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name} {self.action}"

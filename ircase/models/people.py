@@ -15,6 +15,9 @@ class User(AbstractUser):
 
     site_role = models.CharField(max_length=16, choices=SiteRole.choices, default=SiteRole.GUEST)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="An IANA name, as in Europe/Copenhagen.")
+    break_glass = models.BooleanField(
+        default=False, editable=False, help_text="May use a password whatever the policy; set from the command line."
+    )
 
     checklist_view = models.CharField(
         max_length=4, default="r2", choices=[("r2", "Phases of SP 800-61r2"), ("csf", "Outcomes of CSF 2.0")]
@@ -43,14 +46,28 @@ class User(AbstractUser):
         return self.site_role == self.SiteRole.ANALYST
 
 
+class Scope(models.TextChoices):
+    """What a token may be used for. Whose it is must be allowed the same, by their roles."""
+
+    READ = "read", "Read"
+    WRITE = "write", "Write in cases"
+    HUNT = "hunt", "Run hunts"
+    RESPOND = "respond", "Collect from devices and act on them"
+    ADMINISTER = "administer", "Administer"
+
+
 class ApiToken(models.Model):
-    """A bearer token for /api/v1/. Only its SHA-256 is stored; the text is shown once, when it is made."""
+    """A bearer token for /api/v1/. Only its SHA-256 is stored; the text is shown once, when it is made.
+
+    `networks`: where it may be used from, as CIDR texts; empty is anywhere."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
+    scopes = models.JSONField(default=list)
+    networks = models.JSONField(default=list, blank=True)
+    expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 

@@ -24,7 +24,7 @@ from ircase.models import (
     PreparationItem,
     User,
 )
-from ircase.services import checklist, gate, itemstates, log
+from ircase.services import checklist, gate, itemstates, log, teams
 
 EDITABLE = (
     "title",
@@ -304,8 +304,11 @@ def set_member(*, case: Case, actor: User, user: User, role: str, duty: str = ""
     if role != CaseRole.LEAD:
         _keep_a_lead(case, user)
     member, _ = CaseMember.objects.update_or_create(
-        case=case, user=user, defaults={"role": CaseRole(role), "duty": duty}
+        case=case, user=user, defaults={"role": CaseRole(role), "own_role": CaseRole(role), "duty": duty}
     )
+    # A team may give them more; `member` says what holds.
+    teams.settle(cases=[case.pk], users=[user.pk])
+    member.refresh_from_db()
     log.record("case.member", case=case, actor=actor, member=user.username, role=role, duty=duty)
     itemstates.assign_open(member=member, actor=actor)
     return member
@@ -313,13 +316,16 @@ def set_member(*, case: Case, actor: User, user: User, role: str, duty: str = ""
 
 @transaction.atomic
 def remove_member(*, case: Case, actor: User, user: User) -> None:
+    """Take what was given to the person themselves. What a team gives them they keep until the team goes."""
     _keep_a_lead(case, user)
-    CaseMember.objects.filter(case=case, user=user).delete()
+    CaseMember.objects.filter(case=case, user=user).update(own_role="")
+    teams.settle(cases=[case.pk], users=[user.pk])
     log.record("case.member_removed", case=case, actor=actor, member=user.username)
 
 
 def _keep_a_lead(case: Case, leaving: User) -> None:
-    leads = set(CaseMember.objects.filter(case=case, role=CaseRole.LEAD).values_list("user_id", flat=True))
+    # One who was named: a team's people come and go.
+    leads = set(CaseMember.objects.filter(case=case, own_role=CaseRole.LEAD).values_list("user_id", flat=True))
     if leads == {leaving.pk}:
         raise ValidationError("A case needs a lead. Make somebody else lead first.")
 
@@ -329,7 +335,9 @@ def join_as_administrator(*, case: Case, actor: User, reason: str) -> CaseMember
     """An administrator joins a case as viewer: with a typed reason, logged on the case for its leads to see."""
     if not reason.strip():
         raise ValidationError("Say why you need to see this case.")
-    member, _ = CaseMember.objects.get_or_create(case=case, user=actor, defaults={"role": CaseRole.VIEWER})
+    member, _ = CaseMember.objects.get_or_create(
+        case=case, user=actor, defaults={"role": CaseRole.VIEWER, "own_role": CaseRole.VIEWER}
+    )
     log.record("case.administrator_joined", case=case, actor=actor, reason=reason)
     return member
 

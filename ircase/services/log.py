@@ -15,7 +15,7 @@ SYSTEM = "IRCase"
 def record(action: str, *, case: Case | None = None, actor: User | None = None, **detail: Any) -> LogEntry:
     """Add a log entry; `action` is a dotted code such as `case.opened`. `actor` None is IRCase itself."""
     entry = LogEntry(case=case, actor=actor)
-    _link(entry, f"case:{case.uuid}" if case else "site", action, actor, detail)
+    link(entry, f"case:{case.uuid}" if case else "site", action, actor, detail)
     return entry
 
 
@@ -23,11 +23,12 @@ def record(action: str, *, case: Case | None = None, actor: User | None = None, 
 def record_custody(evidence: Evidence, action: str, *, actor: User | None, **detail: Any) -> CustodyEntry:
     """Add a custody entry: `sealed`, `viewed`, `downloaded`, `verified`, `exported`."""
     entry = CustodyEntry(evidence=evidence, actor=actor)
-    _link(entry, f"evidence:{evidence.uuid}", action, actor, detail)
+    link(entry, f"evidence:{evidence.uuid}", action, actor, detail)
     return entry
 
 
-def _link(entry: ChainedRow, chain: str, action: str, actor: User | None, detail: dict[str, Any]) -> None:
+def link(entry: ChainedRow, chain: str, action: str, actor: User | None, detail: dict[str, Any]) -> None:
+    """Put an entry at the end of a chain and save it, inside a transaction: the chain's head is locked till its end."""
     ChainHead.objects.get_or_create(key=chain)
     head = ChainHead.objects.select_for_update().get(key=chain)
     entry.chain, entry.sequence, entry.previous = chain, head.sequence + 1, head.digest

@@ -2,18 +2,24 @@
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ircase.models import ApiToken, User
+from ircase.addresses import is_inside
+from ircase.models import ApiToken, Scope, User
+from ircase.models.signin import policy
 from ircase.services import log
 
 PREFIX = "irc_"
 MOST_TOKENS = 20
+MOST_NETWORKS = 20
+DEFAULT_DAYS = 90
 # A token is used many times a second by a script; one write a minute is enough to see whether it is alive.
 _USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -25,17 +31,28 @@ def digest_of(text: str) -> str:
 
 @transaction.atomic
 def create_token(
-    *, user: User, name: str, expires_at: datetime | None = None, actor: User | None = None
+    *,
+    user: User,
+    name: str,
+    expires_at: datetime | None = None,
+    scopes: Sequence[str] = tuple(Scope.values),
+    networks: Sequence[str] = (),
+    actor: User | None = None,
 ) -> tuple[ApiToken, str]:
-    """A new bearer token of `user` and its text, which is stored nowhere: show it once. Raises ValidationError."""
+    """A new bearer token of `user` and its text, which is stored nowhere: show it once. Raises ValidationError.
+
+    Every token ends: after 90 days where `expires_at` is None, and never later than the rules of access allow."""
     if not user.is_active:
         raise ValidationError("This account is not active; it can have no token.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise ValidationError("The token would have expired already. Choose a later day.")
+    ends = _checked_end(expires_at)
     if live_tokens(user).count() >= MOST_TOKENS:
         raise ValidationError(f"{MOST_TOKENS} tokens are enough. Revoke one that is no longer used.")
+    if not scopes or set(scopes) - set(Scope.values):
+        raise ValidationError(f"Say what the token is for: {', '.join(Scope.values)}.")
     text = PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken(user=user, name=name.strip(), digest=digest_of(text), expires_at=expires_at)
+    token = ApiToken(user=user, name=name.strip(), digest=digest_of(text), expires_at=ends)
+    token.scopes = [scope for scope in Scope.values if scope in scopes]
+    token.networks = _checked_networks(networks)
     token.full_clean(exclude=["user"])
     token.save()
     log.record(
@@ -43,22 +60,56 @@ def create_token(
         actor=actor or user,
         user=user.username,
         name=token.name,
-        expires=expires_at.isoformat() if expires_at else None,
+        expires=ends.isoformat(),
+        scopes=token.scopes,
+        networks=token.networks,
     )
     return token, text
 
 
-def find_token(text: str) -> ApiToken | None:
-    """The token of that text with its `user`, if it may be used now. That it was used is noted, once a minute."""
+def _checked_end(wanted: datetime | None) -> datetime:
+    now, most = timezone.now(), policy().token_days
+    ends = wanted or now + timedelta(days=min(DEFAULT_DAYS, most))
+    if ends <= now:
+        raise ValidationError("The token would have expired already. Choose a later day.")
+    if ends > now + timedelta(days=most, minutes=1):
+        raise ValidationError(f"A token lives {most} days at most. Choose an earlier day.")
+    return ends
+
+
+def _checked_networks(texts: Sequence[str]) -> list[str]:
+    found = []
+    for text in texts:
+        try:
+            found.append(str(ip_network(text.strip(), strict=False)))
+        except ValueError:
+            raise ValidationError(f"{text.strip()[:60]} is no network. Write 192.0.2.0/24 or one address.") from None
+    if len(found) > MOST_NETWORKS:
+        raise ValidationError(f"{MOST_NETWORKS} networks are enough.")
+    return found
+
+
+def find_token(text: str, address: str = "") -> ApiToken | None:
+    """The token of that text with its `user`, if it may be used now and from `address`. That it was used is noted once
+    a minute, and in the log once a day."""
     token = ApiToken.objects.select_related("user").filter(digest=digest_of(text)).first()
     now = timezone.now()
-    if token is None or token.revoked_at is not None or not token.user.is_active:
+    if token is None or token.revoked_at is not None or not token.user.is_active or token.expires_at <= now:
         return None
-    if token.expires_at is not None and token.expires_at <= now:
+    if not is_inside(address, token.networks):
         return None
     if token.last_used_at is None or now - token.last_used_at > _USE_NOTED_EVERY:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+        _note_use(token, now, address)
     return token
+
+
+def _note_use(token: ApiToken, now: datetime, address: str) -> None:
+    day = now.astimezone(UTC).date()
+    known = token.last_used_at
+    # Of two requests at once one wins the row, and only that one writes into the log.
+    noted = ApiToken.objects.filter(pk=token.pk, last_used_at=known).update(last_used_at=now)
+    if noted and (known is None or known.astimezone(UTC).date() != day):
+        log.record("token.used", actor=token.user, name=token.name, day=day.isoformat(), address=address)
 
 
 @transaction.atomic

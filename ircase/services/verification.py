@@ -12,9 +12,9 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ircase.models import GENESIS, Case, ChainHead, CustodyBefore, CustodyEntry, Evidence, LogEntry
+from ircase.models import GENESIS, Case, CaseLook, ChainHead, CustodyBefore, CustodyEntry, Evidence, LogEntry
 from ircase.models.chain import ChainedRow
-from ircase.services import destruction, evidence, statements
+from ircase.services import destruction, evidence, looks, statements
 
 _CHUNK = 1000
 
@@ -62,8 +62,9 @@ def _everything_of(case: Case, *, mark: bool) -> Iterator[Fault]:
 
 
 def verify_site() -> Iterator[Fault]:
-    """The log of what belongs to no case: people, connections, tokens."""
+    """The log of what belongs to no case (people, connections, tokens), and who looked at cases."""
     yield from walk_chain(LogEntry.objects.filter(chain="site"), "site", case="site", what="log entry")
+    yield from walk_chain(CaseLook.objects.all(), looks.CHAIN, case="site", what="entry of who looked at a case")
 
 
 def verify_item(item: Evidence, *, mark: bool = True) -> Iterator[Fault]:

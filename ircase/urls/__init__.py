@@ -1,6 +1,6 @@
 """The case's own pages, by area. Tabs that other apps own (hunts, Live Response) have their URLs there."""
 
-from ircase.urls import administration, cases, checklist, custody, evidence, playbooks, reports, supertimeline
+from ircase.urls import administration, cases, checklist, custody, evidence, people, playbooks, reports, supertimeline
 
 app_name = "ircase"
 # Custody first: cases/import/ would else be taken for a case of that name.
@@ -13,4 +13,5 @@ urlpatterns = [
     *evidence.urlpatterns,
     *reports.urlpatterns,
     *administration.urlpatterns,
+    *people.urlpatterns,
 ]

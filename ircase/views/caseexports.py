@@ -17,12 +17,14 @@ from ircase.models import Case, CaseExport, CaseRole
 from ircase.pages import render_tab
 from ircase.services import caseexports, delivery, signing
 from ircase.views.doors import attempt
+from ircase.views.fresh import recently
 
 PER_PAGE = 20
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
+@recently(only_post=True)
 def exports(request: HttpRequest, reference: str) -> HttpResponse:
     """The exports of the case; a POST asks for one. A closed case can be exported too."""
     user = access.current_user(request)

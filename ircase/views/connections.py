@@ -9,6 +9,7 @@ from ircase import access
 from ircase.forms.administration import ConnectionForm
 from ircase.models import Connection
 from ircase.services import connections, preflights
+from ircase.views.fresh import recently
 from ircase.views.guard import administrators_only
 
 
@@ -20,12 +21,14 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @administrators_only
+@recently()
 def new(request: HttpRequest) -> HttpResponse:
     return _edit(request, Connection())
 
 
 @require_http_methods(["GET", "POST"])
 @administrators_only
+@recently()
 def connection(request: HttpRequest, pk: int) -> HttpResponse:
     return _edit(request, get_object_or_404(Connection, pk=pk))
 

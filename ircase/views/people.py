@@ -1,12 +1,10 @@
-"""Signing in and out, and a person's own account."""
+"""A person's own account."""
 
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
-from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,12 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.forms.people import ProfileForm, TokenForm
 from ircase.models import ApiToken, User
-from ircase.services import people
-
-# Django's own views: they rotate the session, check where `next` leads, and answer alike for every wrong pair.
-_sign_in = LoginView.as_view(template_name="registration/login.html", redirect_authenticated_user=True)
-sign_in = require_http_methods(["GET", "HEAD", "POST"])(_sign_in)
-sign_out = LogoutView.as_view()
+from ircase.services import factors, people, sessions
+from ircase.views.fresh import recently
 
 
 def locked_out(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
@@ -51,6 +45,10 @@ def _page(request: HttpRequest, user: User, *, new_token: str = "", **forms: Any
         "token_form": TokenForm(),
         "tokens": people.live_tokens(user),
         "new_token": new_token,
+        "factor": (factor := factors.of(user)),
+        "codes_left": factors.codes_left(factor) if factor else 0,
+        "sessions": list(sessions.live(user)[:50]),
+        "this_session": request.session.session_key,
         **forms,
     }
     response = render(request, "ircase/profile.html", context, status=422 if forms else 200)
@@ -75,21 +73,27 @@ def profile_password(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, user, password_form=form)
     changed = people.change_password(user=user, password=form.cleaned_data["new_password1"])
-    # Every other session of this account ends with the old password; this one goes on.
-    update_session_auth_hash(request, changed)
+    sessions.keep_after_password(request=request, user=changed)
     messages.success(request, "Your password is changed. Other sessions of yours have ended.")
     return redirect("ircase:profile")
 
 
 @require_POST
 @login_required
+@recently()
 def profile_token(request: HttpRequest) -> HttpResponse:
     """Make a token. Its text is on this one answer and nowhere else."""
     user = access.current_user(request)
     form = TokenForm(request.POST)
     if form.is_valid():
         try:
-            _, text = people.create_token(user=user, name=form.cleaned_data["name"], expires_at=form.expires_at())
+            _, text = people.create_token(
+                user=user,
+                name=form.cleaned_data["name"],
+                expires_at=form.expires_at(),
+                scopes=form.cleaned_data["scopes"],
+                networks=form.networks(),
+            )
         except ValidationError as error:
             form.add_error(None, error.messages)
         else:

@@ -19,6 +19,7 @@ from ircase.models import Case, Destruction, Evidence, LegalHold
 from ircase.pages import render_tab
 from ircase.services import destruction, holds, quotas, retention
 from ircase.views.doors import attempt, say_errors
+from ircase.views.fresh import recently
 
 PER_PAGE = 50
 
@@ -40,6 +41,7 @@ def review(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
+@recently(only_post=True)
 def keeping(request: HttpRequest, reference: str) -> HttpResponse:
     """What keeps the case's evidence, and what may go; a POST decides about the chosen exhibits, closed case or not."""
     needs = access.LEAD if request.method == "POST" else access.VIEWER

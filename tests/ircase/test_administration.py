@@ -1,5 +1,6 @@
 """Administration: connections, people, the site log, health."""
 
+from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -96,20 +97,29 @@ class PeopleTests(CastTestCase):
     def setUp(self) -> None:
         self.sign_in(self.ada)
 
-    def test_a_new_person_gets_a_password_that_is_shown_once(self) -> None:
+    def test_a_new_person_gets_a_link_that_is_shown_once_and_opens_once(self) -> None:
         values = {"username": "dora", "first_name": "Dora", "site_role": "analyst", "time_zone": "Europe/Copenhagen"}
         reply = self.client.post(reverse("ircase:person_new"), values)
-        password = reply.context["password"]
-        assert password in reply.content.decode()
+        url = reply.context["url"]
+        assert url in reply.content.decode()
         assert "no-store" in reply.headers["Cache-Control"]
-        dora = User.objects.get(username="dora")
-        assert dora.check_password(password)
-        assert password not in str(list(LogEntry.objects.values_list("detail", flat=True)))
+        assert url.rsplit("/", 2)[1] not in str(list(LogEntry.objects.values_list("detail", flat=True)))
+        browser, new = self.client_class(), "staple battery horse"
+        form = browser.get(url)
+        assert form.status_code == 302, "the token leaves the address before the form is shown"
+        assert browser.post(form["Location"], {"new_password1": "short", "new_password2": "short"}).status_code == 200
+        assert browser.post(form["Location"], {"new_password1": new, "new_password2": new}).status_code == 302
+        assert User.objects.get(username="dora").check_password(new)
+        assert "has been used" in self.client_class().get(url).content.decode()
 
     def test_a_reset_ends_the_old_password(self) -> None:
+        bobs = self.client_class()
+        bobs.force_login(self.bob)
         reply = self.client.post(reverse("ircase:person_password", args=[self.bob.pk]))
         self.bob.refresh_from_db()
-        assert self.bob.check_password(reply.context["password"])
+        assert not self.bob.has_usable_password()
+        assert bobs.get(reverse("ircase:my_work")).status_code == 302, "every session has ended"
+        assert self.client_class().get(reply.context["url"]).status_code == 302
         assert LogEntry.objects.filter(action="person.password_reset", actor=self.ada).exists()
 
     def test_shut_out_means_at_once(self) -> None:
@@ -149,10 +159,12 @@ class PeopleTests(CastTestCase):
         self.bob.refresh_from_db()
         assert (self.bob.username, self.bob.is_superuser, self.bob.check_password("x")) == ("bob", False, False)
 
-    def test_passwords_are_long_and_different(self) -> None:
-        made = {accounts.one_time_password() for _ in range(200)}
-        assert len(made) == 200
-        assert {len(password) for password in made} == {23}
+    def test_a_link_lasts_a_day(self) -> None:
+        link = accounts.reset_password(person=self.bob, actor=self.ada)
+        url = reverse("ircase:set_password", args=[link.uid, link.token])
+        later = datetime.now() + timedelta(hours=25)
+        with mock.patch("django.contrib.auth.tokens.PasswordResetTokenGenerator._now", return_value=later):
+            assert "its day is over" in self.client_class().get(url).content.decode()
 
 
 class SiteTests(CastTestCase):

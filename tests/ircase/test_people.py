@@ -81,7 +81,7 @@ class ProfileTests(CastTestCase):
 
     def test_a_token_is_shown_once_and_revoked(self) -> None:
         self.sign_in(self.bob)
-        page = self.client.post(reverse("ircase:profile_token"), {"name": "nightly", "days": "30"})
+        page = self.client.post(reverse("ircase:profile_token"), {"name": "nightly", "days": "30", "scopes": ["read"]})
         token = ApiToken.objects.get(user=self.bob)
         text = page.content.decode().split('<pre id="new-token"')[1].split("<code>")[1].split("</code>")[0]
         assert people.find_token(text) == token
@@ -121,6 +121,8 @@ class TokenTests(CastTestCase):
 
     def test_use_is_noted_once_a_minute(self) -> None:
         _, text = people.create_token(user=self.bob, name="x")
+        people.find_token(text)  # the first of the day stands in the log too
+        ApiToken.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
         with self.assertNumQueries(2):
             people.find_token(text)
         with self.assertNumQueries(1):

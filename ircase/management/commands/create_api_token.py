@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from ircase.models import User
+from ircase.models import Scope, User
 from ircase.services import people
 
 
@@ -17,15 +17,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", metavar="USER", help="The user name of the person the token acts for.")
         parser.add_argument("--name", default="command line", help="What will use it.")
-        parser.add_argument("--days", type=int, default=90, help="How long it is valid; 0: until it is revoked.")
+        parser.add_argument("--days", type=int, default=90, help="How long it is valid.")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=Scope.values,
+            help="What it may be used for; may be repeated. All of it.",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user {options['user']!r}.")
-        expires = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
+        expires = timezone.now() + timedelta(days=options["days"])
+        scopes = options["scope"] or Scope.values
         try:
-            made = people.create_token(user=user, name=options["name"], expires_at=expires)
+            made = people.create_token(user=user, name=options["name"], expires_at=expires, scopes=scopes)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         self.stdout.write(made[1])

@@ -1,0 +1,226 @@
+"""Coming in and leaving: by a local password (and a code), and by Microsoft Entra ID."""
+
+import time
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import login, logout
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, PasswordResetConfirmView
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse, reverse_lazy
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ircase.addresses import address_of
+from ircase.middleware import MUST_ENROL
+from ircase.models import AccessPolicy, SessionRecord, User
+from ircase.models.signin import policy
+from ircase.services import entra, factors, log, sessions
+from msapi.errors import ApiError
+from msapi.signin import PeopleSignIn
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+PENDING, FLOW, NEXT = "sign_in_pending", "entra_flow", "entra_next"
+_PENDING_SECONDS = 10 * 60
+
+
+class LocalForm(AuthenticationForm):
+    """Whoever may not use a password here is answered like a wrong pair: a right one must not be told from it."""
+
+    def confirm_login_allowed(self, user: Any) -> None:
+        super().confirm_login_allowed(user)
+        if not may_use_password(user):
+            raise self.get_invalid_login_error()
+
+
+def may_use_password(user: User) -> bool:
+    rule = policy().local_passwords
+    if user.break_glass or rule == AccessPolicy.LocalPasswords.EVERYBODY:
+        return True
+    return rule == AccessPolicy.LocalPasswords.ADMINISTRATORS and user.administers
+
+
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class SignInView(LoginView):
+    """Django's own view rotates the session, checks where `next` leads, and answers alike for every wrong pair."""
+
+    template_name = "registration/login.html"
+    redirect_authenticated_user = True
+    form_class = LocalForm
+    http_method_names = ["get", "head", "post"]
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        if factors.of(user) is None:
+            return _enter(self.request, user, SessionRecord.Method.PASSWORD, self.get_success_url())
+        # Nobody is in yet: the session holds whose code is asked for, and a new key so that nobody else waits with it.
+        self.request.session.cycle_key()
+        self.request.session[PENDING] = [user.pk, int(time.time()), self.get_success_url()]
+        return redirect("ircase:sign_in_code")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        rules = policy()
+        return super().get_context_data(
+            **kwargs, microsoft=entra.way_in() is not None, passwords=rules.local_passwords, rules=AccessPolicy
+        )
+
+
+sign_in = SignInView.as_view()
+
+
+def _enter(request: HttpRequest, user: Any, method: str, target: str, sid: str = "") -> HttpResponse:
+    request.sign_in_by = (method, sid)  # type: ignore[attr-defined]
+    sessions.close(request)  # of an earlier sign-in of this browser
+    login(request, user, backend=BACKEND)
+    if method == SessionRecord.Method.PASSWORD and factors.must_have(user):
+        request.session[MUST_ENROL] = True
+    return HttpResponseRedirect(target)
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def code(request: HttpRequest) -> HttpResponse:
+    """The second step: a code of the telephone, or a recovery code."""
+    pending = request.session.get(PENDING)
+    user = _pending(pending)
+    if user is None:
+        return redirect("ircase:sign_in")
+    problem = ""
+    if request.method == "POST":
+        try:
+            if factors.check(user=user, code=request.POST.get("code", "")[:40]):
+                request.session.pop(PENDING, None)
+                return _enter(request, user, SessionRecord.Method.CODE, safe_next(request, str(pending[2])))
+            problem = "That code is not right."
+        except ValidationError as error:
+            problem = " ".join(error.messages)
+    return render(request, "registration/code.html", {"problem": problem}, status=422 if problem else 200)
+
+
+def _pending(kept: Any) -> User | None:
+    if not isinstance(kept, list) or len(kept) != 3 or time.time() - kept[1] > _PENDING_SECONDS:
+        return None
+    return User.objects.filter(pk=kept[0], is_active=True).first()
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """Leave IRCase. Whoever came by Microsoft is offered to leave there too: a form may not lead to another host."""
+    by_microsoft = request.session.get(sessions.METHOD) == SessionRecord.Method.ENTRA
+    logout(request)
+    return redirect("ircase:signed_out" if by_microsoft else "ircase:sign_in")
+
+
+@require_GET
+def signed_out(request: HttpRequest) -> HttpResponse:
+    way = entra.way_in()
+    back = request.build_absolute_uri(reverse("ircase:sign_in"))
+    return render(request, "registration/signed_out.html", {"url": way.logout_url(back) if way else ""})
+
+
+def safe_next(request: HttpRequest, wanted: str) -> str:
+    """`wanted` where it leads to a page of ours, else my work."""
+    inside = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if wanted and inside else resolve_url("ircase:my_work")
+
+
+# --- Microsoft Entra ID ----------------------------------------------------------------------------------------------
+
+
+def _back(request: HttpRequest) -> str:
+    return request.build_absolute_uri(reverse("ircase:entra_back"))
+
+
+@never_cache
+@require_GET
+def to_entra(request: HttpRequest) -> HttpResponse:
+    """Off to Microsoft. State, nonce and the PKCE verifier stay in this browser's session. Who is in already proves
+    who they are once more."""
+    way = entra.way_in()
+    if way is None:
+        return redirect("ircase:sign_in")
+    again = request.user.is_authenticated
+    try:
+        flow = way.begin(redirect_uri=_back(request), prompt="login" if again else "select_account")
+    except ApiError as error:
+        return _sorry(request, str(error), error.code)
+    request.session[FLOW] = flow
+    request.session[NEXT] = safe_next(request, request.GET.get("next", ""))
+    return HttpResponseRedirect(flow["auth_uri"])
+
+
+@never_cache
+@require_GET
+def entra_back(request: HttpRequest) -> HttpResponse:
+    """Microsoft's answer. The flow is used once, whatever becomes of it."""
+    flow, target = request.session.pop(FLOW, None), request.session.pop(NEXT, "/")
+    way = entra.way_in()
+    if way is None or not isinstance(flow, dict):
+        return _sorry(request, "This sign-in was not begun in this browser, or it is over. Begin again.", "state")
+    return _landed(request, way, flow, str(target))
+
+
+def _landed(request: HttpRequest, way: PeopleSignIn, flow: dict[str, Any], target: str) -> HttpResponse:
+    try:
+        person = way.finish(flow, request.GET.dict())
+        user = entra.land(person)
+    except ApiError as error:
+        return _sorry(request, str(error), error.code)
+    except entra.NotLetIn as error:
+        return _sorry(request, str(error), error.reason, status=403)
+    if request.user.is_authenticated:
+        if request.user.pk != user.pk:
+            return _sorry(
+                request, "That is another account than the one you are signed in with.", "another", status=403
+            )
+        if request.session.get(sessions.METHOD) == SessionRecord.Method.ENTRA:
+            sessions.refresh(request)
+            return HttpResponseRedirect(target)
+    return _enter(request, user, SessionRecord.Method.ENTRA, target, person.sid)
+
+
+def _sorry(request: HttpRequest, sentence: str, reason: str, status: int = 400) -> HttpResponse:
+    log.record("sign_in.refused", by="Entra", reason=reason[:60], address=address_of(request))
+    return render(request, "registration/refused.html", {"sentence": sentence}, status=status)
+
+
+@never_cache
+@require_GET
+def front_channel(request: HttpRequest) -> HttpResponse:
+    """Microsoft tells, in a frame of the person's browser, that they signed out there. Our cookie does not come
+    along, so the session is found by Microsoft's own id of it, which nobody can guess.
+    https://learn.microsoft.com/entra/identity-platform/v2-protocols-oidc#single-sign-out"""
+    sessions.end_by_entra(sid=request.GET.get("sid", "")[:64])
+    return HttpResponse("", content_type="text/plain")
+
+
+# --- a password by a link --------------------------------------------------------------------------------------------
+
+
+@method_decorator(never_cache, name="dispatch")
+class SetPasswordView(PasswordResetConfirmView):
+    """Django's view: the link's token goes into the session and out of the address before the form is shown."""
+
+    template_name = "registration/set_password.html"
+    success_url = reverse_lazy("ircase:sign_in")
+    http_method_names = ["get", "head", "post"]
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = form.user
+        response = super().form_valid(form)
+        sessions.end_all_of(user=user, actor=user, reason="password set by a link")
+        log.record("person.password_set", actor=user, user=user.username)
+        messages.success(self.request, "Your password is set. Sign in with it.")
+        return response
+
+
+set_password = SetPasswordView.as_view()
