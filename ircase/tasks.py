@@ -7,9 +7,10 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, destroyer, intake, looker, runner, taker, timeliner
+from ircase import access, destroyer, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
+from ircase.intake import polling
 from ircase.models import (
     CaseExport,
     CaseImport,
@@ -197,13 +198,13 @@ def sweep_all() -> None:
     looking.tidy()
     approvals.expire_old()
     destruction.tidy()
-    intake.nudge()
+    polling.nudge()
     health.note_sweep()
 
 
 @shared_task(name="ircase.sync_incidents")
 def sync_incidents(pk: int) -> None:
     """Read one connection's incidents into the inbox, unless another worker is at it."""
-    feed = intake.claim(pk)
+    feed = polling.claim(pk)
     if feed is not None:
-        intake.sync(feed)
+        polling.sync(feed)

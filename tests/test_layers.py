@@ -36,7 +36,7 @@ ROWS = (
      "shelf", "textdiff", "constants", "sweeping", "responding"},
     {"ownscripts"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "importing", "starters", "fetching", "feedfiles", "kinds"},
+     "wording", "importing", "starters", "fetching", "feedfiles", "kinds", "incidentwords"},
     {"models"},
 )  # fmt: skip
 

@@ -31,6 +31,7 @@ from ircase.models import (
     Activity,
     Case,
     CaseImport,
+    CaseIncident,
     CaseRole,
     CaseTable,
     Destruction,
@@ -184,6 +185,10 @@ def make_world(case: Case, asker: User) -> World:
         connection=case.connection, incident_id="7", defaults={"title": "An incident", "severity": "high",
         "status": "active", "raw": {"id": "7", "displayName": "An incident", "severity": "high", "alerts": []}},
     )  # fmt: skip
+    link = CaseIncident.objects.create(
+        case=case, incoming=incident, number="7", title="An incident", origin=case.connection.name, via="merged",
+        added_by=lead,
+    )  # fmt: skip
     token, _ = people.create_token(user=lead, name=f"of {case.reference}")
     person = User.objects.get(username="outsider")
     prepared, _ = PreparationItem.objects.get_or_create(key="contacts", defaults={"title": "Contact lists are current"})
@@ -284,6 +289,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:checklist.item": step.pk,
         "ircase:case_member.username": asker.username,
         "ircase:intake.incident": incident.pk,
+        "ircase:case_incident.uuid": link.uuid,
         "ircase:profile_token.token": token.pk,
         "ircase:approval.uuid": approval.uuid,
         "ircase:connection.pk": case.connection.pk,

@@ -24,6 +24,7 @@ from ircase.forms.cases import (
     NewCaseForm,
     SummaryForm,
 )
+from ircase.intake import held
 from ircase.models import Case, ChecklistItem, LogEntry
 from ircase.pages import render_tab
 from ircase.sentences import sentences
@@ -108,6 +109,7 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
         "plan": plan,
         "recent": sentences(found, recent),
         "suggestions": _suggestions(found),
+        "incidents": held.numbers_of(found),
         "connect_form": ConnectForm() if found.connection_id is None else None,
         "phase_form": MovePhaseForm(),
         "milestone_form": MilestoneForm(),
