@@ -17,6 +17,7 @@ from msapi.incidents import (
     Determination,
     Incident,
     IncidentStatus,
+    Severity,
     read_alert,
     read_comments,
     read_incident,
@@ -152,6 +153,7 @@ class GraphSecurity:
         assigned_to: str | None = None,
         classification: str | None = None,
         determination: str | None = None,
+        severity: str | None = None,
         custom_tags: tuple[str, ...] | None = None,
     ) -> Incident:
         """Set what is not None; gives the incident as it stands after."""
@@ -161,6 +163,7 @@ class GraphSecurity:
             "assignedTo": assigned_to,
             "classification": None if classification is None else read_enum(Classification, classification),
             "determination": None if determination is None else read_enum(Determination, determination),
+            "severity": None if severity is None else read_enum(Severity, severity),
             "customTags": None if custom_tags is None else list(custom_tags),
         }
         body = {key: value for key, value in wanted.items() if value is not None}

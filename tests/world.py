@@ -36,6 +36,8 @@ from ircase.models import (
     CaseTable,
     Destruction,
     Evidence,
+    IncidentFile,
+    IncidentSource,
     IncomingIncident,
     JobState,
     Notice,
@@ -45,6 +47,7 @@ from ircase.models import (
     RetentionPolicy,
     Statement,
     StatementPost,
+    SyncConflict,
     User,
 )
 from ircase.services import (
@@ -189,6 +192,13 @@ def make_world(case: Case, asker: User) -> World:
         case=case, incoming=incident, number="7", title="An incident", origin=case.connection.name, via="merged",
         added_by=lead,
     )  # fmt: skip
+    conflict = SyncConflict.objects.create(link=link, field="severity", ours="high", theirs="low")
+    source, _ = IncidentSource.objects.get_or_create(
+        name="SIEM", defaults={"kind": "webhook", "created_by": lead, "mapping": {"fields": {"title": "title"}}}
+    )
+    incident_file = IncidentFile.objects.create(
+        source=source, name="incidents.csv", sha256="a" * 64, content=b"title\nOne\n", uploaded_by=lead
+    )
     token, _ = people.create_token(user=lead, name=f"of {case.reference}")
     person = User.objects.get(username="outsider")
     prepared, _ = PreparationItem.objects.get_or_create(key="contacts", defaults={"title": "Contact lists are current"})
@@ -290,6 +300,11 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:case_member.username": asker.username,
         "ircase:intake.incident": incident.pk,
         "ircase:case_incident.uuid": link.uuid,
+        "ircase:case_sync_choice.uuid": conflict.uuid,
+        "ircase:connection_sync.pk": case.connection.pk,
+        "ircase:incident_file.uuid": incident_file.uuid,
+        "ircase:incident_hook.uuid": source.uuid,
+        "ircase:incident_source.pk": source.pk,
         "ircase:profile_token.token": token.pk,
         "ircase:approval.uuid": approval.uuid,
         "ircase:connection.pk": case.connection.pk,

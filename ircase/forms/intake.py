@@ -12,7 +12,7 @@ SHOWS = [
     ("waiting", "Waiting"), ("case", "In a case"), ("dismissed", "Dismissed"), ("ended", "Resolved or merged"),
     ("all", "All"),
 ]  # fmt: skip
-_SEVERITIES = [(s, s.capitalize()) for s in ("high", "medium", "low", "informational", "unknown")]
+_SEVERITIES = [(s, s.capitalize()) for s in ("critical", "high", "medium", "low", "informational", "unknown")]
 _STATUSES = [
     ("active", "Active"), ("inProgress", "In progress"), ("awaitingAction", "Awaiting action"),
     ("resolved", "Resolved"), ("redirected", "Merged"),

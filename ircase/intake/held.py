@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ircase.intake import syncview
 from ircase.models import Case, CaseIncident
 
 
@@ -12,6 +13,7 @@ class Held:
     link: CaseIncident
     rows: int
     newer: bool
+    sync: syncview.SyncRow | None = None
 
     @property
     def merged_into(self) -> str:
@@ -19,12 +21,12 @@ class Held:
         return self.link.incoming.redirect_id if self.link.incoming else ""
 
 
-def rows_of(case: Case) -> list[Held]:
-    """All of them, also those that were taken out; one query."""
-    links = CaseIncident.objects.filter(case=case).select_related("incoming", "added_by", "removed_by", "evidence")
-    return [
-        Held(link, len(link.brought), _is_newer(link)) for link in links.defer("incoming__raw", "evidence__manifest")
-    ]
+def rows_of(case: Case) -> tuple[list[Held], syncview.Word]:
+    """All of them, also those that were taken out, and the word on telling Defender of a confidential case."""
+    found = CaseIncident.objects.filter(case=case).select_related("incoming", "added_by", "removed_by", "evidence")
+    links = list(found.defer("evidence__manifest"))
+    sync, word = syncview.of_case(case, links)
+    return [Held(link, len(link.brought), _is_newer(link), sync.get(link.pk)) for link in links], word
 
 
 def _is_newer(link: CaseIncident) -> bool:

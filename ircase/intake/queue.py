@@ -12,7 +12,7 @@ from ircase.models import Case, CaseIncident, IncomingIncident, User
 from ircase.models.intake import ENDED
 from ircase.services.findings import clean
 
-SEVERITIES = ("unknown", "informational", "low", "medium", "high")
+SEVERITIES = ("unknown", "informational", "low", "medium", "high", "critical")
 _AGES = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 _ORDERS = {"title": "title", "age": "created_at", "updated": "updated_at", "alerts": "alert_count",
            "entities": "entity_count", "status": "status"}  # fmt: skip

@@ -81,6 +81,18 @@ def keep_incident(
     return row
 
 
+def keep_state(row: IncomingIncident, raw: dict[str, Any]) -> datetime | None:
+    """What Defender answered to a change of ours: nobody is told of it, and its alerts stay as they were read. Gives
+    the time of its last update."""
+    raw = clean_json(raw)
+    incident = read_incident(raw)
+    updated = moment(incident.updated) or row.updated_at
+    IncomingIncident.objects.filter(pk=row.pk).update(
+        raw=raw, status=incident.status[:32], severity=incident.severity[:32], updated_at=updated
+    )
+    return updated
+
+
 @transaction.atomic
 def keep_redirect(row: IncomingIncident, number: str) -> None:
     """Note that asking for the incident led to another one, where its own record did not say so."""

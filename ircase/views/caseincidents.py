@@ -27,9 +27,9 @@ STAYS_SAID = 10
 def case_incidents(request: HttpRequest, reference: str) -> HttpResponse:
     user = access.current_user(request)
     case = access.get_case(user, reference)
-    return render_tab(
-        request, case, "overview", "case/incidents.html", {"rows": held.rows_of(case), "form": UnmergeForm()}
-    )
+    rows, word = held.rows_of(case)
+    context = {"rows": rows, "word": word, "may_tell": access.may(case, access.ANALYST)}
+    return render_tab(request, case, "overview", "case/incidents.html", context)
 
 
 @require_POST
