@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from ircase import shelf
+from ircase import incidentwords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -259,13 +259,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "device_action.elsewhere": lambda d: (
         f"saw what {d.get('by') or 'somebody'} started outside IRCase on {_time(d.get('at'))}:"
     ),
-    "incident.dismissed": lambda d: f"decided that incident {d.get('incident')} needs no case",
-    "incident.taken_back": lambda d: f"took back the dismissal of incident {d.get('incident')}",
+    **incidentwords.SENTENCES,
     "lookup.asked": lambda d: f"asked Defender about the {d.get('kind')}",
-    "incident.imported": lambda d: (
-        f"took over incident {d.get('incident')}: {d.get('assets', 0)} assets, {d.get('indicators', 0)} indicators, "
-        f"{d.get('events', 0)} events"
-    ),
 }
 _FIELDS = {"in_report": "place in the report", "at": "time", "lane": "side", "tlp": "TLP"}
 _OBJECTS = ("title", "name", "value", "item", "proof", "script")

@@ -7,20 +7,24 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, destroyer, intake, looker, runner, taker, timeliner
+from ircase import access, destroyer, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
+from ircase.intake import polling, sending
 from ircase.models import (
     CaseExport,
     CaseImport,
     Connection,
     Destruction,
     Evidence,
+    IncidentComment,
+    IncidentFile,
     ParseJob,
     Preview,
     ReportBuild,
     RowTake,
     StoreSurvey,
+    SyncChange,
     TimelineBuild,
     TimelineExport,
     Upload,
@@ -35,6 +39,7 @@ from ircase.services import (
     evidence,
     health,
     holds,
+    incidentfiles,
     looking,
     posting,
     preflights,
@@ -199,13 +204,42 @@ def sweep_all() -> None:
     approvals.expire_old()
     reminders.remind()
     destruction.tidy()
-    intake.nudge()
+    incidentfiles.sweep()
+    polling.nudge()
+    sending.tick()
     health.note_sweep()
+
+
+@shared_task(name="ircase.send_incident_change")
+def send_incident_change(pk: int) -> None:
+    rows = SyncChange.objects.select_related("link__case", "link__incoming__connection")
+    job = rows.claim(pk, new_owner())
+    if job is not None:
+        sending.send_change(job)
+
+
+@shared_task(name="ircase.send_incident_comment")
+def send_incident_comment(pk: int) -> None:
+    rows = IncidentComment.objects.filter(from_defender=False)
+    job = rows.select_related("link__case", "link__incoming__connection").claim(pk, new_owner())
+    if job is not None:
+        sending.send_comment(job)
+
+
+@shared_task(name="ircase.read_incident_file")
+def read_incident_file(pk: int) -> None:
+    job = (
+        IncidentFile.objects.filter(asked_at__isnull=False)
+        .select_related("source", "uploaded_by")
+        .claim(pk, new_owner())
+    )
+    if job is not None:
+        incidentfiles.read(job)
 
 
 @shared_task(name="ircase.sync_incidents")
 def sync_incidents(pk: int) -> None:
     """Read one connection's incidents into the inbox, unless another worker is at it."""
-    feed = intake.claim(pk)
+    feed = polling.claim(pk)
     if feed is not None:
-        intake.sync(feed)
+        polling.sync(feed)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msapi.mentions import READERS as MENTIONS
+from msapi.mentions import Mentions
 from msapi.reading import mapping, number, objects, text, texts
 
 _PREFIX: Final = "microsoft.graph.security."
@@ -152,6 +154,7 @@ Detail = (
     | RegistryEvidence
     | MailboxEvidence
     | MessageEvidence
+    | Mentions
 )
 
 
@@ -159,7 +162,7 @@ Detail = (
 class AlertEvidence:
     """One entity of an alert. `kind` is Graph's type name, as in "processEvidence"; `raw` is the object as it came.
 
-    `detail` is None for kinds that are not typed here.
+    `detail` is None for kinds that Graph did not document when this was written: what they say is in `raw`.
     """
 
     kind: str
@@ -293,4 +296,5 @@ _READERS: Final[Mapping[str, Callable[[Any], Detail]]] = {
     "registryvalueevidence": _registry,
     "mailboxevidence": _mailbox,
     "analyzedmessageevidence": _message,
+    **MENTIONS,
 }

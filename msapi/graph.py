@@ -17,6 +17,7 @@ from msapi.incidents import (
     Determination,
     Incident,
     IncidentStatus,
+    Severity,
     read_alert,
     read_comments,
     read_incident,
@@ -152,6 +153,7 @@ class GraphSecurity:
         assigned_to: str | None = None,
         classification: str | None = None,
         determination: str | None = None,
+        severity: str | None = None,
         custom_tags: tuple[str, ...] | None = None,
     ) -> Incident:
         """Set what is not None; gives the incident as it stands after."""
@@ -161,6 +163,7 @@ class GraphSecurity:
             "assignedTo": assigned_to,
             "classification": None if classification is None else read_enum(Classification, classification),
             "determination": None if determination is None else read_enum(Determination, determination),
+            "severity": None if severity is None else read_enum(Severity, severity),
             "customTags": None if custom_tags is None else list(custom_tags),
         }
         body = {key: value for key, value in wanted.items() if value is not None}
@@ -179,6 +182,44 @@ class GraphSecurity:
         if not 1 <= listing.top <= 1000:
             raise InvalidParameter("A page holds 1 to 1000 items.", service=Audience.GRAPH.title)
         boundary = listing.since and _checked(listing.since, _MOMENT, "The starting moment is not an ISO 8601 time.")
+        pages = self._downwards if listing.newest_first else self._upwards
+        return pages(listing, boundary)
+
+    def _upwards(self, listing: Listing, boundary: str) -> Iterator[Mapping[str, Any]]:
+        """Oldest first, by a time boundary that moves; Graph's own links are not followed.
+
+        They count items ($skip): one that changes while we read moves to the end of the list, all others move up by
+        one, and the one at the edge of the page would never be shown. A boundary in time does not move with them. Only
+        among items of one and the same time must be counted; there, each page begins with the last one of the page
+        before, and where it does not, something has moved and the time is read again from its beginning.
+        """
+        seen: set[tuple[str, str]] = set()
+        at_boundary: set[str] = set()
+        skip = 0
+        for _ in range(self._transport.endpoint.limits.pages):
+            items = objects(self._transport.json(_page(listing, boundary, skip, "")), "value")
+            moved = skip > 0 and listing.top > 1 and bool(items) and not _is_at(items[0], boundary, at_boundary)
+            known = len(seen)
+            for raw in items:
+                key = (text(raw, "id"), text(raw, "lastUpdateDateTime"))
+                if key not in seen:
+                    seen.add(key)
+                    yield raw
+            # A short page may only mean that the service clamps its pages below what was asked.
+            if len(seen) == known and len(items) < listing.top and not moved:
+                return
+            if moved:
+                at_boundary, skip = set(), 0
+                continue
+            last = _time_of(items[-1])
+            here = {text(raw, "id") for raw in items if text(raw, "lastUpdateDateTime") == last}
+            at_boundary = at_boundary | here if last == boundary else here
+            boundary, skip = last, len(at_boundary) - (1 if listing.top > 1 else 0)
+            _check_skip(skip, last)
+        raise BadReply("The list has more pages than the connection's limit allows.", service=Audience.GRAPH.title)
+
+    def _downwards(self, listing: Listing, boundary: str) -> Iterator[Mapping[str, Any]]:
+        """Newest first, by Graph's links where it gives them."""
         seen: set[tuple[str, str]] = set()
         at_boundary = 0
         link = ""
@@ -194,7 +235,6 @@ class GraphSecurity:
             link = text(reply, "@odata.nextLink")
             if link:
                 continue
-            # A short page may only mean that the service clamps its pages below what was asked.
             if len(seen) == known and len(items) < listing.top:
                 return
             boundary, at_boundary = _moved(boundary, at_boundary, items)
@@ -228,18 +268,31 @@ def _page(listing: Listing, boundary: str, skip: int, link: str) -> Call:
 
 def _moved(boundary: str, at_boundary: int, items: tuple[Mapping[str, Any], ...]) -> tuple[str, int]:
     """The next boundary (the last item's time) and how many items at exactly that time have been read already."""
-    last = text(items[-1], "lastUpdateDateTime")
-    if not _MOMENT.fullmatch(last):
-        raise BadReply("Graph sent an item without a time of its last update.", service=Audience.GRAPH.title)
+    last = _time_of(items[-1])
     equal = sum(1 for raw in items if text(raw, "lastUpdateDateTime") == last)
     skip = equal + (at_boundary if last == boundary else 0)
+    _check_skip(skip, last)
+    return last, skip
+
+
+def _is_at(raw: Mapping[str, Any], boundary: str, known: set[str]) -> bool:
+    return text(raw, "lastUpdateDateTime") == boundary and text(raw, "id") in known
+
+
+def _time_of(raw: Mapping[str, Any]) -> str:
+    last = text(raw, "lastUpdateDateTime")
+    if not _MOMENT.fullmatch(last):
+        raise BadReply("Graph sent an item without a time of its last update.", service=Audience.GRAPH.title)
+    return last
+
+
+def _check_skip(skip: int, at: str) -> None:
     if skip > _SKIP_LIMIT:
         raise BadReply(
-            f"More than {_SKIP_LIMIT} items share the time {last}, past which Graph cannot page.",
+            f"More than {_SKIP_LIMIT} items share the time {at}, past which Graph cannot page.",
             service=Audience.GRAPH.title,
             permanent=True,
         )
-    return last, skip
 
 
 def _object(reply: Any) -> Mapping[str, Any]:

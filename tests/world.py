@@ -31,10 +31,13 @@ from ircase.models import (
     Activity,
     Case,
     CaseImport,
+    CaseIncident,
     CaseRole,
     CaseTable,
     Destruction,
     Evidence,
+    IncidentFile,
+    IncidentSource,
     IncomingIncident,
     JobState,
     Notice,
@@ -46,6 +49,7 @@ from ircase.models import (
     SessionRecord,
     Statement,
     StatementPost,
+    SyncConflict,
     Team,
     TeamMember,
     User,
@@ -198,6 +202,17 @@ def make_world(case: Case, asker: User) -> World:
         connection=case.connection, incident_id="7", defaults={"title": "An incident", "severity": "high",
         "status": "active", "raw": {"id": "7", "displayName": "An incident", "severity": "high", "alerts": []}},
     )  # fmt: skip
+    link = CaseIncident.objects.create(
+        case=case, incoming=incident, number="7", title="An incident", origin=case.connection.name, via="merged",
+        added_by=lead,
+    )  # fmt: skip
+    conflict = SyncConflict.objects.create(link=link, field="severity", ours="high", theirs="low")
+    source, _ = IncidentSource.objects.get_or_create(
+        name="SIEM", defaults={"kind": "webhook", "created_by": lead, "mapping": {"fields": {"title": "title"}}}
+    )
+    incident_file = IncidentFile.objects.create(
+        source=source, name="incidents.csv", sha256="a" * 64, content=b"title\nOne\n", uploaded_by=lead
+    )
     token, _ = people.create_token(user=lead, name=f"of {case.reference}")
     person = User.objects.get(username="outsider")
     team, _ = Team.objects.get_or_create(name="Night shift")
@@ -306,6 +321,12 @@ def make_world(case: Case, asker: User) -> World:
         "slug": "team-playbook",
         "ircase:case_member.username": asker.username,
         "ircase:intake.incident": incident.pk,
+        "ircase:case_incident.uuid": link.uuid,
+        "ircase:case_sync_choice.uuid": conflict.uuid,
+        "ircase:connection_sync.pk": case.connection.pk,
+        "ircase:incident_file.uuid": incident_file.uuid,
+        "ircase:incident_hook.uuid": source.uuid,
+        "ircase:incident_source.pk": source.pk,
         "ircase:profile_token.token": token.pk,
         "ircase:person_token.pk": lead.pk,
         "ircase:person_token.token": token.pk,

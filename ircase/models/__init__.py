@@ -1,6 +1,7 @@
 """The case, who touched it, and what was done."""
 
 from ircase.models.activity import Activity, Approval, ReportBuild, StandingApproval
+from ircase.models.caseincidents import CaseIncident
 from ircase.models.cases import (
     Case,
     CaseMember,
@@ -32,7 +33,17 @@ from ircase.models.custody import (
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
 from ircase.models.findings import Asset, Event, Indicator
 from ircase.models.handling import Handling, Preview
-from ircase.models.intake import IncidentFeed, IncomingIncident
+from ircase.models.incidentdoors import IncidentFile, IncidentSource, SeenDelivery
+from ircase.models.incidentsync import (
+    CaseSync,
+    IncidentComment,
+    IncidentSync,
+    SyncChange,
+    SyncConflict,
+    SyncField,
+    SyncState,
+)
+from ircase.models.intake import IncidentEntity, IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
 from ircase.models.looks import CaseLook
@@ -62,6 +73,18 @@ from ircase.models.teams import AccessReview, CaseTeam, Team, TeamMember
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
+    "CaseIncident",
+    "IncidentFile",
+    "IncidentSource",
+    "SeenDelivery",
+    "CaseSync",
+    "IncidentComment",
+    "IncidentSync",
+    "SyncChange",
+    "SyncConflict",
+    "SyncField",
+    "SyncState",
+    "IncidentEntity",
     "FINAL_STATES",
     "GENESIS",
     "AccessPolicy",

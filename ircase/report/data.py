@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet
 
 from ircase import attack, casehead, shelf
 from ircase.grid import cell_text
+from ircase.intake import held
 from ircase.models import (
     Activity,
     Approval,
@@ -131,7 +132,7 @@ def _facts(case: Case, head: casehead.CaseHead) -> shape.CaseFacts:
         playbook=_playbook(case),
         tenant=connection.name if connection else "",
         tenant_id=connection.tenant_id if connection else "",
-        incident_id=case.incident_id,
+        incident_id=", ".join(held.numbers_of(case)),
         incident_url=case.incident_url,
         opened_at=when(case.opened_at),
         opened_by=case.opened_by.name,

@@ -3,6 +3,7 @@
 The kinds of evidence: https://learn.microsoft.com/graph/api/resources/security-alertevidence
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from ircase.models import Asset, Case, Event, Indicator, User
+from ircase.models import Asset, Case, CaseIncident, Event, Indicator, User
 from ircase.services import findings
 from ircase.wording import evidence_kind
 from msapi.evidence import (
@@ -28,12 +29,15 @@ from msapi.evidence import (
     RegistryEvidence,
     UrlEvidence,
     UserEvidence,
+    read_evidence,
 )
 from msapi.incidents import Alert, Incident
+from msapi.mentions import Mentions, Thing
 
 # One incident can name thousands of things. What is over stays in the sealed incident, and the log says how many.
 MOST_ROWS = 1000
 _URLS_OF_A_MESSAGE = 25
+_DEPTH = 3  # evidence within evidence: a container in a pod in a cluster
 _TECHNIQUE = re.compile(r"T\d{4}(\.\d{3})?")
 _VERDICTS = {
     "malicious": Indicator.Verdict.MALICIOUS,
@@ -44,17 +48,26 @@ _VERDICTS = {
 
 @dataclass
 class Import:
-    """One run over one incident. `run` gives the counts that the log keeps."""
+    """One run over one incident. `run` gives the counts that the log keeps.
+
+    `brought` are the uuids of the rows that came with it, each with the key of its event or ""; `named` those of rows
+    that were there before. What was brought once and taken away since by a person does not come again.
+    """
 
     case: Case
     actor: User
     incident: Incident
+    link: CaseIncident
     devices: dict[str, Asset] = field(default_factory=dict)
     seen: set[tuple[str, ...]] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=lambda: {"assets": 0, "indicators": 0, "events": 0})
     left_out: int = 0
+    brought: dict[str, str] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    events: dict[str, str] = field(default_factory=dict)
 
     def run(self) -> dict[str, int]:
+        self._remember()
         # Devices first: events of any alert can then name the device they happened on.
         for alert in self.incident.alerts:
             for item in alert.evidence:
@@ -66,10 +79,20 @@ class Import:
                 self._evidence(item, alert)
         return {**self.counts, "left_in_evidence": self.left_out}
 
-    def _evidence(self, item: AlertEvidence, alert: Alert) -> None:
+    def _remember(self) -> None:
+        """The events that incidents brought to this case before: here, and those of this one that are gone again."""
+        rows = Event.objects.filter(case=self.case, provenance__has_key="key").values_list("provenance", "uuid")
+        self.events = {str(provenance["key"]): str(uuid) for provenance, uuid in rows}
+        for uuid, mark in self.link.brought.items():
+            key = mark.partition(":")[2]
+            if key:
+                self.events.setdefault(key, uuid)
+
+    def _evidence(self, item: AlertEvidence, alert: Alert, depth: int = 0) -> None:
         match item.detail:
             case DeviceEvidence():
-                pass
+                if depth:
+                    self._device(item.detail, alert)
             case UserEvidence(account):
                 self._account(account, alert)
             case FileEvidence(file):
@@ -86,6 +109,8 @@ class Import:
                 self._asset(Asset.Kind.MAILBOX, address, account.entra_id, alert, {"display_name": name})
             case MessageEvidence():
                 self._message(item.detail, item, alert)
+            case Mentions():
+                self._mentions(item.detail, item, alert, depth)
             case None:
                 self._unknown(item, alert)
 
@@ -189,6 +214,34 @@ class Import:
         self.left_out += max(0, len(message.urls) - _URLS_OF_A_MESSAGE)
         self._asset(Asset.Kind.MAILBOX, message.recipient, "", alert, {})
 
+    def _mentions(self, found: Mentions, item: AlertEvidence, alert: Alert, depth: int) -> None:
+        for thing in found.things:
+            self._thing(thing, alert)
+        for one in found.observables:
+            self._indicator(Indicator.Kind(one.kind), one.value, item, alert, one.note)
+        if found.happening is not None:
+            self._event(
+                moment(found.happening.at) or moment(item.created) or moment(alert.created),
+                found.happening.title,
+                alert,
+                key=(item.kind, found.happening.at, found.happening.title, found.happening.text),
+                description=found.happening.text,
+                source=item.kind,
+                row=dict(item.raw),
+            )
+        if not (found.things or found.observables or found.happening or found.inside):
+            # The kind is known, what it says is not: it is kept like an unknown one.
+            self._unknown(item, alert)
+        for raw in found.inside if depth < _DEPTH else ():
+            self._evidence(read_evidence(raw), alert, depth + 1)
+
+    def _thing(self, thing: Thing, alert: Alert) -> None:
+        kind = Asset.Kind.APPLICATION if thing.application else Asset.Kind.OTHER
+        kind = Asset.Kind.MAILBOX if thing.what == "Mailbox" else kind
+        # Of an address of a resource the end says most.
+        name = thing.name if len(thing.name) <= 255 else "…" + thing.name[-254:]
+        self._asset(kind, name, thing.identifier, alert, {"what": thing.what, **dict(thing.facts)})
+
     def _unknown(self, item: AlertEvidence, alert: Alert) -> None:
         """A kind that has no place of its own yet: kept whole, off the report until a person has looked."""
         self._event(
@@ -205,7 +258,13 @@ class Import:
     # --- writing, with what cannot be kept left to the sealed incident ---------------------------------------------
 
     def _source(self, alert: Alert) -> dict[str, str]:
-        return {"incident": self.incident.id, "alert": alert.id[:200]}
+        return {"incident": self.incident.id, "alert": alert.id[:200], "link": str(self.link.uuid)}
+
+    def _note(self, row: Asset | Indicator | Event, new: bool, key: str = "") -> None:
+        if new:
+            self.brought[str(row.uuid)] = key
+        elif str(row.uuid) not in self.link.brought and str(row.uuid) not in self.brought:
+            self.named.add(str(row.uuid))
 
     def _room(self, *key: str) -> bool:
         """Whether this thing is new and there is room for it."""
@@ -237,6 +296,7 @@ class Import:
             self.left_out += 1
             return None
         self.counts["assets"] += new
+        self._note(asset, new)
         return asset
 
     def _indicator(
@@ -245,7 +305,7 @@ class Import:
         if not value.strip() or not self._room("indicator", kind, value):
             return
         try:
-            _, new = findings.add_indicator(
+            indicator, new = findings.add_indicator(
                 case=self.case,
                 actor=self.actor,
                 kind=kind,
@@ -260,6 +320,7 @@ class Import:
             self.left_out += 1
             return
         self.counts["indicators"] += new
+        self._note(indicator, new)
 
     def _event(
         self,
@@ -272,6 +333,11 @@ class Import:
         in_report: bool = True,
         **fields: Any,
     ) -> None:
+        mark = hashlib.sha256("\x1f".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        if mark in self.events:
+            if self.events[mark] not in self.link.brought and self.events[mark] not in self.brought:
+                self.named.add(self.events[mark])
+            return
         if not self._room("event", *key):
             return
         on = self.devices.get(device)
@@ -281,10 +347,12 @@ class Import:
             at=at or moment(self.incident.created) or timezone.now(),
             title=title,
             technique=_technique(alert.techniques) if fields.get("lane") != Event.Lane.OTHER else "",
-            provenance=self._source(alert),
+            provenance={**self._source(alert), "key": mark},
             assets=[on] if on else [],
             **fields,
         )
+        self.events[mark] = str(event.uuid)
+        self._note(event, True, mark)
         if not in_report:
             findings.edit_event(event=event, actor=self.actor, in_report=False)
         self.counts["events"] += 1

@@ -7,19 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.validators import URLValidator
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from ircase.models import Case, Connection, Evidence, IncomingIncident, Severity, User
+from ircase.intake import touched
+from ircase.models import Case, CaseIncident, Evidence, IncomingIncident, Severity, User
 from ircase.services import cases, evidence, log
-from ircase.services.findings import clean, clean_json
+from ircase.services.findings import clean
 from ircase.services.incident_facts import Import, moment
-from msapi.evidence import DeviceEvidence, MailboxEvidence, UserEvidence
 from msapi.incidents import Alert, Incident, read_incident
-
-_NAMES_KEPT = 50
 
 
 def require_inbox(user: User) -> None:
@@ -28,74 +25,36 @@ def require_inbox(user: User) -> None:
         raise PermissionDenied("Incidents of the tenant are for analysts, who open cases.")
 
 
-@transaction.atomic
-def keep_incident(*, connection: Connection, incident: Incident) -> IncomingIncident:
-    """The newest version of an incident, in place of the one before. What a person decided about it stays.
-
-    Raises RecursionError where it is nested deeper than anything of Graph's.
-    """
-    raw = clean_json(dict(incident.raw))
-    incident = read_incident(raw)
-    devices, accounts = _names(incident)
-    row, _ = IncomingIncident.objects.update_or_create(
-        connection=connection,
-        incident_id=incident.id[:64],
-        defaults={
-            "title": incident.title[:500] or f"Incident {incident.id}"[:500],
-            "severity": incident.severity[:32],
-            "status": incident.status[:32],
-            "redirect_id": incident.redirect_id[:64] if incident.redirect_id != incident.id else "",
-            "url": _safe_url(incident.url),
-            "alert_count": len(incident.alerts),
-            "devices": devices,
-            "accounts": accounts,
-            "created_at": moment(incident.created),
-            "updated_at": moment(incident.updated),
-            "fetched_at": timezone.now(),
-            "raw": raw,
-        },
-    )
-    return row
-
-
-def _names(incident: Incident) -> tuple[list[str], list[str]]:
-    """Devices and accounts that the alerts name, for the list."""
-    devices: dict[str, None] = {}
-    accounts: dict[str, None] = {}
-    for item in (e.detail for alert in incident.alerts for e in alert.evidence):
-        match item:
-            case DeviceEvidence():
-                devices[(item.dns_name or item.host_name or item.device_id).lower()[:255]] = None
-            case UserEvidence():
-                accounts[(item.account.upn or item.account.name).lower()[:255]] = None
-            case MailboxEvidence():
-                accounts[item.address.lower()[:255]] = None
-    return [n for n in devices if n][:_NAMES_KEPT], [n for n in accounts if n][:_NAMES_KEPT]
-
-
-def _safe_url(url: str) -> str:
-    """The link into the portal, if it is one: it is shown as a link, so nothing but https passes."""
-    try:
-        URLValidator(schemes=["https"])(url)
-    except ValidationError:
-        return ""
-    return url if len(url) <= 500 else ""
+def links_of(incidents: Iterable[IncomingIncident]) -> QuerySet[CaseIncident]:
+    """What links these incidents with cases: their own, and those of incidents that Defender merged into them."""
+    own, merged = Q(), Q()
+    for row in incidents:
+        own |= Q(incoming=row.pk)
+        if row.connection_id:
+            merged |= Q(incoming__connection=row.connection_id, incoming__redirect_id=row.incident_id)
+    return CaseIncident.objects.held().filter(own | merged) if own else CaseIncident.objects.none()
 
 
 def cases_of(user: User, incident: IncomingIncident) -> QuerySet[Case]:
-    """The cases made from the incident that `user` may know of, newest first."""
-    found = Case.objects.visible_to(user).filter(connection=incident.connection_id, incident_id=incident.incident_id)
+    """The cases that hold the incident and that `user` may know of, newest first."""
+    found = Case.objects.visible_to(user).filter(pk__in=links_of([incident]).values("case"))
     return found.order_by("-opened_at")
 
 
 def cases_of_page(user: User, incidents: Iterable[IncomingIncident]) -> dict[int, Case]:
     """By the incidents' primary keys: the newest case of each that `user` may know of, in one query."""
-    wanted = {(row.connection_id, row.incident_id): row.pk for row in incidents}
-    found = Case.objects.visible_to(user).filter(
-        connection__in={connection for connection, _ in wanted}, incident_id__in={number for _, number in wanted}
-    )
-    pairs = ((wanted.get((case.connection_id or 0, case.incident_id)), case) for case in found.order_by("opened_at"))
-    return {pk: case for pk, case in pairs if pk is not None}
+    rows = list(incidents)
+    numbers = {(row.connection_id, row.incident_id): row.pk for row in rows}
+    visible = Case.objects.visible_to(user).values("pk")
+    links = links_of(rows).filter(case__in=visible).select_related("case", "incoming").defer("incoming__raw", "brought")
+    found: dict[int, Case] = {}
+    for link in links.order_by("case__opened_at"):
+        incoming = link.incoming
+        assert incoming is not None
+        for pk in (incoming.pk, numbers.get((incoming.connection_id, incoming.redirect_id))):
+            if pk is not None:
+                found[pk] = link.case
+    return found
 
 
 @transaction.atomic
@@ -105,8 +64,8 @@ def dismiss(*, incident: IncomingIncident, actor: User, reason: str) -> Incoming
     if not reason.strip():
         raise ValidationError("Say why no case is needed; colleagues will ask.")
     incident.dismissed_at, incident.dismissed_by = timezone.now(), actor
-    incident.dismissed_reason = clean(reason)
-    incident.save(update_fields=["dismissed_at", "dismissed_by", "dismissed_reason"])
+    incident.dismissed_reason, incident.returned = clean(reason), ""
+    incident.save(update_fields=["dismissed_at", "dismissed_by", "dismissed_reason", "returned"])
     log.record("incident.dismissed", actor=actor, incident=incident.incident_id, reason=reason[:500])
     return incident
 
@@ -119,6 +78,16 @@ def take_back(*, incident: IncomingIncident, actor: User) -> IncomingIncident:
     incident.save(update_fields=["dismissed_at", "dismissed_by", "dismissed_reason"])
     log.record("incident.taken_back", actor=actor, incident=incident.incident_id)
     return incident
+
+
+@transaction.atomic
+def dismiss_many(*, incidents: Iterable[IncomingIncident], actor: User, reason: str) -> int:
+    """Dismiss those of them that still wait; how many. Each is logged."""
+    require_inbox(actor)
+    waiting = [row for row in incidents if row.dismissed_at is None]
+    for row in waiting:
+        dismiss(incident=row, actor=actor, reason=reason)
+    return len(waiting)
 
 
 def suggest_playbook(incident: IncomingIncident) -> str:
@@ -155,29 +124,75 @@ def accept(
     require_inbox(actor)
     if incident.redirect_id:
         raise ValidationError(f"Defender merged this incident into {incident.redirect_id}; open that one.")
-    content = canonical(incident.raw)
-    stored = evidence.put(iter([content]))
+    stored = evidence.put(iter([canonical(incident.raw)]))
     with transaction.atomic():
         # Two clicks, one case: the second waits here and then finds the first one's.
-        incident = IncomingIncident.objects.select_for_update().select_related("connection").get(pk=incident.pk)
+        incident = lock(incident)
         existing = cases_of(actor, incident).first()
         if existing is not None:
             return existing, False
         facts = read_incident(incident.raw)
         case = _open(incident, facts, actor, playbook=playbook, title=title, tlp=tlp, confidential=confidential)
-        evidence.seal(
-            case=case,
-            stored=stored,
-            kind=Evidence.Kind.INCIDENT,
-            name=f"incident-{incident.incident_id}.json",
-            media_type="application/json",
-            description="The incident as Microsoft Graph gave it, with its alerts.",
-            manifest=_manifest(incident),
-            actor=actor,
-        )
-        outcome = Import(case=case, actor=actor, incident=facts).run()
-        log.record("incident.imported", case=case, actor=actor, incident=incident.incident_id, **outcome)
+        take_over(case=case, incident=incident, actor=actor, via=CaseIncident.Via.OPENED, stored=stored)
     return Case.objects.visible_to(actor).select_related("connection").get(pk=case.pk), True
+
+
+def lock(incident: IncomingIncident) -> IncomingIncident:
+    """The row as it is now, held until the transaction ends."""
+    found = IncomingIncident.objects.select_for_update(of=("self",)).select_related("connection", "source__connection")
+    return found.get(pk=incident.pk)
+
+
+def take_over(
+    *, case: Case, incident: IncomingIncident, actor: User, via: str, stored: evidence.Stored
+) -> CaseIncident:
+    """The incident in the case: sealed, linked, everything that its alerts name added. Inside a transaction.
+
+    Where the case holds it already, what is new in this version comes.
+    """
+    link = CaseIncident.objects.held().filter(case=case, incoming=incident).first()
+    if link is None:
+        link = CaseIncident(
+            case=case,
+            incoming=incident,
+            number=incident.incident_id,
+            title=incident.title,
+            url=incident.url,
+            origin=incident.origin,
+            via=via,
+            added_by=actor,
+        )
+    else:
+        _mark_touched(link)
+    link.taken_version = incident.updated_at
+    link.evidence = evidence.seal(
+        case=case,
+        stored=stored,
+        kind=Evidence.Kind.INCIDENT,
+        name=f"incident-{incident.incident_id}.json",
+        media_type="application/json",
+        description="The incident as it came, with its alerts.",
+        manifest=_manifest(incident),
+        actor=actor,
+    )
+    link.save()
+    run = Import(case=case, actor=actor, incident=read_incident(incident.raw), link=link)
+    outcome = run.run()
+    new = touched.marks(touched.rows_of(run.brought, link), run.brought)
+    link.brought, link.named = {**link.brought, **new}, sorted({*link.named, *run.named})
+    link.taken_at = timezone.now()
+    link.save(update_fields=["brought", "named", "taken_at"])
+    action = "incident.merged" if via == CaseIncident.Via.MERGED else "incident.imported"
+    log.record(action, case=case, actor=actor, incident=incident.incident_id, origin=link.origin, **outcome)
+    return link
+
+
+def _mark_touched(link: CaseIncident) -> None:
+    """What somebody made their own since the last time stays theirs, whatever the log says from now on."""
+    _, staying = touched.weigh(link)
+    for one in staying:
+        mark = link.brought[str(one.row.uuid)]
+        link.brought[str(one.row.uuid)] = ":" + mark.partition(":")[2]
 
 
 def canonical(raw: Mapping[str, Any]) -> bytes:
@@ -187,11 +202,17 @@ def canonical(raw: Mapping[str, Any]) -> bytes:
 
 
 def _manifest(incident: IncomingIncident) -> dict[str, Any]:
+    tenant, source = incident.tenant, incident.source
+    told = (
+        f"{source.get_kind_display()}: {source.name}"
+        if source
+        else "Microsoft Graph security incidents, alerts expanded"
+    )
     return {
-        "source": "Microsoft Graph security incidents, alerts expanded",
-        "tenant": incident.connection.tenant_id,
-        "connection": incident.connection.name,
-        "identity": incident.connection.client_id,
+        "source": told,
+        "tenant": tenant.tenant_id if tenant else None,
+        "connection": tenant.name if tenant else None,
+        "identity": tenant.client_id if tenant and not source else None,
         "incident": incident.incident_id,
         "fetched_at": incident.fetched_at.isoformat(),
         "last_update": incident.updated_at.isoformat() if incident.updated_at else None,
@@ -207,7 +228,7 @@ def _open(incident: IncomingIncident, facts: Incident, actor: User, *, title: st
         title=(title.strip() or incident.title)[:200],
         severity=incident.severity if incident.severity in Severity.values else Severity.MEDIUM,
         description=facts.description[:20_000],
-        connection=incident.connection,
+        connection=incident.tenant,
         incident_id=incident.incident_id,
         incident_url=incident.url,
         occurred=occurred,

@@ -176,7 +176,8 @@ def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
         )
         return {"text": read.strip(), "url": _link("ircase:evidence_item", case.reference, str(exhibit))}
     if incident := source.get("incident"):
-        return {"text": f"incident {incident}", "url": case.incident_url if incident == case.incident_id else ""}
+        url = _link("ircase:case_incidents", case.reference)
+        return {"text": f"incident {incident}", "url": f"{url}#i{source['link']}" if source.get("link") else url}
     return {"text": "by hand" if source.get("by") == "hand" else "", "url": ""}
 
 

@@ -1,6 +1,17 @@
 """The case's own pages, by area. Tabs that other apps own (hunts, Live Response) have their URLs there."""
 
-from ircase.urls import administration, cases, checklist, custody, evidence, people, playbooks, reports, supertimeline
+from ircase.urls import (
+    administration,
+    cases,
+    checklist,
+    custody,
+    evidence,
+    intake,
+    people,
+    playbooks,
+    reports,
+    supertimeline,
+)
 
 app_name = "ircase"
 # Custody first: cases/import/ would else be taken for a case of that name.
@@ -9,6 +20,7 @@ urlpatterns = [
     *cases.urlpatterns,
     *checklist.urlpatterns,
     *playbooks.urlpatterns,
+    *intake.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,

@@ -2,18 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import (
-    cases,
-    entities,
-    intake,
-    leading,
-    log,
-    mywork,
-    notes,
-    people,
-    search,
-    timeline,
-)
+from ircase.views import cases, entities, leading, log, mywork, notes, people, search, timeline
 
 _CASE = "cases/<str:reference>/"
 
@@ -26,9 +15,6 @@ urlpatterns: list[URLPattern] = [
     path("profile/tokens/", people.profile_token, name="profile_token"),
     path("profile/tokens/<int:token>/revoke/", people.profile_token_revoke, name="profile_token_revoke"),
     path("search/", search.search, name="search"),
-    path("incidents/", intake.intake, name="intake"),
-    path("incidents/sync/", intake.intake_sync, name="intake_sync"),
-    path("incidents/<int:incident>/", intake.intake_item, name="intake_item"),
     path("cases/", cases.case_list, name="case_list"),
     path("cases/new/", cases.case_new, name="case_new"),
     path("cases/join/", cases.case_join, name="case_join"),

@@ -23,6 +23,7 @@ from ircase.forms.cases import (
     NewCaseForm,
     SummaryForm,
 )
+from ircase.intake import held
 from ircase.models import Case, CasePlaybook, ChecklistItem, LogEntry
 from ircase.pages import render_tab
 from ircase.sentences import sentences
@@ -107,6 +108,7 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
         "plan": plan.content if plan else None,
         "recent": sentences(found, recent),
         "suggestions": _suggestions(found),
+        "incidents": held.numbers_of(found),
         "connect_form": ConnectForm() if found.connection_id is None else None,
         "milestone_form": MilestoneForm(),
         "member_form": MemberForm(),

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as PropertyTestCase
 
-from ircase import intake
+from ircase.intake import polling
 from ircase.models import Asset, Case, Event, Evidence, IncidentFeed, IncomingIncident, Indicator, LogEntry
-from ircase.services import cases, incident_facts
+from ircase.services import cases, incident_facts, incidentkeeping
 from ircase.services import intake as service
 from ircase.tasks import sync_incidents
 from msapi.errors import Forbidden
@@ -82,7 +82,7 @@ def raw_incident(number: str = "2972395", **more: Any) -> dict[str, Any]:
 
 class IntakeCase(CastTestCase):
     def keep(self, **more: Any) -> IncomingIncident:
-        return service.keep_incident(connection=self.connection, incident=read_incident(raw_incident(**more)))
+        return incidentkeeping.keep_incident(connection=self.connection, incident=read_incident(raw_incident(**more)))
 
 
 class AcceptTests(IntakeCase):
@@ -116,9 +116,9 @@ class AcceptTests(IntakeCase):
 
     def test_where_it_came_from_is_kept_with_every_fact(self) -> None:
         case, _ = service.accept(incident=self.keep(), actor=self.bob)
-        origin = {"incident": "2972395", "alert": "al-1"}
+        origin = {"incident": "2972395", "alert": "al-1", "link": str(case.incidents.get().uuid)}
         for rows in (case.assets, case.indicators, case.events):
-            assert all(row.provenance == origin for row in rows.all())
+            assert all(origin.items() <= row.provenance.items() for row in rows.all())
         process = case.events.get(source="processEvidence")
         assert process.row["processId"] == 4242
         assert process.technique == "T1059.001"
@@ -238,7 +238,7 @@ class AnyJsonTests(PropertyTestCase):
         incident = read_incident(
             {"id": "5", "displayName": "x", "alerts": [alert], "description": more, "status": more}
         )
-        row = service.keep_incident(connection=make_connection(), incident=incident)
+        row = incidentkeeping.keep_incident(connection=make_connection(), incident=incident)
         case, new = service.accept(incident=row, actor=user)
         assert new
         assert case.evidence.count() == 1
@@ -252,7 +252,7 @@ class SyncTests(IntakeCase):
             self.asked.append(kwargs["since"])
             return iter(incidents)
 
-        return mock.patch("ircase.intake.GraphSecurity.incidents", listing)
+        return mock.patch("ircase.intake.polling.GraphSecurity.incidents", listing)
 
     def test_a_reading_keeps_the_newest_version_and_what_people_decided(self) -> None:
         with self.reading([read_incident(raw_incident())]):
@@ -289,7 +289,7 @@ class SyncTests(IntakeCase):
             )
             for n in range(4)
         ]
-        with mock.patch.object(intake, "MOST_AT_ONCE", 3), self.reading(rows):
+        with mock.patch.object(polling, "MOST_AT_ONCE", 3), self.reading(rows):
             sync_incidents(self.connection.pk)
             assert IncomingIncident.objects.count() == 3
             sync_incidents(self.connection.pk)
@@ -297,7 +297,7 @@ class SyncTests(IntakeCase):
 
     def test_a_failure_is_said_and_the_claim_is_given_back(self) -> None:
         refusal = Forbidden("The role SecurityIncident.Read.All is missing.", service="Microsoft Graph")
-        with mock.patch("ircase.intake.GraphSecurity.incidents", side_effect=refusal):
+        with mock.patch("ircase.intake.polling.GraphSecurity.incidents", side_effect=refusal):
             sync_incidents(self.connection.pk)
         feed = IncidentFeed.objects.get()
         assert "SecurityIncident.Read.All" in feed.problem
@@ -316,18 +316,18 @@ class SyncTests(IntakeCase):
         assert "Incident 13 could not be read" in IncidentFeed.objects.get().problem
 
     def test_two_workers_do_not_read_at_once_and_a_dead_one_is_replaced(self) -> None:
-        assert intake.claim(self.connection.pk) is not None
-        assert intake.claim(self.connection.pk) is None
-        IncidentFeed.objects.update(claimed_at=timezone.now() - intake.CLAIM_LASTS - timedelta(seconds=1))
-        assert intake.claim(self.connection.pk) is not None
-        assert intake.claim(999_999) is None
+        assert polling.claim(self.connection.pk) is not None
+        assert polling.claim(self.connection.pk) is None
+        IncidentFeed.objects.update(claimed_at=timezone.now() - polling.CLAIM_LASTS - timedelta(seconds=1))
+        assert polling.claim(self.connection.pk) is not None
+        assert polling.claim(999_999) is None
 
     def test_the_tick_nudges_what_is_due(self) -> None:
-        with mock.patch("ircase.intake.jobs.send") as send:
-            assert intake.nudge() == 1
+        with mock.patch("ircase.intake.polling.jobs.send") as send:
+            assert polling.nudge() == 1
             send.assert_called_once_with("ircase.sync_incidents", self.connection.pk)
             IncidentFeed.objects.create(connection=self.connection, synced_at=timezone.now())
-            assert intake.nudge() == 0
+            assert polling.nudge() == 0
 
 
 class IntakePagesTests(IntakeCase):

@@ -150,7 +150,8 @@ def test_too_many_at_one_moment_is_said_not_lost(tenant: Tenant, graph: GraphSec
 def test_a_link_elsewhere_is_not_followed(tenant: Tenant, graph: GraphSecurity) -> None:
     tenant.server.on("GET", INCIDENTS, answer({"value": [incident(1, 1)], "@odata.nextLink": "https://evil.example/"}))
     with pytest.raises(errors.BadReply, match="another host"):
-        list(graph.incidents())
+        list(graph.incidents(newest_first=True))
+    assert [item.id for item in graph.incidents()] == ["1"], "oldest first, no link is followed at all"
 
 
 @pytest.mark.parametrize("since", ["yesterday", "2026-01-01T00:00:00Z or 1 eq 1", "2026-01-01"])
@@ -266,6 +267,6 @@ def test_evidence_with_values_of_another_shape(name: str, value: object) -> None
 
 
 def test_unknown_evidence_is_kept() -> None:
-    raw = kind("aiAgentEvidence", something={"deep": [1]})
+    raw = kind("quantumEvidence", something={"deep": [1]})
     item = read_evidence(raw)
-    assert (item.kind, item.detail, json.dumps(item.raw)) == ("aiAgentEvidence", None, json.dumps(raw))
+    assert (item.kind, item.detail, json.dumps(item.raw)) == ("quantumEvidence", None, json.dumps(raw))
