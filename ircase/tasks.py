@@ -11,6 +11,7 @@ from ircase import access, destroyer, intake, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
 from ircase.models import (
+    AttackRelease,
     CaseExport,
     CaseImport,
     Connection,
@@ -29,6 +30,7 @@ from ircase.models import (
 from ircase.report import build
 from ircase.services import (
     approvals,
+    attackdata,
     caseexports,
     caseimports,
     destruction,
@@ -123,6 +125,13 @@ def export_timeline(pk: int) -> None:
         timeliner.export_timeline(job)
 
 
+@shared_task(name="ircase.load_attack")
+def load_attack(pk: int) -> None:
+    row = AttackRelease.objects.select_related("uploaded_by").claim(pk, new_owner())
+    if row is not None:
+        attackdata.load(row)
+
+
 @shared_task(name="ircase.verify_evidence")
 def verify_evidence(pk: int, user_id: int) -> None:
     """Hash one exhibit again, for a person who may still write on its case."""
@@ -194,6 +203,7 @@ def sweep_all() -> None:
     statements.make_if_due()
     posting.remind()
     supertimeline.tidy()
+    supertimeline.take_up(AttackRelease.objects.all(), attackdata.TASK)
     looking.tidy()
     approvals.expire_old()
     destruction.tidy()

@@ -1,6 +1,7 @@
 """The case, who touched it, and what was done."""
 
 from ircase.models.activity import Activity, Approval, ReportBuild, StandingApproval
+from ircase.models.attack import AttackRelease
 from ircase.models.cases import (
     Case,
     CaseMember,
@@ -30,8 +31,9 @@ from ircase.models.custody import (
     Transfer,
 )
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
-from ircase.models.findings import Asset, Event, Indicator
+from ircase.models.findings import Asset, Event, EventTechnique, FindingTag, Indicator, Pap
 from ircase.models.handling import Handling, Preview
+from ircase.models.indicators import FalsePositive, IndicatorLook, Sighting
 from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
@@ -58,6 +60,7 @@ __all__ = [
     "AppendOnlyError",
     "Approval",
     "Asset",
+    "AttackRelease",
     "Case",
     "CaseExport",
     "CaseImport",
@@ -75,11 +78,15 @@ __all__ = [
     "DestructionState",
     "Determination",
     "Event",
+    "EventTechnique",
     "Evidence",
+    "FalsePositive",
+    "FindingTag",
     "IncidentFeed",
     "IncomingIncident",
     "Handling",
     "Indicator",
+    "IndicatorLook",
     "Job",
     "JobQuerySet",
     "JobState",
@@ -90,6 +97,7 @@ __all__ = [
     "NoteRevision",
     "Notice",
     "NoticeCode",
+    "Pap",
     "ParseJob",
     "Phase",
     "PhaseEntry",
@@ -102,6 +110,7 @@ __all__ = [
     "RowTag",
     "RowTake",
     "Severity",
+    "Sighting",
     "SigningKey",
     "StandingApproval",
     "Star",

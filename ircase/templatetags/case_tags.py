@@ -13,6 +13,7 @@ from artifacts.shapes import ShapeColumn
 from frontend.jsontree import Node, nodes
 from ircase import attack, markdown, wording
 from ircase.casehead import CaseHead, PhaseStay, head_of
+from ircase.curated import times
 from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator
 from ircase.nist import frameworks
 from ircase.services import interpreting
@@ -114,6 +115,16 @@ def technique(number: str) -> attack.Technique | None:
 
 
 @register.filter
+def successor(number: str) -> str:
+    """The id that took the place of `number`; empty where it is still one, or nothing did."""
+    now = attack.current_id(number)
+    return now if now != number else ""
+
+
+register.filter("event_when", times.words)
+
+
+@register.filter
 def nist_step(number: str) -> str:
     """The step of SP 800-61r2 in words."""
     return frameworks().steps.get(number, "")
@@ -168,6 +179,8 @@ def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
         return {"text": read.strip(), "url": _link("ircase:evidence_item", case.reference, str(exhibit))}
     if incident := source.get("incident"):
         return {"text": f"incident {incident}", "url": case.incident_url if incident == case.incident_id else ""}
+    if name := source.get("file"):
+        return {"text": f"{name}, line {source.get('row')}", "url": ""}
     return {"text": "by hand" if source.get("by") == "hand" else "", "url": ""}
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, checklist, entities, intake, leading, log, mywork, notes, people, search, timeline
+from ircase.views import cases, checklist, entities, intake, leading, log, mywork, notes, people, search
 
 _CASE = "cases/<str:reference>/"
 
@@ -37,10 +37,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}checklist/", checklist.checklist, name="checklist"),
     path(f"{_CASE}checklist/add/", checklist.checklist_add, name="checklist_add"),
     path(f"{_CASE}checklist/<int:item>/", checklist.checklist_item, name="checklist_item"),
-    path(f"{_CASE}timeline/", timeline.timeline, name="timeline"),
-    path(f"{_CASE}timeline/add/", timeline.event_new, name="event_new"),
-    path(f"{_CASE}timeline/<uuid:uuid>/", timeline.event, name="event"),
-    path(f"{_CASE}timeline/<uuid:uuid>/remove/", timeline.event_remove, name="event_remove"),
     path(f"{_CASE}entities/", entities.entities, name="entities"),
     path(f"{_CASE}entities/assets/", entities.asset_new, name="asset_new"),
     path(f"{_CASE}entities/indicators/", entities.indicators_new, name="indicators_new"),
