@@ -20,6 +20,7 @@ REPORTS_DIR = DATA_DIR / "reports"
 IMPORTS_DIR = DATA_DIR / "imports"  # exports of other sites, until they are cases
 EXPORTS_DIR = DATA_DIR / "exports"  # zips that were made to be handed out; they go after EXPORT_KEEP_DAYS
 UPLOADS_DIR = DATA_DIR / "uploads"  # what has arrived of uploads that are not whole yet; on the disk of the evidence
+ATTACK_DIR = DATA_DIR / "attack"  # ATT&CK data that an administrator uploaded
 
 # --- Where evidence lies (docs/production.md) ------------------------------------------------------------------------
 STORE = env_str("IRCASE_STORE", "disk")  # disk or s3

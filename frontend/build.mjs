@@ -9,7 +9,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const modules = join(here, "..", "node_modules");
 const browsers = ["chrome123", "firefox125", "safari17.5"]; // The first with light-dark(), nesting and popover.
 
-/** Bundle the style sheet and the two scripts into `out`. Returns the packages that went in. */
+/** Bundle the style sheet, the two scripts and the worker that places the entity graph into `out`. Returns the packages that went in. */
 async function bundle(out) {
   const common = { bundle: true, minify: true, charset: "utf8", logLevel: "warning", target: browsers };
   const [, app] = await Promise.all([
@@ -17,7 +17,8 @@ async function bundle(out) {
     build({ ...common, entryPoints: [join(here, "scripts/app.js")], outfile: join(out, "app.js"), format: "esm", metafile: true, legalComments: "none" }),
     build({ ...common, entryPoints: [join(here, "scripts/theme.js")], outfile: join(out, "theme.js"), format: "iife" }),
   ]);
-  return packagesOf([app]);
+  const graph = await build({ ...common, entryPoints: { "graph.worker": join(here, "scripts/graph.worker.js") }, outdir: out, format: "iife", metafile: true, legalComments: "none" });
+  return packagesOf([app, graph]);
 }
 
 /** The packages whose files stand in the results' metafiles. */

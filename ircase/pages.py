@@ -29,6 +29,8 @@ HUNTS_FOR = "hunting:for_value"
 # What a file and what a device is; they take the case's reference and a hash, or a device's name.
 FILE_PAGE = "liveresponse:file"
 DEVICE_PAGE = "liveresponse:device"
+# The library of hunts, `?technique=`; takes nothing.
+HUNT_LIBRARY = "hunting:library"
 # One row of a run; takes the case's reference, the run's uuid and the row's number.
 RUN_ROW = "hunting:run_row"
 

@@ -12,6 +12,7 @@ from ircase.dossier import bringin
 from ircase.dossier import build as dossier
 from ircase.intake import polling, sending
 from ircase.models import (
+    AttackRelease,
     CaseExport,
     CaseImport,
     Connection,
@@ -33,6 +34,7 @@ from ircase.models import (
 from ircase.report import build
 from ircase.services import (
     approvals,
+    attackdata,
     caseexports,
     caseimports,
     destruction,
@@ -129,6 +131,13 @@ def export_timeline(pk: int) -> None:
         timeliner.export_timeline(job)
 
 
+@shared_task(name="ircase.load_attack")
+def load_attack(pk: int) -> None:
+    row = AttackRelease.objects.select_related("uploaded_by").claim(pk, new_owner())
+    if row is not None:
+        attackdata.load(row)
+
+
 @shared_task(name="ircase.verify_evidence")
 def verify_evidence(pk: int, user_id: int) -> None:
     """Hash one exhibit again, for a person who may still write on its case."""
@@ -200,6 +209,7 @@ def sweep_all() -> None:
     statements.make_if_due()
     posting.remind()
     supertimeline.tidy()
+    supertimeline.take_up(AttackRelease.objects.all(), attackdata.TASK)
     looking.tidy()
     approvals.expire_old()
     reminders.remind()

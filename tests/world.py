@@ -29,6 +29,7 @@ from hunting.services import library, runs, watching
 from hunting.services.notebooks import editing
 from ircase.models import (
     Activity,
+    AttackRelease,
     Case,
     CaseImport,
     CaseIncident,
@@ -193,6 +194,7 @@ def make_world(case: Case, asker: User) -> World:
     asset, _ = findings.add_asset(case=case, actor=lead, kind="device", name="ws-07")
     indicator, _ = findings.add_indicator(case=case, actor=lead, kind="ip", value="192.0.2.7")
     event = findings.add_event(case=case, actor=lead, at=case.opened_at, title="It began")
+    release, _ = AttackRelease.objects.get_or_create(name="a.json", defaults={"size": 1, "uploaded_by": lead})
     approval = approvals.request(
         case=case, actor=asker, kind="liveresponse.script", subject=uuid.uuid4(), title="Run a script",
         detail={"script": "x.ps1"}, digest="d" * 64, task="",
@@ -313,6 +315,8 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:note.uuid": str(note.uuid),
         "ircase:note_revision.revision": note.revisions.get().pk,
         "ircase:event.uuid": str(event.uuid),
+        "ircase:timeline_export.kind": "jsonl",
+        "ircase:attack_withdraw.uuid": release.uuid,
         "ircase:asset.uuid": str(asset.uuid),
         "ircase:indicator.uuid": str(indicator.uuid),
         "ircase:checklist.item": step.pk,

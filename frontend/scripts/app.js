@@ -12,6 +12,7 @@ import "./resumable.js"; // before forms.js, which lets a form alone that somebo
 import "./forms.js";
 import "./uploads.js";
 import "./grid.js";
+import "./graph.js";
 import "./swaps.js";
 import "./problems.js";
 import "./kql.js";

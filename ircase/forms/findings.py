@@ -1,11 +1,10 @@
-"""Assets, indicators and the timeline."""
+"""Assets and indicators."""
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from ircase import attack
-from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
-from ircase.models import Asset, Event, Indicator, Tlp
+from ircase.forms.fields import LongTextField, ScopedForm, with_blank
+from ircase.models import Asset, Indicator, Tlp
 
 MOST_INDICATORS = 500
 
@@ -50,36 +49,3 @@ class IndicatorsForm(ScopedForm):
         if too_long:
             raise ValidationError(f"“{too_long[:60]}…” is longer than 2,048 characters.")
         return lines
-
-
-class EventForm(ScopedForm):
-    """Something that happened. The technique may be typed by number or by name."""
-
-    at = MomentField(label="Time")
-    title = forms.CharField(max_length=300, label="What happened")
-    lane = forms.ChoiceField(choices=Event.Lane.choices, initial=Event.Lane.ATTACKER, label="Who did it")
-    technique = forms.CharField(
-        max_length=200,
-        required=False,
-        label="ATT&CK technique",
-        help_text="As in T1547.001, or its name.",
-        widget=forms.TextInput(attrs={"list": "techniques", "autocomplete": "off"}),
-    )
-    description = LongTextField(required=False, rows=3)
-    source = forms.CharField(max_length=64, required=False, help_text="The table, log or person it was learnt from.")
-
-    def clean_technique(self) -> str:
-        text = self.cleaned_data["technique"]
-        if not text.strip():
-            return ""
-        found = attack.find(text)
-        if found is None:
-            raise ValidationError("ATT&CK for Enterprise has no such technique. Write T1547, T1547.001 or its name.")
-        return found.id
-
-
-class EditEventForm(EventForm):
-    """The same without the source, which stays as it was; and whether the report shows the event."""
-
-    source = None  # type: ignore[assignment]
-    in_report = forms.BooleanField(required=False, initial=True, label="Show it in the report")

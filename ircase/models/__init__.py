@@ -1,6 +1,7 @@
 """The case, who touched it, and what was done."""
 
 from ircase.models.activity import Activity, Approval, ReportBuild, StandingApproval
+from ircase.models.attack import AttackRelease
 from ircase.models.caseincidents import CaseIncident
 from ircase.models.cases import (
     Case,
@@ -31,7 +32,7 @@ from ircase.models.custody import (
     Transfer,
 )
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
-from ircase.models.findings import Asset, Event, Indicator
+from ircase.models.findings import Asset, Event, EventTechnique, FindingTag, Indicator, Pap
 from ircase.models.handling import Handling, Preview
 from ircase.models.incidentdoors import IncidentFile, IncidentSource, SeenDelivery
 from ircase.models.incidentsync import (
@@ -43,6 +44,7 @@ from ircase.models.incidentsync import (
     SyncField,
     SyncState,
 )
+from ircase.models.indicators import FalsePositive, IndicatorLook, Sighting
 from ircase.models.intake import IncidentEntity, IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
@@ -94,6 +96,7 @@ __all__ = [
     "AppendOnlyError",
     "Approval",
     "Asset",
+    "AttackRelease",
     "Case",
     "CaseExport",
     "CaseImport",
@@ -115,12 +118,16 @@ __all__ = [
     "Determination",
     "EntraIdentity",
     "Event",
+    "EventTechnique",
     "Evidence",
     "Handling",
+    "FalsePositive",
+    "FindingTag",
     "IncidentFeed",
     "IncomingIncident",
     "Indicator",
     "ItemChange",
+    "IndicatorLook",
     "Job",
     "JobQuerySet",
     "JobState",
@@ -131,6 +138,7 @@ __all__ = [
     "NoteRevision",
     "Notice",
     "NoticeCode",
+    "Pap",
     "ParseJob",
     "Phase",
     "PhaseEntry",
@@ -150,6 +158,7 @@ __all__ = [
     "SessionRecord",
     "Severity",
     "SignInProvider",
+    "Sighting",
     "SigningKey",
     "StandingApproval",
     "Star",

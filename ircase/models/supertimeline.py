@@ -4,15 +4,13 @@ import uuid
 from pathlib import Path
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
 from ircase.models.cases import Case
 from ircase.models.evidence import Evidence
+from ircase.models.findings import TAG
 from ircase.models.jobs import Job, JobQuerySet
-
-TAG = RegexValidator(r"^[a-z0-9][a-z0-9_.:-]{0,39}$", "A tag is 1 to 40 small letters, digits, and _ . : - inside.")
 
 
 def store_folder(case_id: int) -> Path:

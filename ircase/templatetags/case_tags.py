@@ -13,6 +13,7 @@ from artifacts.shapes import ShapeColumn
 from frontend.jsontree import Node, nodes
 from ircase import attack, markdown, wording
 from ircase.casehead import CaseHead, PhaseStay, head_of
+from ircase.curated import times
 from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator
 from ircase.nist import frameworks
 from ircase.services import checklist, interpreting
@@ -123,6 +124,16 @@ def technique(number: str) -> attack.Technique | None:
 
 
 @register.filter
+def successor(number: str) -> str:
+    """The id that took the place of `number`; empty where it is still one, or nothing did."""
+    now = attack.current_id(number)
+    return now if now != number else ""
+
+
+register.filter("event_when", times.words)
+
+
+@register.filter
 def nist_step(number: str) -> str:
     """The step of SP 800-61r2 in words."""
     return frameworks().steps.get(number, "")
@@ -178,6 +189,8 @@ def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
     if incident := source.get("incident"):
         url = _link("ircase:case_incidents", case.reference)
         return {"text": f"incident {incident}", "url": f"{url}#i{source['link']}" if source.get("link") else url}
+    if name := source.get("file"):
+        return {"text": f"{name}, line {source.get('row')}", "url": ""}
     return {"text": "by hand" if source.get("by") == "hand" else "", "url": ""}
 
 

@@ -11,6 +11,7 @@ from ircase.urls import (
     playbooks,
     reports,
     supertimeline,
+    timeline,
 )
 
 app_name = "ircase"
@@ -21,6 +22,7 @@ urlpatterns = [
     *checklist.urlpatterns,
     *playbooks.urlpatterns,
     *intake.urlpatterns,
+    *timeline.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,

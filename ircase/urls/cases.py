@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, entities, leading, log, mywork, notes, people, search, timeline
+from ircase.views import cases, entities, leading, log, mywork, notes, people, search
 
 _CASE = "cases/<str:reference>/"
 
@@ -28,10 +28,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}milestones/", leading.case_milestone, name="case_milestone"),
     path(f"{_CASE}members/", leading.case_member, name="case_member"),
     path(f"{_CASE}members/<str:username>/remove/", leading.case_member_remove, name="case_member_remove"),
-    path(f"{_CASE}timeline/", timeline.timeline, name="timeline"),
-    path(f"{_CASE}timeline/add/", timeline.event_new, name="event_new"),
-    path(f"{_CASE}timeline/<uuid:uuid>/", timeline.event, name="event"),
-    path(f"{_CASE}timeline/<uuid:uuid>/remove/", timeline.event_remove, name="event_remove"),
     path(f"{_CASE}entities/", entities.entities, name="entities"),
     path(f"{_CASE}entities/assets/", entities.asset_new, name="asset_new"),
     path(f"{_CASE}entities/indicators/", entities.indicators_new, name="indicators_new"),

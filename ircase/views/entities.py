@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
+from ircase.curated import rows
 from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm, JudgeIndicatorForm
 from ircase.models import Case, User
 from ircase.pages import render_tab
@@ -107,7 +108,11 @@ def asset(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         findings.judge_asset(asset=found, actor=user, **form.cleaned_data)
         messages.success(request, f"{found.name}: {found.get_compromise_display().lower()}.")
         return redirect("ircase:entities", case.reference)
-    context = {"asset": found, "form": form, "events": found.events.defer("row").order_by("at")[:PER_PAGE]}
+    context = {
+        "asset": found,
+        "form": form,
+        "events": rows.of_events(case, list(found.events.defer("row").order_by("at")[:PER_PAGE])),
+    }
     return render_tab(request, case, "entities", "case/asset.html", context, status=422 if form.errors else 200)
 
 

@@ -1,23 +1,24 @@
-"""What happened when: the case's curated timeline."""
+"""What happened when: the case's curated timeline as a list, in lanes, as a picture and as a file."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access, attack
-from ircase.forms.findings import EditEventForm, EventForm
+from ircase.curated import asking, bringin, bulk, files, picture, rows, times
+from ircase.curated.asking import EXTRAS, Filter
+from ircase.forms.timeline import BringInForm, ManyEventsForm
 from ircase.models import Case, Event
 from ircase.pages import render_tab
-from ircase.services import findings
-from ircase.views.doors import case_to_change
+from ircase.services import log
+from ircase.views.doors import case_to_change, say_errors
 
 PER_PAGE = 100
 
@@ -25,100 +26,114 @@ PER_PAGE = 100
 @require_GET
 @login_required
 def timeline(request: HttpRequest, reference: str) -> HttpResponse:
-    case = access.get_case(access.current_user(request), reference)
-    chosen = {name: findings.clean(request.GET.get(name, ""))[:200].strip() for name in ("lane", "technique", "q")}
-    page = Paginator(_find(case, **chosen), PER_PAGE).get_page(request.GET.get("page"))
-    used = Event.objects.filter(case=case).exclude(technique="").order_by("technique")
+    """The events that pass the address's filter, and what of the case's records was asked for beside them."""
+    user = access.current_user(request)
+    case = access.get_case(user, reference)
+    problem = ""
+    try:
+        asked = asking.read(request.GET, user)
+    except ValidationError as error:
+        asked, problem = Filter(), " ".join(error.messages)
+    address = reverse("ircase:timeline", args=[case.reference])
+    found = rows.keys(case, asked)
+    drawn = [(key.moment, key.lane) for key in found if key.what == "event"]
+    others = rows.others(case)
     context = {
-        "page": page,
-        "chosen": chosen,
+        "page": rows.page(case, found, request.GET.get("page"), PER_PAGE),
+        "asked": asked,
+        "chosen": {key: request.GET.get(key, "") for key in asking.KEYS},
+        "kept": asking.kept(request.GET).urlencode(),
+        "lists": asking.kept(request.GET, "view").urlencode(),
+        "picture": picture.draw(drawn, address, asking.kept(request.GET, "lane", "since", "until")),
         "lanes": Event.Lane.choices,
-        "techniques": [attack.techniques().get(t, t) for t in used.values_list("technique", flat=True).distinct()],
-        "filtered": any(chosen.values()),
+        "extras": EXTRAS,
+        "tactics": attack.release().tactics,
+        "techniques": [attack.techniques().get(number, number) for number in others.techniques],
+        "others": others,
+        "filtered": asked.narrows,
+        "formats": files.FORMATS,
+        "many_form": ManyEventsForm(),
+        "known": attack.techniques().values(),
+        "zones": times.zones(),
+        "bring_form": BringInForm(),
+        "problem": problem,
     }
-    return render_tab(request, case, "timeline", "case/timeline.html", context)
-
-
-def _find(case: Case, lane: str, technique: str, q: str) -> QuerySet[Event]:
-    """Oldest first. A technique brings its sub-techniques."""
-    found = Event.objects.filter(case=case).select_related("added_by").prefetch_related("assets").defer("row")
-    if lane:
-        found = found.filter(lane=lane)
-    if technique:
-        found = found.filter(Q(technique=technique) | Q(technique__startswith=f"{technique}."))
-    for word in q.split()[:8]:
-        found = found.filter(
-            Q(title__icontains=word) | Q(description__icontains=word) | Q(source__icontains=word)
-            | Q(assets__name__icontains=word)
-        )  # fmt: skip
-    return found.distinct() if q else found
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-def event_new(request: HttpRequest, reference: str) -> HttpResponse:
-    user, case = case_to_change(request, reference)
-    form = EventForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            findings.add_event(case=case, actor=user, **form.cleaned_data)
-        except ValidationError as error:
-            form.add_error(None, error.messages)
-        else:
-            messages.success(request, "The event is on the timeline.")
-            return redirect("ircase:timeline", case.reference)
-    return _form(request, case, "case/event_new.html", form)
-
-
-def _form(request: HttpRequest, case: Case, template: str, form: EventForm, **more: Any) -> HttpResponse:
-    context = {"form": form, "known": attack.techniques().values(), **more}
-    return render_tab(request, case, "timeline", template, context, status=422 if form.errors else 200)
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-def event(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
-    """One event with its source row; saved by POST."""
-    if request.method == "GET":
-        case = access.get_case(access.current_user(request), reference)
-        found = _event(case, uuid)
-        return _form(request, case, "case/event.html", EditEventForm(initial=_values(found)), event=found)
-    user, case = case_to_change(request, reference)
-    found = _event(case, uuid)
-    form = EditEventForm(request.POST, initial=_values(found))
-    if form.is_valid():
-        changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        try:
-            findings.edit_event(event=found, actor=user, **changes)
-        except ValidationError as error:
-            form.add_error(None, error.messages)
-        else:
-            messages.success(request, "Saved.")
-            return redirect("ircase:timeline", case.reference)
-    return _form(request, case, "case/event.html", form, event=found)
-
-
-def _event(case: Case, uuid: UUID) -> Event:
-    found = case.events.select_related("added_by").filter(uuid=uuid).first()
-    if found is None:
-        raise Http404("No such event.")
-    return found
-
-
-def _values(found: Event) -> dict[str, Any]:
-    # A time is edited to the second; what is finer stays as long as nobody changes the time.
-    values = {name: getattr(found, name) for name in EditEventForm.base_fields}
-    return values | {"at": found.at.replace(microsecond=0)}
+    return render_tab(request, case, "timeline", "case/timeline.html", context, status=422 if problem else 200)
 
 
 @require_POST
 @login_required
-def event_remove(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+def events_change(request: HttpRequest, reference: str) -> HttpResponse:
+    """Change the chosen events at once, and go back to the list they were chosen in."""
     user, case = case_to_change(request, reference)
-    reason = findings.clean(request.POST.get("reason", "")).strip()[:2000]
-    if not reason:
-        messages.error(request, "Say why the event is taken off; the log keeps it.")
-        return redirect("ircase:event", case.reference, uuid)
-    findings.remove_event(event=_event(case, uuid), actor=user, reason=reason)
-    messages.success(request, "The event is off the timeline. The log keeps what it said.")
-    return redirect("ircase:timeline", case.reference)
+    form = ManyEventsForm(request.POST)
+    if form.is_valid():
+        try:
+            uuids = [one for one in map(asking.uuid_of, request.POST.getlist("event")) if one]
+            count = bulk.change_events(case=case, actor=user, uuids=uuids, **form.cleaned_data)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, f"{count} event{'' if count == 1 else 's'} changed.")
+    else:
+        say_errors(request, form.errors)
+    return redirect(_back(request, case))
+
+
+def _back(request: HttpRequest, case: Case) -> str:
+    address = reverse("ircase:timeline", args=[case.reference])
+    wanted = f"{address}?{request.POST.get('kept', '')}"
+    return wanted if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else address
+
+
+@require_GET
+@login_required
+def timeline_export(request: HttpRequest, reference: str, kind: str) -> HttpResponseBase:
+    """The events of the address's filter as a file; the log says who took it."""
+    user = access.current_user(request)
+    case = access.get_case(user, reference)
+    if kind not in files.FORMATS:
+        raise Http404("No such format.")
+    try:
+        found = asking.events(case, asking.read(request.GET, user))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("ircase:timeline", case.reference)
+    return export_reply(found, case, user, kind)
+
+
+def export_reply(found: Any, case: Case, user: Any, kind: str) -> StreamingHttpResponse:
+    """The same for the browser and the API."""
+    log.record("event.exported", case=case, actor=user, title=files.FORMATS[kind], count=found.count())
+    wanted = found.prefetch_related("assets", "indicators", "tags", "techniques")
+    ending = "jsonl" if kind == "jsonl" else "csv"
+    reply = StreamingHttpResponse(files.lines(kind, wanted), content_type="application/octet-stream")
+    reply["Content-Disposition"] = f'attachment; filename="{case.reference}_timeline.{ending}"'
+    reply["X-Content-Type-Options"] = "nosniff"
+    return reply
+
+
+@require_http_methods(["POST"])
+@login_required
+def timeline_import(request: HttpRequest, reference: str) -> HttpResponse:
+    """Events of a file onto the timeline, or the lines that cannot be read."""
+    user, case = case_to_change(request, reference)
+    form = BringInForm(request.POST, request.FILES)
+    if not form.is_valid():
+        say_errors(request, form.errors)
+        return redirect("ircase:timeline", case.reference)
+    upload, problems = form.cleaned_data["file"], []
+    try:
+        if upload.size > files.MOST_BYTES:
+            raise ValidationError(f"The file is larger than {files.MOST_BYTES // 1024 // 1024} MB.")
+        done = bringin.bring_in(
+            case=case, actor=user, data=upload.read(), name=upload.name, zone=form.cleaned_data["zone"]
+        )
+    except ValidationError as error:
+        problems = error.messages
+    else:
+        doubles = f" {done.doubles} were there already." if done.doubles else ""
+        messages.success(request, f"{done.added} event{'' if done.added == 1 else 's'} added.{doubles}")
+        return redirect("ircase:timeline", case.reference)
+    context = {"problems": problems, "name": upload.name, "bring_form": form, "zones": times.zones()}
+    return render_tab(request, case, "timeline", "case/timeline_import.html", context, status=422)

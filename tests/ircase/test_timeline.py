@@ -93,8 +93,12 @@ class TimelineTests(CastTestCase):
         self.sign_in(self.bob)
         page = self.client.get(self.url("event", self.run_event.uuid)).content.decode()
         assert 'value="2026-02-01T23:30:00"' in page
-        values = {"at": "2026-02-01T23:30:00", "title": "Run key OneDriveSync", "lane": "attacker", "in_report": "on"}
-        reply = self.client.post(self.url("event", self.run_event.uuid), values | {"technique": "T1547.001"})
+        values = {
+            "at": "2026-02-01T23:30:00", "title": "Run key OneDriveSync", "lane": "attacker", "in_report": "on",
+            "precision": "exact", "zone": "", "techniques": "T1547.001",
+            "assets": [str(one.uuid) for one in self.run_event.assets.all()],
+        }  # fmt: skip
+        reply = self.client.post(self.url("event", self.run_event.uuid), values)
         assert reply.status_code == 302
         self.run_event.refresh_from_db()
         assert self.run_event.title == "Run key OneDriveSync"
