@@ -31,6 +31,7 @@ from ircase.services import (
     approvals,
     caseexports,
     caseimports,
+    closing,
     destruction,
     evidence,
     health,
@@ -38,6 +39,7 @@ from ircase.services import (
     looking,
     posting,
     preflights,
+    reminding,
     removal,
     resumable,
     statements,
@@ -147,6 +149,11 @@ def hold_decided(subject: str) -> None:
     holds.decided(uuid.UUID(subject))
 
 
+@shared_task(name="ircase.close_decided")
+def close_decided(subject: str) -> None:
+    closing.decided(uuid.UUID(subject))
+
+
 @shared_task(name="ircase.destruction_decided")
 def destruction_decided(subject: str) -> None:
     destruction.decided(uuid.UUID(subject))
@@ -199,6 +206,12 @@ def sweep_all() -> None:
     destruction.tidy()
     intake.nudge()
     health.note_sweep()
+
+
+@shared_task(name="ircase.remind")
+def remind() -> None:
+    """Beat's tick: deadlines that come near or have passed."""
+    reminding.remind()
 
 
 @shared_task(name="ircase.sync_incidents")

@@ -18,6 +18,7 @@ from ircase.models.cases import (
 )
 from ircase.models.chain import GENESIS, AppendOnlyError, ChainHead
 from ircase.models.checklist import ChecklistItem, PreparationItem, Proof
+from ircase.models.clocks import Clock, RegimePolicy, ServiceLevel, SpanUnit, WindowTold
 from ircase.models.connections import Connection
 from ircase.models.custody import (
     CaseExport,
@@ -29,11 +30,15 @@ from ircase.models.custody import (
     StatementPost,
     Transfer,
 )
+from ircase.models.decisions import Decision
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
 from ircase.models.findings import Asset, Event, Indicator
 from ircase.models.handling import Handling, Preview
+from ircase.models.handovers import HandOver
+from ircase.models.improvements import Improvement
 from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
+from ircase.models.links import CaseLink
 from ircase.models.log import LogEntry
 from ircase.models.mapping import RowTake
 from ircase.models.notices import Notice, NoticeCode
@@ -61,6 +66,7 @@ __all__ = [
     "Case",
     "CaseExport",
     "CaseImport",
+    "CaseLink",
     "CaseMember",
     "CaseRole",
     "CaseSequence",
@@ -68,9 +74,11 @@ __all__ = [
     "ChainHead",
     "ChecklistItem",
     "Classification",
+    "Clock",
     "Connection",
     "CustodyBefore",
     "CustodyEntry",
+    "Decision",
     "Destruction",
     "DestructionState",
     "Determination",
@@ -79,6 +87,8 @@ __all__ = [
     "IncidentFeed",
     "IncomingIncident",
     "Handling",
+    "HandOver",
+    "Improvement",
     "Indicator",
     "Job",
     "JobQuerySet",
@@ -96,13 +106,16 @@ __all__ = [
     "PreparationItem",
     "Preview",
     "Proof",
+    "RegimePolicy",
     "ReportBuild",
     "RetentionPolicy",
     "RetentionReview",
     "RowTag",
     "RowTake",
+    "ServiceLevel",
     "Severity",
     "SigningKey",
+    "SpanUnit",
     "StandingApproval",
     "Star",
     "StatedHead",
@@ -119,4 +132,5 @@ __all__ = [
     "Upload",
     "UploadState",
     "User",
+    "WindowTold",
 ]
