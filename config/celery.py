@@ -22,7 +22,7 @@ def keep_django_logging(**_: Any) -> None:
 @app.on_after_finalize.connect
 def schedule(sender: Celery, **_: Any) -> None:
     """What beat sends. Each task is harmless when nothing is due, and when it is sent twice."""
-    for name in ("ircase.sweep", "hunting.sweep", "liveresponse.poll", "ircase.rehash"):
+    for name in ("ircase.sweep", "hunting.sweep", "liveresponse.poll", "ircase.rehash", "ircase.remind"):
         # A tick nobody took before the next one is due is dropped, so that an idle broker does not pile them up.
         sender.add_periodic_task(
             settings.SWEEP_SECONDS, sender.signature(name), name=name, expires=settings.SWEEP_SECONDS

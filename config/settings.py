@@ -30,6 +30,8 @@ STORE_RESERVE_BYTES = env_int("IRCASE_STORE_RESERVE_BYTES", 256 * 2**20)  # of a
 STORE_CACHE_DIR = DATA_DIR / "copies"  # plain copies for parsers, of what lies elsewhere or is encrypted
 STORE_CACHE_BYTES = env_int("IRCASE_STORE_CACHE_BYTES", 10 * 2**30)
 CASE_QUOTA_BYTES = env_int("IRCASE_CASE_QUOTA_BYTES", 0)  # of evidence a case may hold; 0: no limit
+# Cases of these severities are closed by two people, unless nothing bad had happened (ircase.services.closing).
+CLOSE_REVIEW = env_list("IRCASE_CLOSE_REVIEW", "medium,high,critical")
 REHASH_DAYS = env_int("IRCASE_REHASH_DAYS", 30)  # every file is hashed again in this time; 0: never by itself
 REHASH_BYTES_PER_SECOND = env_int("IRCASE_REHASH_BYTES_PER_SECOND", 50 * 2**20)
 S3: dict[str, Any] = {

@@ -10,10 +10,11 @@ class HuntingConfig(AppConfig):
         # needed here.
         from hunting import checks, dossier  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
-        from hunting.services import holding  # noqa: PLC0415
+        from hunting.services import holding, patterns  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
-        from ircase.services import removal  # noqa: PLC0415
+        from ircase.services import removal, templating  # noqa: PLC0415
 
         chapters.register(Chapters())
         dossier.register()
         removal.register_holder("hunting", holding.held)
+        templating.register(patterns.hunts_of)

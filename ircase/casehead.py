@@ -6,7 +6,18 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from ircase.models import Activity, Case, CaseMember, CaseRole, ChecklistItem, Evidence, Milestone, Phase, PhaseEntry
+from ircase.models import (
+    Activity,
+    Case,
+    CaseMember,
+    CaseRole,
+    ChecklistItem,
+    Clock,
+    Evidence,
+    Milestone,
+    Phase,
+    PhaseEntry,
+)
 
 # Each metric is a span between two milestones; the first is where its clock starts.
 METRICS = (
@@ -40,7 +51,8 @@ class Metric:
 
 @dataclass(frozen=True)
 class CaseHead:
-    """Everything the shell shows, read in eight queries. `next_item` is what to do next, None when nothing is left."""
+    """Everything the shell shows, read in nine queries. `next_item` is what to do next, None when nothing is left;
+    `clock` is the deadline that ends next."""
 
     members: tuple[CaseMember, ...]
     milestones: tuple[Milestone, ...]
@@ -52,6 +64,7 @@ class CaseHead:
     broken: tuple[Evidence, ...]
     unreviewed: tuple[Activity, ...]
     open_for: timedelta
+    clock: Clock | None
     now: datetime
 
     @property
@@ -100,6 +113,7 @@ def head_of(case: Case, now: datetime | None = None) -> CaseHead:
         broken=tuple(Evidence.objects.filter(case=case, integrity__in=["altered", "missing"]).defer("manifest")),
         unreviewed=tuple(Activity.objects.filter(case=case, detail__unreviewed=True).select_related("requested_by")),
         open_for=open_time(case, stays, now),
+        clock=Clock.objects.filter(case=case).running().ends_next().first(),
         now=now,
     )
 

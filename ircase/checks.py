@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from ircase import catalogue, store
+from ircase.clocks.reading import regimes
 from ircase.secrets import decrypt, encrypt
 
 
@@ -15,6 +16,15 @@ def playbooks_are_sound(**_: Any) -> list[CheckMessage]:
         catalogue.playbooks()
     except catalogue.CatalogueError as error:
         return [Error(f"A playbook cannot be used: {error}", id="ircase.E001")]
+    return []
+
+
+@register(Tags.compatibility)
+def deadlines_are_sound(**_: Any) -> list[CheckMessage]:
+    try:
+        regimes()
+    except catalogue.CatalogueError as error:
+        return [Error(f"A law's deadlines cannot be used: {error}", id="ircase.E010")]
     return []
 
 

@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from ircase import incidentwords, shelf
+from ircase import incidentwords, lifewords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -54,6 +54,7 @@ _ICONS = {
     "library": "book-open",
     "script": "file-text",
     "lookup": "search",
+    **lifewords.ICONS,
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -68,6 +69,7 @@ _TONES = {
     "action.break_glass": "danger",
     "site.frozen": "danger",
     "site.thawed": "warn",
+    **lifewords.TONES,
 }
 _WORK = {
     "hunt": "the hunt",
@@ -93,6 +95,7 @@ _WORK_VERBS = {
 }
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
+    **lifewords.SENTENCES,
     "row.tagged": lambda d: _tagged(d),
     "timeline.view_saved": lambda d: f"saved the view “{d.get('title')}” of the super-timeline",
     "timeline.view_removed": lambda d: f"removed the view “{d.get('title')}” of the super-timeline",

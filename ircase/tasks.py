@@ -37,6 +37,7 @@ from ircase.services import (
     attackdata,
     caseexports,
     caseimports,
+    closing,
     destruction,
     evidence,
     health,
@@ -46,6 +47,7 @@ from ircase.services import (
     posting,
     preflights,
     reminders,
+    reminding,
     removal,
     resumable,
     statements,
@@ -162,6 +164,11 @@ def hold_decided(subject: str) -> None:
     holds.decided(uuid.UUID(subject))
 
 
+@shared_task(name="ircase.close_decided")
+def close_decided(subject: str) -> None:
+    closing.decided(uuid.UUID(subject))
+
+
 @shared_task(name="ircase.destruction_decided")
 def destruction_decided(subject: str) -> None:
     destruction.decided(uuid.UUID(subject))
@@ -245,6 +252,12 @@ def read_incident_file(pk: int) -> None:
     )
     if job is not None:
         incidentfiles.read(job)
+
+
+@shared_task(name="ircase.remind")
+def remind() -> None:
+    """Beat's tick: deadlines that come near or have passed."""
+    reminding.remind()
 
 
 @shared_task(name="ircase.sync_incidents")

@@ -7,9 +7,12 @@ class LiveResponseConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks.
-        from ircase.services import handling  # noqa: PLC0415
+        from ircase.clocks import windows  # noqa: PLC0415
+        from ircase.services import closing, handling  # noqa: PLC0415
         from liveresponse import checks, dossier  # noqa: F401, PLC0415
-        from liveresponse.services import determinations  # noqa: PLC0415
+        from liveresponse.services import determinations, open_ends  # noqa: PLC0415
 
         dossier.register()
         handling.register(determinations.against)
+        windows.register(open_ends.windows)
+        closing.register(open_ends.isolated)

@@ -20,6 +20,7 @@ from ircase.models.cases import (
 )
 from ircase.models.chain import GENESIS, AppendOnlyError, ChainHead
 from ircase.models.checklist import ChecklistItem, ItemChange, PreparationItem, Proof
+from ircase.models.clocks import Clock, RegimePolicy, ServiceLevel, SpanUnit, WindowTold
 from ircase.models.connections import Connection
 from ircase.models.custody import (
     CaseExport,
@@ -31,9 +32,12 @@ from ircase.models.custody import (
     StatementPost,
     Transfer,
 )
+from ircase.models.decisions import Decision
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
 from ircase.models.findings import Asset, Event, EventTechnique, FindingTag, Indicator, Pap
 from ircase.models.handling import Handling, Preview
+from ircase.models.handovers import HandOver
+from ircase.models.improvements import Improvement
 from ircase.models.incidentdoors import IncidentFile, IncidentSource, SeenDelivery
 from ircase.models.incidentsync import (
     CaseSync,
@@ -47,6 +51,7 @@ from ircase.models.incidentsync import (
 from ircase.models.indicators import FalsePositive, IndicatorLook, Sighting
 from ircase.models.intake import IncidentEntity, IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
+from ircase.models.links import CaseLink
 from ircase.models.log import LogEntry
 from ircase.models.looks import CaseLook
 from ircase.models.mapping import RowTake
@@ -101,6 +106,7 @@ __all__ = [
     "CaseExport",
     "CaseImport",
     "CaseLook",
+    "CaseLink",
     "CaseMember",
     "CasePlaybook",
     "CaseRole",
@@ -110,9 +116,11 @@ __all__ = [
     "ChainHead",
     "ChecklistItem",
     "Classification",
+    "Clock",
     "Connection",
     "CustodyBefore",
     "CustodyEntry",
+    "Decision",
     "Destruction",
     "DestructionState",
     "Determination",
@@ -125,6 +133,9 @@ __all__ = [
     "FindingTag",
     "IncidentFeed",
     "IncomingIncident",
+    "Handling",
+    "HandOver",
+    "Improvement",
     "Indicator",
     "ItemChange",
     "IndicatorLook",
@@ -147,6 +158,7 @@ __all__ = [
     "Preview",
     "Proof",
     "RecoveryCode",
+    "RegimePolicy",
     "ReportBuild",
     "RetentionPolicy",
     "RetentionReview",
@@ -156,10 +168,12 @@ __all__ = [
     "Scope",
     "SecondFactor",
     "SessionRecord",
+    "ServiceLevel",
     "Severity",
     "SignInProvider",
     "Sighting",
     "SigningKey",
+    "SpanUnit",
     "StandingApproval",
     "Star",
     "StatedHead",
@@ -178,4 +192,5 @@ __all__ = [
     "Upload",
     "UploadState",
     "User",
+    "WindowTold",
 ]

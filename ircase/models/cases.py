@@ -224,6 +224,10 @@ class Milestone(models.Model):
         DETECTED = "detected", "Detected"
         ACKNOWLEDGED = "acknowledged", "Acknowledged"
         DECLARED = "declared", "Declared"
+        # What laws count from: docs/clocks.md.
+        AWARE = "aware", "Aware of a reportable incident"
+        MATERIAL = "material", "Found to be material"
+        MAJOR = "major", "Classified as major"
         CONTAINED = "contained", "Contained"
         ERADICATED = "eradicated", "Eradicated"
         RECOVERED = "recovered", "Recovered"

@@ -132,6 +132,9 @@ class Proof(models.Model):
     )
     event = models.ForeignKey("ircase.Event", null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     decision = models.TextField(blank=True)
+    decided = models.ForeignKey(
+        "ircase.Decision", null=True, blank=True, on_delete=models.PROTECT, related_name="proofs"
+    )
     added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     added_at = models.DateTimeField(auto_now_add=True)
 
@@ -139,7 +142,7 @@ class Proof(models.Model):
         ordering = ["added_at", "pk"]
 
     def __str__(self) -> str:
-        return str(self.evidence or self.activity or self.event or self.decision)
+        return str(self.evidence or self.activity or self.event or self.decided or self.decision)
 
 
 class PreparationItem(models.Model):

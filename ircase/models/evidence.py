@@ -29,6 +29,7 @@ class Evidence(models.Model):
         INCIDENT = "incident", "Incident as received"
         PHYSICAL = "physical", "Physical item"
         ANSWER = "answer", "Answer of Defender"
+        HANDOVER = "handover", "Hand-over record"
 
     class Integrity(models.TextChoices):
         UNCHECKED = "unchecked", "Not checked since it was sealed"

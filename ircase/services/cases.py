@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
@@ -24,7 +25,7 @@ from ircase.models import (
     PreparationItem,
     User,
 )
-from ircase.services import checklist, gate, itemstates, log, teams
+from ircase.services import checklist, clocks, gate, itemstates, log, servicelevels, teams
 
 EDITABLE = (
     "title",
@@ -176,6 +177,8 @@ def edit_case(*, case: Case, actor: User, **changes: object) -> Case:
             actor=actor,
             changes={k: [_short(before[k]), _short(v)] for k, v in changed.items()},
         )
+    if "severity" in changed and case.is_open:
+        servicelevels.severity_changed(case=case, actor=actor)
     return case
 
 
@@ -238,8 +241,9 @@ def _gate_words(held: list[gate.Held]) -> str:
 
 
 @transaction.atomic
-def close_case(*, case: Case, actor: User, reason: str) -> Case:
-    """Close. Needs a classification; what required work is left open is logged with the reason."""
+def close_case(*, case: Case, actor: User, reason: str, approved_by: str = "", passed_over: Sequence[str] = ()) -> Case:
+    """Close. Needs a classification; what required work is left open is logged with the reason. Whether a second person
+    has to look first is asked in `services.closing`, the door that people use."""
     case = Case.objects.select_for_update().get(pk=case.pk)
     if not case.is_open:
         raise ValidationError("The case is closed already.")
@@ -255,7 +259,15 @@ def close_case(*, case: Case, actor: User, reason: str) -> Case:
     # The clock of the phase stops here, and goes on where the case is opened again.
     PhaseEntry.objects.filter(case=case, left_at=None).update(left_at=case.closed_at)
     set_milestone(case=case, actor=actor, kind=Milestone.Kind.CLOSED, at=case.closed_at)
-    log.record("case.closed", case=case, actor=actor, reason=reason, required_left_open=[item.key for item in waiting])
+    log.record(
+        "case.closed",
+        case=case,
+        actor=actor,
+        reason=reason,
+        required_left_open=[item.key for item in waiting],
+        approved_by=approved_by or None,
+        passed_over=list(passed_over),
+    )
     return case
 
 
@@ -293,6 +305,8 @@ def set_milestone(*, case: Case, actor: User, kind: str, at: datetime, note: str
         note=note,
     )
     checklist.set_due_dates(case=case, milestone=kind, at=at)
+    clocks.milestone_set(case=case, actor=actor, kind=kind, at=at)
+    servicelevels.milestone_set(case=case, actor=actor, kind=kind, at=at)
     return milestone
 
 

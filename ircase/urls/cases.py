@@ -21,7 +21,6 @@ urlpatterns: list[URLPattern] = [
     path(_CASE, cases.case, name="case"),
     path(f"{_CASE}edit/", cases.case_edit, name="case_edit"),
     path(f"{_CASE}summary/", cases.case_summary, name="case_summary"),
-    path(f"{_CASE}close/", leading.case_close, name="case_close"),
     path(f"{_CASE}reopen/", leading.case_reopen, name="case_reopen"),
     path(f"{_CASE}confidentiality/", leading.case_confidentiality, name="case_confidentiality"),
     path(f"{_CASE}connection/", leading.case_connection, name="case_connection"),

@@ -102,15 +102,6 @@ def case_confidentiality(request: HttpRequest, reference: str) -> HttpResponse:
 
 @require_POST
 @login_required
-def case_close(request: HttpRequest, reference: str) -> HttpResponse:
-    user, case = case_to_change(request, reference, access.LEAD)
-    reason = clean(request.POST.get("reason", ""))[:2000]
-    attempt(request, "The case is closed.", lambda: cases.close_case(case=case, actor=user, reason=reason))
-    return redirect("ircase:case", case.reference)
-
-
-@require_POST
-@login_required
 def case_reopen(request: HttpRequest, reference: str) -> HttpResponse:
     user = access.current_user(request)
     case = access.get_case(user, reference, access.LEAD)

@@ -1,0 +1,19 @@
+"""What the overview's card of clocks shows: what ends next, and what can soon no longer be had."""
+
+from typing import Any
+
+from ircase.clocks import windows
+from ircase.models import Case
+from ircase.services import clocks
+
+_SHOWN = 6
+
+
+def context(case: Case) -> dict[str, Any]:
+    """`clocks` and `windows`, each window with the address where it is collected. Three queries, and what apps add."""
+    return {"clocks": list(clocks.running_of(case)[:_SHOWN]), "windows": windows_of(case)}
+
+
+def windows_of(case: Case) -> list[tuple[windows.Window, str]]:
+    """What ends next first; a closed case has none."""
+    return [(window, window.url(case)) for window in windows.of_cases([case])] if case.is_open else []
