@@ -7,6 +7,7 @@ from ircase.api import (
     approvals,
     cases,
     checklist,
+    comments,
     connections,
     custody,
     evidence,
@@ -34,7 +35,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
+_CASE = (people, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline, reports)
 _SITE = (approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):

@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "ircase.middleware.TimeZoneMiddleware",
     "ircase.middleware.RequestLogMiddleware",
+    "ircase.middleware.DraftMiddleware",
     "hunting.middleware.LibraryMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -21,12 +21,12 @@ from hunting import access, shelf
 from hunting.forms.library import ImportForm, ImportPathForm
 from hunting.models import HuntImport, HuntVersion, ImportItem
 from hunting.services import importing
-from hunting.textdiff import side_by_side
 from hunting.views.library import compared
 from ircase.access import current_user, require_administrator
 from ircase.models import User
 from ircase.services import uploads
 from ircase.services.exports import safe_cell
+from ircase.textdiff import side_by_side
 
 PER_PAGE: Final = 50
 IMPORTS_PER_PAGE: Final = 20

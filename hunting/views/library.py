@@ -16,10 +16,10 @@ from hunting.catalogue import Hunt, Review
 from hunting.forms.hunts import content_of, fill_choices
 from hunting.models import HuntRun, HuntVersion, SavedHunt, Usage
 from hunting.services import library as saving
-from hunting.textdiff import Line, changed, side_by_side
 from hunting.views.panel import ENTITY_TITLES
 from ircase import access, attack
 from ircase.models import Case, CaseRole, User
+from ircase.textdiff import Line, changed, side_by_side
 
 PER_PAGE: Final = 100
 LAST_RUNS: Final = 10

@@ -9,8 +9,6 @@ from ircase.models.cases import (
     Classification,
     Determination,
     Milestone,
-    Note,
-    NoteRevision,
     Phase,
     PhaseEntry,
     Severity,
@@ -18,6 +16,7 @@ from ircase.models.cases import (
 )
 from ircase.models.chain import GENESIS, AppendOnlyError, ChainHead
 from ircase.models.checklist import ChecklistItem, PreparationItem, Proof
+from ircase.models.comments import Comment, CommentRevision
 from ircase.models.connections import Connection
 from ircase.models.custody import (
     CaseExport,
@@ -36,6 +35,7 @@ from ircase.models.intake import IncidentFeed, IncomingIncident
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.log import LogEntry
 from ircase.models.mapping import RowTake
+from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, User
 from ircase.models.retention import (
@@ -68,12 +68,15 @@ __all__ = [
     "ChainHead",
     "ChecklistItem",
     "Classification",
+    "Comment",
+    "CommentRevision",
     "Connection",
     "CustodyBefore",
     "CustodyEntry",
     "Destruction",
     "DestructionState",
     "Determination",
+    "Draft",
     "Event",
     "Evidence",
     "IncidentFeed",

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunting.constants import adopt, constants_of
-from hunting.textdiff import Line, Part, changed, side_by_side
+from ircase.textdiff import Line, Part, changed, side_by_side
 from kql.syntax.parser import parse
 
 LINES = st.lists(st.sampled_from(["a", "b", "c b", "", "| where X == 1"]), max_size=12).map("\n".join)
