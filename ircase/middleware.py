@@ -36,8 +36,8 @@ class TimeZoneMiddleware:
 
 class DraftMiddleware:
     """A form that was saved needs its draft no more: the person's row goes, and a cookie tells their browser which text
-    it may forget. A form names its draft in the field `draft`; it was saved where no error came of it, and a 409 is the answer
-    of a view that kept the text beside another."""
+    it may forget. A form names its draft in the field `draft`; it was saved where no error came of it, and a 409 is the
+    answer of a view that kept the text beside another."""
 
     COOKIE = "ircase_saved"
 

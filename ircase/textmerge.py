@@ -40,9 +40,9 @@ class Row:
 
 
 def merge(base: str, theirs: str, mine: str) -> list[Piece]:
-    """The pieces in order. Of texts with more than MAX_LINES lines, all that is not equal at their beginning and end is
+    """The pieces in order; lines end in a line feed. Of texts with more than MAX_LINES lines, all that is not equal at their beginning and end is
     one piece."""
-    texts = base.splitlines(), theirs.splitlines(), mine.splitlines()
+    texts = base.split("\n"), theirs.split("\n"), mine.split("\n")
     found: list[Piece] = []
     conflicts = 0
     for kind, old, one, other in _pieces(*texts):

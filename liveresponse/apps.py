@@ -8,8 +8,9 @@ class LiveResponseConfig(AppConfig):
     def ready(self) -> None:
         # Registers the system checks.
         from ircase.services import handling  # noqa: PLC0415
-        from liveresponse import checks, dossier  # noqa: F401, PLC0415
+        from liveresponse import checks, commented, dossier  # noqa: F401, PLC0415
         from liveresponse.services import determinations  # noqa: PLC0415
 
+        commented.register()
         dossier.register()
         handling.register(determinations.against)

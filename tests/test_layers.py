@@ -27,7 +27,7 @@ ROWS = (
     {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "watcher", "taker", "timeliner", "report", "dossier", "dashboard", "casehead", "caselist",
-     "finder",
+     "finder", "commented",
      "sentences", "spool", "manifest", "gathering", "line", "importer",
      "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
