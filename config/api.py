@@ -9,6 +9,7 @@ from ircase.api import (
     audit,
     cases,
     checklist,
+    comments,
     connections,
     custody,
     evidence,
@@ -38,7 +39,9 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
-_CASE = (people, audit, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
+_CASE = (
+    people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline, reports,
+)  # fmt: skip
 _SITE = (approvals, intake)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)

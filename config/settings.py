@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "ircase.middleware.RequestLogMiddleware",
     "ircase.middleware.SeenMiddleware",
     "ircase.middleware.LookMiddleware",
+    "ircase.middleware.DraftMiddleware",
     "hunting.middleware.LibraryMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -5,6 +5,7 @@ from typing import Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 
 from ircase.models import Case, CaseMember, CaseRole, User
@@ -56,6 +57,13 @@ def still_may(user: User, case: Case, needs: CaseRole) -> bool:
     if role is None:
         role = CaseRole.VIEWER if user.reads_ordinary_cases and not case.confidential else ""
     return CaseRole.at_least(role, needs)
+
+
+def people_who_see(case: Case) -> QuerySet[User]:
+    """Everybody with an account in use who may see `case`: for whom `Case.objects.visible_to` has it."""
+    member = Exists(CaseMember.objects.filter(case=case, user=OuterRef("pk")))
+    reads = Q(site_role__in=(User.SiteRole.ANALYST, User.SiteRole.MANAGER))
+    return User.objects.filter(member if case.confidential else member | reads, is_active=True)
 
 
 def current_user(request: HttpRequest) -> User:

@@ -9,8 +9,11 @@ class IrcaseConfig(AppConfig):
     verbose_name = "Incident response cases"
 
     def ready(self) -> None:
-        # Registers the system checks.
+        # Registers the system checks, and what can be commented.
         from ircase import checks, signals  # noqa: F401, PLC0415
+        from ircase.services import commented  # noqa: PLC0415
+
+        commented.register()
 
         post_migrate.connect(_fill_preparation, sender=self)
 

@@ -4,13 +4,16 @@ import logging
 import time
 import zoneinfo
 from collections.abc import Callable
+from http import HTTPStatus
 
+from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from ircase.models import User
-from ircase.services import looks, sessions
+from ircase.services import drafts, looks, sessions
 
 logger = logging.getLogger("ircase.request")
 MUST_ENROL = "must_enrol"  # in a session: the rules of access want a second factor of this person
@@ -63,6 +66,39 @@ class LookMiddleware:
             if isinstance(reference, str):
                 looks.note(reference=reference, user=request.user)
         return response
+
+
+class DraftMiddleware:
+    """A form that was saved needs its draft no more: the person's row goes, and a cookie tells their browser which text
+    it may forget. A form names its draft in the field `draft`; it was saved where no error came of it, and a 409 is the
+    answer of a view that kept the text beside another."""
+
+    COOKIE = "ircase_saved"
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method == "POST" and isinstance(request.user, User) and self._kept(response):
+            place = request.POST.get("draft", "")
+            if drafts.PLACE.fullmatch(place) and not (300 <= response.status_code < 400 and self._failed(request)):
+                drafts.forget(person=request.user, place=place)
+                secure = settings.SESSION_COOKIE_SECURE
+                response.set_cookie(self.COOKIE, place, max_age=300, samesite="Lax", secure=secure)
+        return response
+
+    @staticmethod
+    def _kept(response: HttpResponse) -> bool:
+        return response.status_code < 400 or response.status_code == HTTPStatus.CONFLICT
+
+    @staticmethod
+    def _failed(request: HttpRequest) -> bool:
+        """Whether the view had an error to tell on the page that comes next."""
+        waiting = messages.get_messages(request)
+        found = any(message.level >= messages.ERROR for message in waiting)
+        waiting.used = False  # looked at, not shown
+        return found
 
 
 class RequestLogMiddleware:

@@ -9,9 +9,10 @@ class LiveResponseConfig(AppConfig):
         # Registers the system checks.
         from ircase.clocks import windows  # noqa: PLC0415
         from ircase.services import closing, handling  # noqa: PLC0415
-        from liveresponse import checks, dossier  # noqa: F401, PLC0415
+        from liveresponse import checks, commented, dossier  # noqa: F401, PLC0415
         from liveresponse.services import determinations, open_ends  # noqa: PLC0415
 
+        commented.register()
         dossier.register()
         handling.register(determinations.against)
         windows.register(open_ends.windows)

@@ -59,12 +59,13 @@ from ircase.services import (
     activity,
     approvals,
     caseexports,
-    cases,
     checklist,
+    comments,
     custody,
     findings,
     holds,
     mapping,
+    notes,
     notices,
     people,
     playbooks,
@@ -189,7 +190,12 @@ def make_world(case: Case, asker: User) -> World:
     job = tables.queue_parse(evidence=item, actor=lead)
     shape = Shape("a.csv", "csv", "a", 1, Dialect(","), (ShapeColumn("a", "string"),), (("1",),))
     ParseJob.objects.filter(pk=job.pk).update(shapes=[shape.to_json()])
-    note = cases.create_note(case=case, actor=lead, title="A note", body="text")
+    note = notes.create_note(case=case, actor=lead, title="A note", body="text")
+    try:
+        notes.save_note(note=note, actor=lead, title="A note", body="too late", version=0)
+    except notes.NoteConflict as conflict:
+        late = conflict.revision
+    said = comments.write(case=case, actor=lead, kind="note", subject=str(note.uuid), body="Is it?")
     step = checklist.add_item(case=case, actor=lead, title="A step", phase="detection")
     asset, _ = findings.add_asset(case=case, actor=lead, kind="device", name="ws-07")
     indicator, _ = findings.add_indicator(case=case, actor=lead, kind="ip", value="192.0.2.7")
@@ -313,7 +319,31 @@ def make_world(case: Case, asker: User) -> World:
         "api:POST /cases/{reference}/exports/{uuid}/cancel.uuid": export.uuid,
         "api:GET /statements/{number}.number": statement.number,
         "ircase:note.uuid": str(note.uuid),
-        "ircase:note_revision.revision": note.revisions.get().pk,
+        "ircase:note_revision.revision": note.revisions.get(rejected=False).pk,
+        "ircase:note_restore.revision": note.revisions.get(rejected=False).pk,
+        "ircase:note_merge.revision": late.pk,
+        "ircase:comments.kind": "note",
+        "ircase:comments.subject": note.uuid,
+        "ircase:comment.uuid": said.uuid,
+        "ircase:draft.place": f"note.{note.uuid}",
+        **{
+            f"api:{way} /cases/{{reference}}/comments/{{uuid}}{tail}.uuid": said.uuid
+            for way in ("GET", "PUT", "POST")
+            for tail in ("", "/resolve", "/revisions")
+        },
+        **{
+            f"api:{way} /cases/{{reference}}/notes/{{uuid}}{tail}.uuid": note.uuid
+            for way in ("GET", "POST")
+            for tail in ("/restore", "/revisions")
+        },
+        **{
+            f"api:{way}.{name}": value
+            for way in (
+                "POST /cases/{reference}/notes/{uuid}/revisions/{pk}/restore",
+                "GET /cases/{reference}/notes/{uuid}/revisions/{pk}/merge",
+            )
+            for name, value in (("uuid", note.uuid), ("pk", late.pk))
+        },
         "ircase:event.uuid": str(event.uuid),
         "ircase:timeline_export.kind": "jsonl",
         "ircase:attack_withdraw.uuid": release.uuid,
@@ -465,6 +495,8 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/notebooks/{uuid}/cells": {"kind": "kql", "text": "print 1"},
     "POST /cases/{reference}/super-timeline/exports": {"format": "jsonl"},
     "PUT /cases/{reference}/notes/{uuid}": {"title": "A note", "body": "more", "version": 1},
+    "POST /cases/{reference}/notes/{uuid}/revisions/{pk}/restore": {"version": 1},
+    "PUT /cases/{reference}/comments/{uuid}": {"body": "It is", "version": 1},
 }
 _TIMELINE = "add=timeline&title=It+began"
 FORMS = {

@@ -8,6 +8,8 @@ import "./menus.js";
 import "./copy.js";
 import "./toasts.js";
 import "./textareas.js";
+import "./writing.js";
+import "./drafts.js"; // before forms.js: a form is sent once its session was found good
 import "./resumable.js"; // before forms.js, which lets a form alone that somebody else sends
 import "./forms.js";
 import "./uploads.js";

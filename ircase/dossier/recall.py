@@ -233,6 +233,11 @@ def _notes(case: Case, actor: User, rows: list[dict[str, Any]], revisions: list[
     for row in rows:
         note = Note(case=case, title=text(row, "title", 200) or "Note", body=text(row, "body", 1 << 20))
         note.updated_by, note.version = actor, _number(row, "version")
+        note.updated_at = moment(row, "updated_at") or timezone.now()
+        note.folder, note.position = text(row, "folder", 200), min(_number(row, "position"), 1 << 30)
+        note.pinned = row.get("pinned") is True
+        note.archived_at = moment(row, "archived_at")
+        note.archived_by = actor if note.archived_at else None
         notes[text(row, "_id", 64)] = note
         note.save()
     NoteRevision.objects.bulk_create(
@@ -245,6 +250,7 @@ def _notes(case: Case, actor: User, rows: list[dict[str, Any]], revisions: list[
             saved_by=actor,
             author=who(row.get("saved_by"))[:310],
             rejected=row.get("rejected") is True,
+            settled_at=moment(row, "settled_at") if row.get("rejected") is True else None,
         )
         for row in revisions
         if text(row, "note", 64) in notes

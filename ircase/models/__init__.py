@@ -11,8 +11,6 @@ from ircase.models.cases import (
     Classification,
     Determination,
     Milestone,
-    Note,
-    NoteRevision,
     Phase,
     PhaseEntry,
     Severity,
@@ -21,6 +19,7 @@ from ircase.models.cases import (
 from ircase.models.chain import GENESIS, AppendOnlyError, ChainHead
 from ircase.models.checklist import ChecklistItem, ItemChange, PreparationItem, Proof
 from ircase.models.clocks import Clock, RegimePolicy, ServiceLevel, SpanUnit, WindowTold
+from ircase.models.comments import Comment, CommentRevision
 from ircase.models.connections import Connection
 from ircase.models.custody import (
     CaseExport,
@@ -55,6 +54,7 @@ from ircase.models.links import CaseLink
 from ircase.models.log import LogEntry
 from ircase.models.looks import CaseLook
 from ircase.models.mapping import RowTake
+from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
@@ -117,6 +117,8 @@ __all__ = [
     "ChecklistItem",
     "Classification",
     "Clock",
+    "Comment",
+    "CommentRevision",
     "Connection",
     "CustodyBefore",
     "CustodyEntry",
@@ -125,6 +127,7 @@ __all__ = [
     "DestructionState",
     "Determination",
     "EntraIdentity",
+    "Draft",
     "Event",
     "EventTechnique",
     "Evidence",

@@ -18,8 +18,6 @@ from ircase.models import (
     ChecklistItem,
     Connection,
     Milestone,
-    Note,
-    NoteRevision,
     Phase,
     PhaseEntry,
     PreparationItem,
@@ -38,16 +36,6 @@ EDITABLE = (
     "determination",
     "exercise",
 )
-
-
-class NoteConflict(Exception):
-    """Somebody saved the note meanwhile. Both texts are kept: theirs is the page, `revision` holds the late one."""
-
-    def __init__(self, note: Note, revision: NoteRevision) -> None:
-        super().__init__(
-            f"{note.updated_by.name} saved this note meanwhile. Your text is kept beside theirs; merge and save again."
-        )
-        self.note, self.revision = note, revision
 
 
 @transaction.atomic
@@ -354,38 +342,3 @@ def join_as_administrator(*, case: Case, actor: User, reason: str) -> CaseMember
     )
     log.record("case.administrator_joined", case=case, actor=actor, reason=reason)
     return member
-
-
-@transaction.atomic
-def create_note(*, case: Case, actor: User, title: str, body: str = "") -> Note:
-    note = Note(case=case, title=title, body=body, updated_by=actor)
-    note.full_clean(exclude=["case", "updated_by"])
-    note.save()
-    _keep_revision(note, actor)
-    log.record("note.created", case=case, actor=actor, note=str(note.uuid), title=title)
-    return note
-
-
-def save_note(*, note: Note, actor: User, title: str, body: str, version: int) -> Note:
-    """Save what was written against `version`. Raises NoteConflict when the note has moved on; no text is lost."""
-    with transaction.atomic():
-        note = Note.objects.select_for_update().get(pk=note.pk)
-        late = note.version != version
-        if not late:
-            note.title, note.body, note.version, note.updated_by = title, body, version + 1, actor
-            note.full_clean(exclude=["case", "updated_by"])
-            note.save(update_fields=["title", "body", "version", "updated_by", "updated_at"])
-            _keep_revision(note, actor)
-            log.record("note.saved", case=note.case, actor=actor, note=str(note.uuid), version=note.version)
-            return note
-        revision = NoteRevision.objects.create(
-            note=note, version=version, title=title, body=body, saved_by=actor, rejected=True
-        )
-        log.record(
-            "note.conflict", case=note.case, actor=actor, note=str(note.uuid), version=version, current=note.version
-        )
-    raise NoteConflict(note, revision)
-
-
-def _keep_revision(note: Note, actor: User) -> None:
-    NoteRevision.objects.create(note=note, version=note.version, title=note.title, body=note.body, saved_by=actor)

@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from artifacts.shapes import ShapeColumn
@@ -14,9 +15,9 @@ from frontend.jsontree import Node, nodes
 from ircase import attack, markdown, wording
 from ircase.casehead import CaseHead, PhaseStay, head_of
 from ircase.curated import times
-from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator
+from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator, User
 from ircase.nist import frameworks
-from ircase.services import checklist, interpreting
+from ircase.services import checklist, drafts, interpreting
 
 register = template.Library()
 register.filter("found_files", interpreting.found)
@@ -154,6 +155,40 @@ def kind_words(kind: str) -> str:
 @register.filter
 def markdown_html(text: str) -> SafeString:
     return markdown.render(text)
+
+
+@register.simple_tag(takes_context=True)
+def rich(context: template.Context, text: str) -> SafeString:
+    """Markdown of `case` with what it names as links, as far as the reader may see it."""
+    user, case = context["request"].user, context["case"]
+    return markdown.render(text, markdown.room_for([text], case, user) if isinstance(user, User) else markdown.EMPTY)
+
+
+@register.inclusion_tag("comments/_load.html", takes_context=True)
+def comments(context: template.Context, kind: str, subject: object) -> dict[str, str]:
+    """The comments on a thing of `case`, loaded when the page is there. One such place on a page."""
+    return {"url": reverse("ircase:comments", args=[context["case"].reference, kind, str(subject)])}
+
+
+@register.simple_tag(takes_context=True)
+def draft(
+    context: template.Context, form: str, what: object, subject: object = "", version: int = 0, load: bool = False
+) -> SafeString:
+    """The attributes of a `<form>` whose texts are kept while they are typed: `form` and the ids of what it is about
+    name it. `load`: what was kept on the server is asked for at once, not only when somebody begins to type."""
+    user = context["request"].user
+    if not isinstance(user, User):
+        return SafeString("")
+    place = drafts.place_of(form, what, subject)
+    return format_html(
+        'data-draft="{}" data-draft-version="{}" data-draft-person="{}" data-draft-url="{}" data-draft-session="{}"{}',
+        place,
+        version,
+        drafts.key_of(user),
+        reverse("ircase:draft", args=[context["case"].reference, place]),
+        reverse("ircase:session"),
+        SafeString(" data-draft-load" if load else ""),
+    )
 
 
 @register.filter

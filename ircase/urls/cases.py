@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, entities, leading, log, mywork, notes, people, search
+from ircase.views import cases, entities, leading, log, mywork, people, search
 
 _CASE = "cases/<str:reference>/"
 
@@ -32,10 +32,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}entities/indicators/", entities.indicators_new, name="indicators_new"),
     path(f"{_CASE}entities/assets/<uuid:uuid>/", entities.asset, name="asset"),
     path(f"{_CASE}entities/indicators/<uuid:uuid>/", entities.indicator, name="indicator"),
-    path(f"{_CASE}notes/", notes.notes, name="notes"),
-    path(f"{_CASE}notes/new/", notes.note_new, name="note_new"),
-    path(f"{_CASE}notes/<uuid:uuid>/", notes.note, name="note"),
-    path(f"{_CASE}notes/<uuid:uuid>/edit/", notes.note_edit, name="note_edit"),
-    path(f"{_CASE}notes/<uuid:uuid>/revisions/<int:revision>/", notes.note_revision, name="note_revision"),
     path(f"{_CASE}log/", log.log, name="log"),
 ]

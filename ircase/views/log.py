@@ -26,6 +26,7 @@ AREAS = {
     "indicator": "Indicators",
     "event": "Timeline",
     "note": "Notes",
+    "comment": "Comments",
     "report": "Reports",
     "incident": "Incident",
 }

@@ -59,11 +59,20 @@ def device(request: HttpRequest, reference: str, device: str) -> HttpResponse:
     context |= {
         "collections": services.collections_of(case, known),
         "exhibits": services.exhibits_of(case, known),
+        "commented": _commented(known, key),
         "definitions": shelf.definitions().values(),
         "responses": services.responses_to(case, known),
         "machine_actions": machine_actions.of_device(case, known.machine_id or known.title)[:MOST_ACTIONS],
     }
     return render_tab(request, case, "entities", "liveresponse/device.html", context)
+
+
+def _commented(known: KnownDevice, key: str) -> str:
+    """The name that its comments go by: the same by whichever of its names the page was opened."""
+    try:
+        return lookups.clean_device(known.title)
+    except ValidationError:
+        return key
 
 
 def _searched(known: KnownDevice) -> list[str]:

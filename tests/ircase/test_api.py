@@ -126,7 +126,7 @@ class ProblemTests(ApiTestCase):
         assert (reply.status_code, reply.json()["detail"]) == (422, "A milestone cannot lie in the future.")
 
     def test_an_error_of_ours_tells_nothing_inside(self) -> None:
-        with mock.patch("ircase.services.cases.create_note", side_effect=RuntimeError("secret detail")):
+        with mock.patch("ircase.services.notes.create_note", side_effect=RuntimeError("secret detail")):
             reply = self.call("post", self.case_path("/notes"), {"title": "x"})
         assert reply.status_code == 500
         assert "secret detail" not in reply.content.decode()

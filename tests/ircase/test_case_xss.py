@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Activity, ChecklistItem, Evidence
-from ircase.services import activity, approvals, cases, checklist, findings, intake
+from ircase.services import activity, approvals, cases, checklist, findings, intake, notes
 from msapi.incidents import read_incident
 from tests.cast import CastTestCase, make_case, make_evidence
 
@@ -37,7 +37,7 @@ class XssTests(CastTestCase):
             case=case, actor=cls.bob, at=timezone.now(), title=nasty, description=nasty, source=nasty[:64],
             row={nasty: nasty}, provenance={"run": nasty, "row": nasty}, assets=[cls.asset],
         )  # fmt: skip
-        cls.note = cases.create_note(case=case, actor=cls.bob, title=nasty, body=nasty)
+        cls.note = notes.create_note(case=case, actor=cls.bob, title=nasty, body=nasty)
         cls.item = checklist.add_item(case=case, actor=cls.bob, title=nasty, phase="detection", owner=cls.bob)
         ChecklistItem.objects.filter(pk=cls.item.pk).update(guidance=nasty, result=nasty)
         exhibit = make_evidence(case, cls.bob, name=nasty)

@@ -22,7 +22,7 @@ from ircase import tasks
 from ircase.dossier import verify, write
 from ircase.dossier.container import FolderWriter, ZipWriter
 from ircase.models import CaseExport, CaseMember, CustodyEntry, LogEntry
-from ircase.services import caseexports, cases, log, statements
+from ircase.services import caseexports, log, notes, statements
 from tests.cast import CastTestCase, make_evidence
 
 VERIFIER = Path(verify.__file__)
@@ -46,7 +46,7 @@ class ExportTests(CastTestCase):
         self.one = make_evidence(self.case, self.alice, b"first" * 500, name="résumé: \u202egpj.exe")
         self.two = make_evidence(self.case, self.alice, b"", name="../../CON")
         log.record_custody(self.one, "viewed", actor=self.bob, what="ünïcode \U0001f600 \u2028 x")
-        cases.create_note(case=self.case, actor=self.bob, title="A note", body="Text")
+        notes.create_note(case=self.case, actor=self.bob, title="A note", body="Text")
         statements.make()
         log.record("case.edited", case=self.case, actor=self.alice, changes={"title": ["a", "b"]})
         self.folder = Path(tempfile.mkdtemp())

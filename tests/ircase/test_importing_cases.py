@@ -17,7 +17,7 @@ from ircase import tasks
 from ircase.dossier import verify, write
 from ircase.dossier.container import FolderWriter, ZipWriter
 from ircase.models import Case, CaseImport, ChecklistItem, CustodyBefore, CustodyEntry, Evidence, LogEntry, NoteRevision
-from ircase.services import caseimports, cases, evidence, findings, log, statements, verification
+from ircase.services import caseimports, evidence, findings, log, notes, statements, verification
 from tests.cast import CastTestCase, make_evidence
 from tests.ircase.test_exporting import resign
 
@@ -27,8 +27,8 @@ class ImportTests(CastTestCase):
         self.one = make_evidence(self.case, self.alice, b"a,b\n1,2\n", name="rows.csv")
         self.two = make_evidence(self.case, self.bob, b"two", name="two.bin")
         log.record_custody(self.one, "viewed", actor=self.bob, what="table x")
-        note = cases.create_note(case=self.case, actor=self.bob, title="Note", body="First")
-        cases.save_note(note=note, actor=self.alice, title="Note", body="Second", version=1)
+        note = notes.create_note(case=self.case, actor=self.bob, title="Note", body="First")
+        notes.save_note(note=note, actor=self.alice, title="Note", body="Second", version=1)
         asset = findings.add_asset(case=self.case, actor=self.bob, kind="device", name="ws-07")
         findings.add_event(
             case=self.case,

@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from ircase.models import Note, NoteRevision
-from ircase.services import cases
+from ircase.services import notes
 from tests.cast import CastTestCase
 
 
@@ -11,7 +11,7 @@ class NotesTests(CastTestCase):
     @classmethod
     def setUpTestData(cls) -> None:
         super().setUpTestData()
-        cls.note = cases.create_note(case=cls.case, actor=cls.bob, title="Findings", body="**One** beacon")
+        cls.note = notes.create_note(case=cls.case, actor=cls.bob, title="Findings", body="**One** beacon")
 
     def url(self, name: str = "note", *more: object) -> str:
         return reverse(f"ircase:{name}", args=[self.case.reference, self.note.uuid, *more])
@@ -37,7 +37,7 @@ class NotesTests(CastTestCase):
         )
         made = Note.objects.get(case=self.case, title="Call")
         assert reply.headers["Location"] == reverse("ircase:note", args=[self.case.reference, made.uuid])
-        self.assertContains(self.client.get(reply.headers["Location"]), "<h2>Minutes</h2>")
+        self.assertContains(self.client.get(reply.headers["Location"]), '<h2 id="text-minutes">Minutes</h2>')
 
     def test_a_save_against_the_version_on_screen(self) -> None:
         self.sign_in(self.alice)
@@ -55,7 +55,7 @@ class NotesTests(CastTestCase):
         assert late.status_code == 409
         page = late.content.decode()
         assert "Alice&#x27;s text" in page
-        assert "Bob&#x27;s text</textarea>" in page
+        assert "Bob&#x27;s text\n&gt;&gt;&gt;&gt;&gt;&gt;&gt; Bob</textarea>" in page
         assert 'name="version" value="2"' in page
         merged = {"title": "Findings", "body": "Both texts", "version": "2"}
         assert self.client.post(self.url("note_edit"), merged).status_code == 302

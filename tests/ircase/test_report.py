@@ -20,7 +20,7 @@ from ircase.models import Activity, Approval, Asset, Case, Event, Indicator
 from ircase.report import child, data, markdown, shape, typeset
 from ircase.report.prose import prose
 from ircase.report.words import moment, pairs, short, took
-from ircase.services import activity, approvals, cases, checklist, findings
+from ircase.services import activity, approvals, cases, checklist, findings, notes
 from tests.cast import CastTestCase, make_case, make_evidence
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -79,7 +79,7 @@ class ReportTests(CastTestCase):
         item = case.checklist.filter(phase="detection").first()
         checklist.add_proof(item=item, actor=self.alice, evidence=sealed)
         checklist.finish_item(item=item, actor=self.alice, result="It is real")
-        cases.create_note(case=case, actor=self.bob, title="Scratch", body="# Idea\n\nLook at ws-08.")
+        notes.create_note(case=case, actor=self.bob, title="Scratch", body="# Idea\n\nLook at ws-08.")
         return Case.objects.visible_to(self.alice).get(pk=case.pk)
 
     def hunt(self, case: Case, sealed: object) -> None:

@@ -19,7 +19,7 @@ from ircase.models import (
     Milestone,
     PhaseEntry,
 )
-from ircase.services import approvals, cases, evidence, log
+from ircase.services import approvals, cases, evidence, log, notes
 from tests.cast import CastTestCase, make_case, make_evidence
 
 
@@ -81,10 +81,10 @@ class PhaseTests(CastTestCase):
 
 class NoteTests(CastTestCase):
     def test_a_late_save_overwrites_nothing_and_loses_nothing(self) -> None:
-        note = cases.create_note(case=self.case, actor=self.alice, title="Findings", body="one")
-        cases.save_note(note=note, actor=self.bob, title="Findings", body="two", version=1)
-        with pytest.raises(cases.NoteConflict) as late:
-            cases.save_note(note=note, actor=self.alice, title="Findings", body="three", version=1)
+        note = notes.create_note(case=self.case, actor=self.alice, title="Findings", body="one")
+        notes.save_note(note=note, actor=self.bob, title="Findings", body="two", version=1)
+        with pytest.raises(notes.NoteConflict) as late:
+            notes.save_note(note=note, actor=self.alice, title="Findings", body="three", version=1)
         note.refresh_from_db()
         assert note.body == "two"
         assert late.value.revision.body == "three"

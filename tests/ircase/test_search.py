@@ -4,7 +4,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import finder
-from ircase.services import cases, findings
+from ircase.services import cases, findings, notes
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most
 
@@ -14,7 +14,7 @@ class SearchTests(CastTestCase):
     def setUpTestData(cls) -> None:
         super().setUpTestData()
         for case in (cls.case, cls.secret_case):
-            cases.create_note(case=case, actor=cls.alice, title="Zebra note", body="a zebrafish swam by")
+            notes.create_note(case=case, actor=cls.alice, title="Zebra note", body="a zebrafish swam by")
             findings.add_asset(case=case, actor=cls.alice, kind="device", name="zebra-01")
             findings.add_indicator(case=case, actor=cls.alice, kind="domain", value="zebra.example.com")
             findings.add_event(case=case, actor=cls.alice, at=timezone.now(), title="Zebra process started")
