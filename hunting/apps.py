@@ -8,7 +8,7 @@ class HuntingConfig(AppConfig):
     def ready(self) -> None:
         # Registers the system checks, the chapters of the report, the content of exports, and which stored files are
         # needed here.
-        from hunting import checks, dossier  # noqa: F401, PLC0415
+        from hunting import checks, dossier, finding  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
         from hunting.services import holding  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
@@ -16,4 +16,5 @@ class HuntingConfig(AppConfig):
 
         chapters.register(Chapters())
         dossier.register()
+        finding.register()
         removal.register_holder("hunting", holding.held)

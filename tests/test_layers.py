@@ -27,7 +27,7 @@ ROWS = (
     {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "watcher", "taker", "timeliner", "report", "dossier", "dashboard", "casehead", "caselist",
-     "finder",
+     "finder", "finding",
      "sentences", "spool", "manifest", "gathering", "line", "importer",
      "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
@@ -36,7 +36,7 @@ ROWS = (
      "shelf", "textdiff", "constants", "sweeping", "responding"},
     {"ownscripts"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "importing", "starters", "fetching", "feedfiles", "kinds"},
+     "wording", "search", "importing", "starters", "fetching", "feedfiles", "kinds"},
     {"models"},
 )  # fmt: skip
 

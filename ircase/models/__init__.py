@@ -45,6 +45,7 @@ from ircase.models.retention import (
     RetentionPolicy,
     RetentionReview,
 )
+from ircase.models.search import CaseTag, SavedView, SearchEntry, TableIndexing
 from ircase.models.stars import Star
 from ircase.models.storage import StoredBytes, StoreSurvey, Turn
 from ircase.models.supertimeline import RowTag, TimelineBuild, TimelineExport, TimelineView
@@ -65,6 +66,7 @@ __all__ = [
     "CaseRole",
     "CaseSequence",
     "CaseTable",
+    "CaseTag",
     "ChainHead",
     "ChecklistItem",
     "Classification",
@@ -101,6 +103,8 @@ __all__ = [
     "RetentionReview",
     "RowTag",
     "RowTake",
+    "SavedView",
+    "SearchEntry",
     "Severity",
     "SigningKey",
     "StandingApproval",
@@ -110,6 +114,7 @@ __all__ = [
     "StatementPost",
     "StoreSurvey",
     "StoredBytes",
+    "TableIndexing",
     "TimelineBuild",
     "TimelineExport",
     "TimelineView",

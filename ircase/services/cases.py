@@ -24,6 +24,7 @@ from ircase.models import (
     PreparationItem,
     User,
 )
+from ircase.search import index
 from ircase.services import checklist, log
 
 EDITABLE = (
@@ -116,7 +117,7 @@ def _confidential_reference(now: datetime) -> str:
 
 
 def _snapshot_preparation(case: Case) -> None:
-    ChecklistItem.objects.bulk_create(
+    made = ChecklistItem.objects.bulk_create(
         ChecklistItem(
             case=case,
             key=f"prep_{item.key}"[:64],
@@ -133,6 +134,7 @@ def _snapshot_preparation(case: Case) -> None:
         )
         for item in PreparationItem.objects.all()
     )
+    index.write_many("item", made)
 
 
 @transaction.atomic

@@ -1,12 +1,13 @@
 """The case's own pages, by area. Tabs that other apps own (hunts, Live Response) have their URLs there."""
 
-from ircase.urls import administration, cases, custody, evidence, reports, supertimeline
+from ircase.urls import administration, cases, custody, evidence, finding, reports, supertimeline
 
 app_name = "ircase"
 # Custody first: cases/import/ would else be taken for a case of that name.
 urlpatterns = [
     *custody.urlpatterns,
     *cases.urlpatterns,
+    *finding.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,

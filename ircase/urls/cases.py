@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, checklist, entities, intake, leading, log, mywork, notes, people, search, timeline
+from ircase.views import cases, checklist, entities, intake, leading, log, mywork, notes, people, timeline
 
 _CASE = "cases/<str:reference>/"
 
@@ -16,7 +16,6 @@ urlpatterns: list[URLPattern] = [
     path("profile/password/", people.profile_password, name="profile_password"),
     path("profile/tokens/", people.profile_token, name="profile_token"),
     path("profile/tokens/<int:token>/revoke/", people.profile_token_revoke, name="profile_token_revoke"),
-    path("search/", search.search, name="search"),
     path("incidents/", intake.intake, name="intake"),
     path("incidents/sync/", intake.intake_sync, name="intake_sync"),
     path("incidents/<int:incident>/", intake.intake_item, name="intake_item"),
