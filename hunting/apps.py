@@ -6,9 +6,9 @@ class HuntingConfig(AppConfig):
     verbose_name = "KQL hunts"
 
     def ready(self) -> None:
-        # Registers the system checks, the chapters of the report, the content of exports, what can be commented, and
-        # which stored files are needed here.
-        from hunting import checks, commented, dossier  # noqa: F401, PLC0415
+        # Registers the system checks, the chapters of the report, the content of exports, what can be commented and found,
+        # and which stored files are needed here.
+        from hunting import checks, commented, dossier, finding  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
         from hunting.services import holding, patterns  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
@@ -17,5 +17,6 @@ class HuntingConfig(AppConfig):
         chapters.register(Chapters())
         commented.register()
         dossier.register()
+        finding.register()
         removal.register_holder("hunting", holding.held)
         templating.register(patterns.hunts_of)

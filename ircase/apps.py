@@ -9,13 +9,16 @@ class IrcaseConfig(AppConfig):
     verbose_name = "Incident response cases"
 
     def ready(self) -> None:
-        # Registers the system checks, and what can be commented.
+        # Registers the system checks, what can be commented, and what of a case can be found.
         from ircase import checks, signals  # noqa: F401, PLC0415
+        from ircase.finder import sources  # noqa: PLC0415
         from ircase.services import commented  # noqa: PLC0415
 
         commented.register()
 
+        sources.register_all()
         post_migrate.connect(_fill_preparation, sender=self)
+        post_migrate.connect(_fill_search)
 
 
 def _fill_preparation(**_: Any) -> None:
@@ -24,3 +27,11 @@ def _fill_preparation(**_: Any) -> None:
     from ircase.services.preparation import load_preparation  # noqa: PLC0415
 
     load_preparation()
+
+
+def _fill_search(sender: AppConfig, **_: Any) -> None:
+    """What is found without having a row, such as the hunts that IRCase ships; after the last app."""
+    from ircase.search import index  # noqa: PLC0415
+
+    if sender.name == "liveresponse":
+        index.write_extra()

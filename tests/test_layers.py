@@ -27,7 +27,7 @@ ROWS = (
     {"views", "api", "admin", "management", "tasks"},
     {"context", "middleware", "pages", "templatetags"},
     {"forms", "runner", "watcher", "taker", "timeliner", "report", "dossier", "dashboard", "casehead", "caselist",
-     "clockcard", "finder", "audit", "commented", "sentences", "spool", "manifest", "gathering", "line",
+     "clockcard", "finder", "finding", "audit", "commented", "sentences", "spool", "manifest", "gathering", "line",
      "importer", "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles", "profile", "curated", "indicators", "entitygraph", "attackmatrix"},
@@ -35,7 +35,7 @@ ROWS = (
      "slicing", "shelf", "textdiff", "textmerge", "constants", "sweeping", "responding"},
     {"ownscripts"},
     {"catalogue", "passwords", "addresses", "values", "nist", "attack", "access", "libraries", "jobs", "store",
-     "incoming", "secrets", "logs", "wording", "lifewords", "importing", "starters", "fetching", "feedfiles", "kinds",
+     "incoming", "secrets", "logs", "wording", "search", "lifewords", "importing", "starters", "fetching", "feedfiles", "kinds",
      "incidentwords"},
     {"models"},
 )  # fmt: skip

@@ -4,6 +4,7 @@ import "./notebook.js"; // before the shortcuts: a cell in focus has keys of its
 import "./supertimeline.js"; // before the shortcuts: its rows have keys of their own
 import "./shortcuts.js";
 import "./dialogs.js";
+import "./palette.js";
 import "./menus.js";
 import "./copy.js";
 import "./toasts.js";

@@ -15,6 +15,7 @@ from django.db import DatabaseError, transaction
 from ircase.dossier import recall, verify
 from ircase.dossier.container import ZipWriter
 from ircase.models import Case, CaseImport, CustodyBefore, Evidence, JobState
+from ircase.search import index
 from ircase.services import caseimports, cases, evidence, log, tables
 from ircase.services.opening import require_opener
 from ircase.store import StoreError, digest_of
@@ -138,6 +139,7 @@ class _Arrival:
         exhibits = {item.exhibit: self._seal(case, item) for item in self.items if item.exhibit in self.stored}
         self._seal_records(case)
         recall.rebuild(case=case, actor=job.requested_by, areas=self.areas, exhibits=exhibits, old=job.reference)
+        index.index_case(case)
         for item in exhibits.values():
             if item.kind not in _UNREAD and item.size:
                 tables.queue_parse(evidence=item, actor=job.requested_by)

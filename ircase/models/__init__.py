@@ -65,6 +65,7 @@ from ircase.models.retention import (
     RetentionPolicy,
     RetentionReview,
 )
+from ircase.models.search import CaseTag, SavedView, SearchEntry, TableIndexing
 from ircase.models.signin import (
     AccessPolicy,
     EntraIdentity,
@@ -113,6 +114,7 @@ __all__ = [
     "CaseSequence",
     "CaseTable",
     "CaseTeam",
+    "CaseTag",
     "ChainHead",
     "ChecklistItem",
     "Classification",
@@ -172,6 +174,8 @@ __all__ = [
     "SecondFactor",
     "SessionRecord",
     "ServiceLevel",
+    "SavedView",
+    "SearchEntry",
     "Severity",
     "SignInProvider",
     "Sighting",
@@ -186,6 +190,7 @@ __all__ = [
     "StoredBytes",
     "Team",
     "TeamMember",
+    "TableIndexing",
     "TimelineBuild",
     "TimelineExport",
     "TimelineView",

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ircase.models import Activity, Case, Evidence, JobState, User
+from ircase.search import index
 from ircase.services import log
 
 
@@ -41,18 +42,24 @@ def begin(
 
 def begin_many(activities: Sequence[Activity]) -> list[Activity]:
     """The activities of many rows that are made at once. The caller logs the whole in one entry, in its transaction."""
-    return Activity.objects.bulk_create(activities, batch_size=500)
+    made = Activity.objects.bulk_create(activities, batch_size=500)
+    index.write_many("activity", made)
+    return made
 
 
 def end_many(activities: QuerySet[Activity], *, state: str, outcome: str) -> int:
     """End many without a result, at once. The caller logs the whole in one entry, in its transaction."""
-    return activities.update(state=state, outcome=outcome, ended_at=timezone.now())
+    pks = list(activities.values_list("pk", flat=True))
+    changed = Activity.objects.filter(pk__in=pks).update(state=state, outcome=outcome, ended_at=timezone.now())
+    index.write_many("activity", Activity.objects.filter(pk__in=pks).iterator(chunk_size=500))
+    return changed
 
 
 def progress(activity: Activity, state: str) -> None:
     """The work has moved on; its start is kept the first time."""
     Activity.objects.filter(pk=activity.pk, started_at=None).update(started_at=timezone.now())
     Activity.objects.filter(pk=activity.pk).update(state=state)
+    index.write_status("activity", [activity], state)
 
 
 @transaction.atomic

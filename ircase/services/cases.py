@@ -23,6 +23,7 @@ from ircase.models import (
     PreparationItem,
     User,
 )
+from ircase.search import index
 from ircase.services import checklist, clocks, gate, itemstates, log, servicelevels, teams
 
 EDITABLE = (
@@ -113,7 +114,7 @@ def _confidential_reference(now: datetime) -> str:
 
 def _snapshot_preparation(case: Case) -> None:
     """What was done long ago and is due for review again counts as open."""
-    ChecklistItem.objects.bulk_create(
+    made = ChecklistItem.objects.bulk_create(
         ChecklistItem(
             case=case,
             key=f"prep_{item.key}"[:64],
@@ -130,6 +131,7 @@ def _snapshot_preparation(case: Case) -> None:
         )
         for item in PreparationItem.objects.all()
     )
+    index.write_many("item", made)
 
 
 @transaction.atomic

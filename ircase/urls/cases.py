@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, entities, leading, log, mywork, people, search
+from ircase.views import cases, entities, leading, log, mywork, people
 
 _CASE = "cases/<str:reference>/"
 
@@ -14,7 +14,6 @@ urlpatterns: list[URLPattern] = [
     path("profile/password/", people.profile_password, name="profile_password"),
     path("profile/tokens/", people.profile_token, name="profile_token"),
     path("profile/tokens/<int:token>/revoke/", people.profile_token_revoke, name="profile_token_revoke"),
-    path("search/", search.search, name="search"),
     path("cases/", cases.case_list, name="case_list"),
     path("cases/new/", cases.case_new, name="case_new"),
     path("cases/join/", cases.case_join, name="case_join"),

@@ -6,7 +6,12 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from ircase import access, finder
-from ircase.models import Case
+from ircase.finder import answering
+from ircase.finder.asking import MOST_COUNTED
+from ircase.models import Case, SavedView
+from ircase.search.fields import FIELDS
+from ircase.search.sources import sources
+from ircase.services import savedviews
 
 
 @require_GET
@@ -18,12 +23,14 @@ def search(request: HttpRequest) -> HttpResponse:
     exact = Case.objects.visible_to(user).filter(reference=text.upper()).first() if text else None
     if exact is not None:
         return redirect("ircase:case", exact.reference)
-    groups = finder.search(user, text) if len(text) >= finder.SHORTEST else []
+    answer = answering.answer(user, text, kind=request.GET.get("in", ""), after=request.GET.get("after", ""))
     context = {
         "text": text,
-        "groups": groups,
-        "found": sum(group.shown for group in groups),
-        "too_short": bool(text) and len(text) < finder.SHORTEST,
-        "shortest": finder.SHORTEST,
+        "answer": answer,
+        "fields": FIELDS,
+        "kinds": list(sources()),
+        "most_counted": MOST_COUNTED,
+        "saved": savedviews.of(user, SavedView.Page.SEARCH),
+        "asked": savedviews.words_of(request.GET.urlencode()),
     }
     return render(request, "ircase/search.html", context)

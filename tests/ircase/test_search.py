@@ -3,9 +3,12 @@
 from django.urls import reverse
 from django.utils import timezone
 
-from ircase import finder
+from ircase.finder.answering import Answer, answer
+from ircase.models import Case, SearchEntry, User
+from ircase.search import index
+from ircase.search.sources import sources
 from ircase.services import cases, findings, notes
-from tests.cast import CastTestCase
+from tests.cast import CastTestCase, make_evidence
 from tests.ircase.queries import at_most
 
 
@@ -14,30 +17,48 @@ class SearchTests(CastTestCase):
     def setUpTestData(cls) -> None:
         super().setUpTestData()
         for case in (cls.case, cls.secret_case):
-            notes.create_note(case=case, actor=cls.alice, title="Zebra note", body="a zebrafish swam by")
+            notes.create_note(case=case, actor=cls.alice, title="Zebra note", body="a zebrafish swam by a zebra")
             findings.add_asset(case=case, actor=cls.alice, kind="device", name="zebra-01")
             findings.add_indicator(case=case, actor=cls.alice, kind="domain", value="zebra.example.com")
-            findings.add_event(case=case, actor=cls.alice, at=timezone.now(), title="Zebra process started")
+            findings.add_indicator(case=case, actor=cls.alice, kind="ip", value="10.20.30.40")
+            findings.add_event(
+                case=case, actor=cls.alice, at=timezone.now(), title="Zebra process started", technique="T1547.001"
+            )
+            make_evidence(case, cls.alice, content=b"zebra" + case.reference.encode(), name="zebra-list.csv")
             cases.edit_case(case=case, actor=cls.alice, summary="A zebra did it")
 
-    def search(self, text: str) -> str:
-        return self.client.get(reverse("ircase:search"), {"q": text}).content.decode()
+    def search(self, text: str, **more: str) -> str:
+        return self.client.get(reverse("ircase:search"), {"q": text, **more}).content.decode()
+
+    def asked(self, text: str, user: User | None = None) -> Answer:
+        return answer(user or self.carol, text)
+
+    def kinds(self, text: str, user: User | None = None) -> dict[str, int]:
+        return {group.source.kind: group.shown for group in self.asked(text, user).groups}
 
     def test_every_kind_is_found_by_who_may_see_it(self) -> None:
         self.sign_in(self.carol)
         page = self.search("ZEBRA")
-        for kind in ("Cases", "Assets", "Indicators", "Timeline", "Notes"):
-            assert f'aria-label="{kind}"' in page
+        for kind in ("Cases", "Assets", "Indicators", "Timeline", "Notes", "Evidence", "Log"):
+            assert f'aria-label="{kind}"' in page, kind
         assert self.case.reference in page
         assert self.secret_case.reference not in page
         assert "Quiet one" not in page
+        assert "<mark>zebra</mark>-01" in page
 
     def test_what_is_hidden_is_neither_shown_nor_counted(self) -> None:
-        seen = {
-            user.username: finder.search(user, "zebra") for user in (self.alice, self.carol, self.mallory, self.ada)
-        }
-        counts = {name: sum(group.shown for group in groups) for name, groups in seen.items()}
-        assert counts == {"alice": 10, "carol": 5, "mallory": 0, "ada": 0}
+        seen = {user.username: self.kinds("zebra", user) for user in (self.alice, self.carol, self.mallory, self.ada)}
+        assert seen["mallory"] == seen["ada"] == {}
+        assert seen["carol"]["note"] == 1
+        assert seen["alice"]["note"] == 2
+        self.sign_in(self.carol)
+        assert "1 found" in self.search("zebra", **{"in": "note"})
+        assert self.secret_case.reference not in self.search("zebra", **{"in": "log"})
+
+    def test_no_field_tells_of_a_hidden_case(self) -> None:
+        for text in (f"case:{self.secret_case.reference}", "is:confidential", "quiet", f'"{self.secret_case.title}"'):
+            assert not self.asked(text).found, text
+            assert self.asked(text, self.alice).found, text
 
     def test_a_reference_leads_straight_to_its_case_or_nowhere(self) -> None:
         self.sign_in(self.alice)
@@ -46,18 +67,117 @@ class SearchTests(CastTestCase):
         self.sign_in(self.carol)
         assert "Nothing found" in self.search(self.secret_case.reference)
 
-    def test_defanged_text_finds_the_whole(self) -> None:
+    def test_parts_of_addresses_and_defanged_ones(self) -> None:
+        for text in ("zebra[.]example[.]com", "zebra.example.com", "example.com", "hxxp://zebra(.)example[.]com"):
+            expected = 0 if text.startswith("hxxp") else 1
+            assert self.kinds(text).get("indicator", 0) == expected, text
+        assert self.kinds("10.20.30.40")["indicator"] == 1
+        assert self.kinds("10[.]20[.]30[.]40")["indicator"] == 1
+        assert self.kinds("ip:10.20.*")["indicator"] == 1
+        assert "indicator" not in self.kinds("ip:10.20.30.4")
+
+    def test_words_begin_where_no_whole_one_fits(self) -> None:
+        found = self.asked("zebraf")
+        assert found.begun
+        assert [group.source.kind for group in found.groups] == ["note"]
+        assert [hit.entry.title for hit in self.asked("ebra-0").parts] == ["zebra-01"]
+
+    def test_phrases_not_or_and_groups(self) -> None:
+        assert self.kinds('"process started"')["event"] == 1
+        assert "event" not in self.kinds('"started process"')
+        assert "event" not in self.kinds("zebra -process")
+        assert set(self.kinds("(kind:note OR kind:asset) zebra")) == {"note", "asset"}
+        assert set(self.kinds("kind:notes,assets zebra")) == {"note", "asset"}
+        assert self.kinds("swam OR (process started)")["note"] == 1
+
+    def test_fields_ask_what_they_say(self) -> None:
+        assert set(self.kinds("technique:T1547")) == {"event", "library"}
+        assert self.kinds("technique:t1547.002") == {}
+        assert self.kinds("zebra before:2020-01-01") == {}
+        assert "note" in self.kinds("zebra after:1d severity:high is:open")
+        assert self.kinds("zebra is:closed") == {}
+        assert self.kinds("zebra is:mine") == {}
+        assert "note" in self.kinds("zebra is:mine owner:me", self.alice)
+        assert "case" in self.kinds("owner:alice kind:case")
+        assert "note" in self.kinds("zebra has:evidence")
+        assert self.kinds("zebra has:hunt") == {}
+        sha256 = self.case.evidence.get().sha256
+        assert self.kinds(f"hash:{sha256[:12]}")["evidence"] == 1
+        assert self.kinds(sha256.upper())["evidence"] == 1
+
+    def test_problems_say_what_and_where(self) -> None:
+        for text, wrong, said in (
+            ('zebra "half', '"half', "not closed"),
+            ("kind:bird", "kind:bird", "none of"),
+            ("a (b", "(b"[:1], "not closed"),
+            ("a) b", ")", "closes nothing"),
+            ("before:soon", "before:soon", "no time"),
+            ("OR zebra", "", "between two"),
+            ("technique:x", "technique:x", "T1547"),
+        ):
+            problem = self.asked(text).problem
+            assert problem is not None, text
+            assert said in problem.message, problem
+            assert problem.before + problem.wrong + problem.after == text
+            assert wrong in problem.wrong, problem
         self.sign_in(self.carol)
-        assert "zebra.example.com" in self.search("zebra[.]example[.]com")
+        assert '<mark class="wrong">kind:bird</mark>' in self.search("zebra kind:bird")
+
+    def test_the_index_follows_every_write(self) -> None:
+        note = self.case.notes.get()
+        cases.save_note(note=note, actor=self.alice, title="Okapi", body="only okapis here", version=note.version)
+        assert self.kinds("okapis")["note"] == 1
+        assert "note" not in self.kinds("zebrafish")
+        event = self.case.events.get()
+        findings.remove_event(event=event, actor=self.alice, reason="double")
+        assert "event" not in self.kinds("process")
+        assert "log" in self.kinds("double")
+
+    def test_index_and_rows_agree(self) -> None:
+        for source in sources():
+            assert index.compare(source.kind, mend=False).is_sound, source.kind
+        SearchEntry.objects.filter(kind="note").delete()
+        SearchEntry.objects.filter(kind="asset").update(title="other")
+        Case.objects.filter(pk=self.case.pk).update(title="Written past the model")
+        found = index.compare("note", mend=True)
+        assert (found.missing, found.rows) == (2, 2)
+        assert index.compare("asset", mend=True).stale == 2
+        assert index.compare("case", mend=True).stale == 1
+        assert index.compare("note", mend=False).is_sound
+        assert self.kinds("written past")["case"] == 1
+
+    def test_pages_go_by_key_and_repeat_nothing(self) -> None:
+        for number in range(60):
+            findings.add_asset(case=self.case, actor=self.alice, kind="other", name=f"okapi {number:02}")
+        self.sign_in(self.carol)
+        seen: list[str] = []
+        after = ""
+        for _ in range(3):
+            page = answer(self.carol, "okapi", kind="asset", after=after).page
+            assert page is not None
+            assert page.count == 60
+            seen += [hit.entry.title for hit in page.hits]
+            after = page.after
+        assert not after
+        assert sorted(seen) == [f"okapi {number:02}" for number in range(60)]
 
     def test_short_empty_strange_and_long(self) -> None:
         self.sign_in(self.carol)
         assert "A little more" in self.search("z")
         assert "What are you looking for" in self.search("")
-        for text in ("\x00\x00", "%", "' OR 1=1 --", "x" * 5000, "\\"):
+        for text in ("\x00\x00", "%", "' OR 1=1 --", "x" * 5000, "\\", "=", '""', "-", "- -", "kind=note zebra"):
             assert self.client.get(reverse("ircase:search"), {"q": text}).status_code == 200
+
+    def test_markup_in_what_is_found_stays_text(self) -> None:
+        cases.create_note(case=self.case, actor=self.alice, title="<b>okapi</b>", body="<script>okapi()</script>")
+        self.sign_in(self.carol)
+        page = self.search("okapi")
+        assert "&lt;script&gt;<mark>okapi</mark>()" in page
+        assert "<script>okapi" not in page
 
     def test_queries_are_bounded(self) -> None:
         self.sign_in(self.carol)
         with at_most(12):
             self.search("zebra")
+        with at_most(12):
+            self.search("zebra", **{"in": "log"})
