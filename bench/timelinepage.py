@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import requests
@@ -23,6 +22,18 @@ from config.stack import BASE_DIR, free_port
 
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
 SERVER = "performance.getEntriesByType('navigation')[0].responseEnd"
+# The chip of the condition stands there: the list is the new one.
+PASSING = "document.querySelector('[aria-label=Conditions]') !== null"
+# Milliseconds from `since` to the first frame after the one in which `there()` holds: that one is on the screen.
+_PAINTED = """
+window.painted = async (there, since) => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const start = since ? await since : performance.now();
+  while (!there()) await frame();
+  await frame();
+  return performance.now() - start;
+}"""
+ROWS = 50  # as ircase.views.supertimeline.PER_PAGE
 LAST = "document.querySelectorAll('[data-super] [data-row]').length"
 SETUP = """
 import sys
@@ -112,34 +123,34 @@ def _walk(page: Page, path: str, rounds: int) -> None:
     took: dict[str, list[float]] = {"first paint": [], "answer whole": [], "next rows": [], "filter to its page": []}
     for number in range(rounds):
         page.goto(path)
-        page.wait_for_function(f"{LAST} >= 100 && ({PAINT}) > 0")
+        page.wait_for_function(f"{LAST} >= {ROWS} && ({PAINT}) > 0")
         took["first paint"].append(page.evaluate(PAINT))
         took["answer whole"].append(page.evaluate(SERVER))
         for times in (2, 3):
-            took["next rows"].append(_timed(lambda: _scroll(page, 100 * times)))  # noqa: B023
+            took["next rows"].append(_scroll(page, ROWS * times))
         page.get_by_label("All of these words").fill(f"svc{number}.exe")
-        took["filter to its page"].append(_timed(lambda: _filter(page)))
+        took["filter to its page"].append(_filter(page))
     for name, seconds in took.items():
         found = sorted(seconds)
         p50, p95 = found[len(found) // 2], found[min(len(found) - 1, int(len(found) * 0.95))]
         print(f"  {name:22} first {seconds[0]:7.0f} ms   p50 {p50:7.0f} ms   p95 {p95:7.0f} ms", flush=True)
 
 
-def _timed(act: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    act()
-    return (time.perf_counter() - start) * 1000
+def _scroll(page: Page, wanted: int) -> float:
+    """From the end of the list in sight to the next rows on the screen."""
+    page.evaluate(f"{_PAINTED}; window.shown = painted(() => {LAST} >= {wanted}); undefined")
+    page.evaluate("document.querySelector('#more-events').scrollIntoView()")
+    return float(page.evaluate("window.shown"))
 
 
-def _scroll(page: Page, wanted: int) -> None:
-    page.locator("#more-events").scroll_into_view_if_needed()
-    page.wait_for_function(f"{LAST} >= {wanted}")
-
-
-def _filter(page: Page) -> None:
-    page.get_by_role("button", name="Filter").click()
-    page.wait_for_url("**q=**")
-    page.wait_for_function(f"{LAST} > 0")
+def _filter(page: Page) -> float:
+    """From the press of Filter to the rows that pass on the screen."""
+    page.evaluate(f"""{_PAINTED}; window.shown = painted(
+        () => location.search.includes('q=') && ({PASSING}) && {LAST} > 0,
+        new Promise((done) => document.addEventListener('click', (one) => done(one.timeStamp), {{once: true}}))
+    ); undefined""")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    return float(page.evaluate("window.shown"))
 
 
 def _film(page: Page, path: str, folder: Path) -> None:

@@ -212,6 +212,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "custody.returned": lambda d: f"returned {d.get('exhibit')} to {d.get('receiver')}:",
     "custody.sealed_again": lambda d: f"sealed {d.get('exhibit')} again, with the seal {d.get('seal')}:",
     "custody.viewed": lambda d: f"looked at {d.get('exhibit')} itself:",
+    "export.downloaded": lambda d: f"downloaded{' in an encrypted zip' if d.get('form') == 'aes-256 zip' else ''}",
+    "import.password_given": lambda d: f"gave another password for {d.get('name')}",
     "export.removed": lambda d: "removed the file of",
     "case.brought_in": lambda d: f"brought the case in from another IRCase, where it was {d.get('reference')}:",
     "signing.key_made": lambda d: f"made the signing key {d.get('key')}",

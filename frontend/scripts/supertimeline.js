@@ -46,6 +46,32 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (row) queueMicrotask(() => setTimeout(() => row.querySelector("button.star")?.focus(), 0));
 });
 
+// A list has hundreds of rows: one listener for all of them, since htmx would take a look at every element that it should know.
+const plain = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+document.addEventListener("click", (event) => {
+  const thing = event.target.closest?.("[data-super] :is(a[data-open], a[data-tag], button[data-star])");
+  if (!thing || !plain(event)) return;
+  event.preventDefault();
+  if (thing.matches("[data-star]")) {
+    const on = thing.getAttribute("aria-pressed") === "true" ? "0" : "1";
+    window.htmx.ajax("POST", thing.dataset.star, { source: thing, target: thing, swap: "outerHTML", values: { on } });
+    return;
+  }
+  const target = thing.matches("[data-open]") ? "#drawer-body" : "#modal-body";
+  window.htmx.ajax("GET", thing.getAttribute("href"), { source: thing, target, swap: "innerHTML" });
+});
+
+/** Show `address` in place of the panel; the chart, which carries hx-push-url, takes the address into the history. */
+const go = (address) => {
+  window.htmx.ajax("GET", address.pathname + address.search, { source: document.getElementById("super-chart"), target: "#case-body", swap: "innerHTML" });
+};
+document.addEventListener("click", (event) => {
+  const bar = event.target.closest?.("[data-brush] svg a");
+  if (!bar || event.defaultPrevented || !plain(event)) return;
+  event.preventDefault();
+  go(spanOf(bar));
+});
+
 const spanOf = (link) => new URL(link.getAttribute("href"), location.href);
 const barAt = (chart, x) => {
   const bars = [...chart.querySelectorAll("svg a")];
@@ -92,17 +118,29 @@ document.addEventListener("pointerup", (event) => {
   if (!first || !last) return;
   const address = spanOf(first);
   address.searchParams.set("until", spanOf(last).searchParams.get("until"));
-  location.assign(address);
+  go(address);
 });
 document.addEventListener("dragstart", (event) => {
   if (event.target.closest?.("[data-brush] svg")) event.preventDefault();
 });
 
-document.addEventListener("submit", (event) => {
-  if (!event.target.matches?.("[data-super-filters]")) return;
-  for (const field of event.target.elements) if (field.name && field.value === "") field.disabled = true;
+// Empty fields stay out of the request, and so out of the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.detail.elt.matches?.("[data-super-filters]")) return;
+  const asked = event.detail.formData;
+  for (const key of new Set(asked.keys())) {
+    const values = asked.getAll(key).filter((value) => value !== "");
+    asked.delete(key);
+    for (const value of values) asked.append(key, value);
+  }
 });
-// Who comes back by the browser's Back finds the fields usable again.
-addEventListener("pageshow", () => {
-  for (const field of document.querySelectorAll("[data-super-filters] :disabled")) field.disabled = false;
+
+/** What was pressed to narrow the list may be gone with the old one: then the list's heading takes the focus. */
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target?.id !== "case-body") return;
+  // After swaps.js, which gives the focus back to what is there again.
+  setTimeout(() => {
+    const lost = document.activeElement === document.body || document.activeElement === null;
+    if (lost) document.getElementById("super-title")?.focus({ preventScroll: true });
+  });
 });

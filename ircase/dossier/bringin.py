@@ -6,17 +6,19 @@ IRCase does not give; every JSON has a cap; no name from outside becomes a path.
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 
-from ircase.dossier import recall, verify
+from ircase import secrets
+from ircase.dossier import locked, recall, verify
 from ircase.dossier.container import ZipWriter
 from ircase.models import Case, CaseImport, CustodyBefore, Evidence, JobState
 from ircase.search import index
-from ircase.services import caseimports, cases, evidence, log, tables
+from ircase.services import caseimports, cases, evidence, log, packing, tables
 from ircase.services.opening import require_opener
 from ircase.store import StoreError, digest_of
 from ircase.work import Hold, Stopped, hold
@@ -40,7 +42,16 @@ def bring_in(job: CaseImport) -> None:
             _bring_in(job, held)
     except Stopped:
         return  # another worker has it
-    except (verify.Unreadable, recall.NotAnExport, NotUsable, ValidationError, PermissionDenied) as error:
+    except locked.Locked as error:
+        CaseImport.objects.end(job.pk, job.owner, JobState.FAILED, reason=str(error), locked=True, progress={})
+    except (
+        verify.Unreadable,
+        locked.NotLocked,
+        recall.NotAnExport,
+        NotUsable,
+        ValidationError,
+        PermissionDenied,
+    ) as error:
         _fail(job, " ".join(getattr(error, "messages", [str(error)])))
     except StoreError as error:
         if job.attempt >= settings.MAX_ATTEMPTS:
@@ -59,6 +70,7 @@ def bring_in(job: CaseImport) -> None:
 def _bring_in(job: CaseImport, held: Hold) -> None:
     require_opener(job.requested_by)
     path = caseimports.path_of(job)
+    _unlock(job, path, held)
     held.progress(step="Verifying every file, chain and signature")
     verifier = verify.Verifier(str(path), job.expected_key, longest=LONGEST_JSON)
     faults = [{"place": place[:500], "message": message[:500]} for place, message in verifier.run()]
@@ -83,6 +95,21 @@ def _bring_in(job: CaseImport, held: Hold) -> None:
     held.beat_now()
     held.check()
     came.keep()
+
+
+def _unlock(job: CaseImport, path: Path, held: Hold) -> None:
+    """In place of an encrypted zip put the export that is in it."""
+    if not locked.is_locked(path):
+        return
+    held.progress(step="Opening the encrypted zip")
+    part = path.with_suffix(".unlocked")
+    part.unlink(missing_ok=True)
+    try:
+        locked.unlock(path, secrets.decrypt(job.password) or packing.PASSWORD, part, check=held.check)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    CaseImport.objects.filter(pk=job.pk, owner=job.owner).update(password="", locked=False)
 
 
 class _Arrival:

@@ -12,7 +12,7 @@ from ircase.dossier import write
 from ircase.dossier.container import ZipWriter
 from ircase.dossier.write import Wanted, Written
 from ircase.models import CaseExport, Evidence, JobState, User
-from ircase.services import activity, caseexports, log
+from ircase.services import activity, caseexports, handling, log
 from ircase.store import digest_of
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
@@ -32,6 +32,8 @@ def build(job: CaseExport) -> None:
         final.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         with hold(CaseExport.objects.all(), job) as held:
             written = _write(job, part, held)
+            held.progress(step="Judging what may leave plain")
+            handling.rules_of(written.exhibits)
             held.progress(step="Hashing the zip")
             size, sha256 = part.stat().st_size, digest_of(part)
             held.beat_now()

@@ -67,14 +67,19 @@ def write(wanted: Wanted, writer: Writer, *, tell: Tell = lambda **_: None, chec
 def _look(wanted: Wanted) -> _Moment:
     # Who seals takes this lock first, so that register and log are of one moment.
     Case.objects.select_for_update().get(pk=wanted.case.pk)
-    found = Evidence.objects.filter(case=wanted.case).select_related("sealed_by").order_by("number")
-    exhibits = list(found.filter(number__in=wanted.numbers) if wanted.numbers else found)
+    exhibits = exhibits_of(wanted)
     keys = [f"case:{wanted.case.uuid}", *(f"evidence:{item.uuid}" for item in exhibits)]
     heads: dict[str, tuple[int, str]] = {}
     for part in statements.batched(keys, 500):
         rows = ChainHead.objects.filter(key__in=part).values_list("key", "sequence", "digest")
         heads.update({key: (sequence, digest) for key, sequence, digest in rows})
     return _Moment(exhibits, heads)
+
+
+def exhibits_of(wanted: Wanted) -> list[Evidence]:
+    """What is asked for, as the case has it now."""
+    found = Evidence.objects.filter(case=wanted.case).select_related("case", "sealed_by").order_by("number")
+    return list(found.filter(number__in=wanted.numbers) if wanted.numbers else found)
 
 
 def safe_name(item: Evidence) -> str:

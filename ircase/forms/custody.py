@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from ircase.models import Case, CaseMember, User
-from ircase.services import caseexports
+from ircase.services import caseexports, packing
 
 
 class ExportForm(forms.Form):
@@ -44,6 +44,14 @@ class ImportForm(forms.Form):
         required=False,
         label="Public key",
         help_text="As the sender told you by another way: 64 hexadecimal digits. The signature must be by it.",
+    )
+    password = forms.CharField(
+        max_length=packing.LONGEST,
+        required=False,
+        strip=False,
+        label="Password of the zip around it",
+        help_text=f"Only where it came in an encrypted zip, and the word is not {packing.PASSWORD}.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -161,6 +162,8 @@ class CaseExport(Job):
     files_sha256 = models.CharField(max_length=64, blank=True, help_text="Of files.json, which is signed.")
     problems = models.JSONField(default=list, blank=True, help_text="Exhibits whose bytes were altered or missing.")
     removed_at = models.DateTimeField(null=True, blank=True)
+    # Set by services.caseexports.judge: what it leaves in an encrypted zip for.
+    harmful: Sequence[Evidence] = ()
 
     objects = JobQuerySet["CaseExport"].as_manager()
 
@@ -175,9 +178,11 @@ class CaseImport(Job):
     """
     QUEUED -> RUNNING -> DONE (case) | FAILED (reason)
        ^         |          |
-       +---------+----------+  again with `accepted`, when a person takes the faults over with a reason
+       +---------+----------+  again with `accepted`, when a person takes the faults over with a reason,
+                               or with another `password`, where the one it had does not open it
 
-    An export of another IRCase, coming in. It is verified first; with faults it ends FAILED and `faults` says them.
+    An export of another IRCase, coming in. What came in an encrypted zip is unlocked first. Then it is verified; with
+    faults it ends FAILED and `faults` says them.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -187,6 +192,8 @@ class CaseImport(Job):
     size = models.PositiveBigIntegerField(default=0)
     confidential = models.BooleanField(default=True)
     expected_key = models.CharField(max_length=64, blank=True, help_text="The public key it must be signed with.")
+    password = models.TextField(blank=True, help_text="Of the zip around it, encrypted; empty once that is open.")
+    locked = models.BooleanField(default=False, help_text="The password it had does not open it.")
     public_key = models.CharField(max_length=64, blank=True)
     faults = models.JSONField(default=list, blank=True)
     notes = models.JSONField(default=list, blank=True)

@@ -1,7 +1,9 @@
-"""Exports of a case or of some exhibits: asked for, fetched, thrown away. The worker's part is ircase.dossier."""
+"""Exports of a case or of some exhibits: asked for, judged, thrown away. The worker's part is ircase.dossier; they are
+handed out by `delivery.export_response`."""
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -13,7 +15,7 @@ from django.utils import timezone
 
 from ircase import jobs
 from ircase.models import Activity, Case, CaseExport, Evidence, JobState, User
-from ircase.services import activity, log
+from ircase.services import activity, handling, log
 from ircase.store import chunks_of
 
 TASK: Final = "ircase.export_case"
@@ -92,17 +94,69 @@ def cancel(*, export: CaseExport, actor: User) -> None:
         activity.end(export.activity, state="cancelled", outcome=reason, actor=actor)
 
 
-def open_file(*, export: CaseExport, actor: User) -> tuple[Iterator[bytes], str, int]:
-    """The zip's bytes, its name and size; the log entry is written first. Raises ExportGone."""
+def require_file(export: CaseExport) -> Path:
+    """Where its zip lies. Raises ExportGone."""
     path = path_of(export)
     if export.state != JobState.DONE or export.removed_at or not path.is_file():
         raise ExportGone("The file is not here any more. Make the export again.")
+    return path
+
+
+def chunks(*, export: CaseExport, actor: User, **said: str) -> Iterator[bytes]:
+    """The zip's bytes; first the log entry is written, with what is `said` of the way they leave. Raises ExportGone."""
+    path = require_file(export)
     log.record(
         "export.downloaded", case=export.case, actor=actor, title=export.activity.title, receiver=export.receiver,
-        sha256=export.sha256,
+        sha256=export.sha256, **said,
     )  # fmt: skip
-    name = f"{export.case.reference}_export_{export.queued_at:%Y%m%d-%H%M}.zip"
-    return chunks_of(path), name, export.size
+    return chunks_of(path)
+
+
+def name_of(export: CaseExport) -> str:
+    return f"{export.case.reference}_export_{export.queued_at:%Y%m%d-%H%M}.zip"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What of a case may leave only in an encrypted zip, and how much of it nobody looked at yet."""
+
+    harmful: tuple[Evidence, ...]
+    unseen: int
+
+
+def outlook(case: Case) -> Outlook:
+    """How an export that is made now would leave, without a look at bytes that nobody recognised."""
+    items = list(Evidence.objects.filter(case=case, destroyed_at=None).order_by("number"))
+    rules = _rules(case, items)
+    unseen = [item for item in items if [why.code for why in rules[item.pk].open_whys] == [handling.UNSEEN]]
+    harmful = tuple(item for item in items if rules[item.pk].packed and item not in unseen)
+    return Outlook(harmful, len(unseen))
+
+
+def judge(case: Case, exports: Sequence[CaseExport]) -> None:
+    """Put on each of the case's finished exports, as `harmful`, the exhibits for which it leaves only in an encrypted
+    zip as things stand now. Bytes that could not be looked at count among them."""
+    there = [one for one in exports if one.state == JobState.DONE and not one.removed_at]
+    if not there:
+        return
+    items = list(Evidence.objects.filter(case=case).order_by("number"))
+    rules = _rules(case, items)
+    packed = [item for item in items if rules[item.pk].packed]
+    for export in there:
+        export.harmful = [item for item in packed if _holds(export, item)]
+
+
+def _holds(export: CaseExport, item: Evidence) -> bool:
+    """Whether its bytes are in the export; one that came while it was made may be counted as well."""
+    chosen = not export.numbers or item.number in export.numbers
+    since = export.finished_at is None or item.sealed_at <= export.finished_at
+    return chosen and since and (item.destroyed_at is None or item.destroyed_at > export.queued_at)
+
+
+def _rules(case: Case, items: Sequence[Evidence]) -> dict[int, handling.Rule]:
+    for item in items:
+        item.case = case
+    return handling.rules_of(items, look=False)
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@ ircase.dossier.bringin."""
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -12,9 +13,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from ircase import jobs
+from ircase import jobs, secrets
 from ircase.models import CaseImport, JobState, User
-from ircase.services import log
+from ircase.services import log, packing
 from ircase.services.opening import require_opener
 
 TASK: Final = "ircase.import_case"
@@ -25,18 +26,37 @@ def path_of(job: CaseImport) -> Path:
     return settings.IMPORTS_DIR / f"{job.uuid}.zip"
 
 
-def receive(
-    *, actor: User, name: str, chunks: Iterable[bytes], confidential: bool = True, expected_key: str = ""
-) -> CaseImport:
-    """Keep an export's bytes and have a worker verify it. Raises PermissionDenied, ValidationError, OSError."""
+@dataclass(frozen=True)
+class Wish:
+    """What stands beside a file that is handed in. `password`: of the encrypted zip around it, if it lies in one; the
+    usual word needs not be said."""
+
+    name: str
+    confidential: bool = True
+    expected_key: str = ""
+    password: str = ""
+
+
+def _new(actor: User, wish: Wish) -> CaseImport:
+    """An unsaved import. Raises PermissionDenied, ValidationError."""
     require_opener(actor)
-    key = expected_key.strip().lower()
+    key = wish.expected_key.strip().lower()
     if key and (len(key) != 64 or not set(key) <= _HEX):
         raise ValidationError("A public key has 64 hexadecimal digits.")
-    job = CaseImport(
-        requested_by=actor, name=name.replace("\x00", "")[-255:] or "export.zip", confidential=confidential,
+    if len(wish.password) > packing.LONGEST:
+        raise ValidationError(f"A password has at most {packing.LONGEST} letters.")
+    return CaseImport(
+        requested_by=actor,
+        name=wish.name.replace("\x00", "")[-255:] or "export.zip",
+        confidential=wish.confidential,
         expected_key=key,
-    )  # fmt: skip
+        password=secrets.encrypt(wish.password),
+    )
+
+
+def receive(*, actor: User, wish: Wish, chunks: Iterable[bytes]) -> CaseImport:
+    """Keep an export's bytes and have a worker verify it. Raises PermissionDenied, ValidationError, OSError."""
+    job = _new(actor, wish)
     path = path_of(job)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
     try:
@@ -55,6 +75,21 @@ def receive(
         log.record("import.received", actor=actor, name=job.name, size=job.size)
         jobs.enqueue(TASK, job.pk)
     return job
+
+
+@transaction.atomic
+def open_again(*, job: CaseImport, actor: User, password: str) -> None:
+    """Try another password on the zip around it. Raises ValidationError where it waits for none."""
+    if not password or len(password) > packing.LONGEST:
+        raise ValidationError("Give the password of the zip, as the sender told you.")
+    waiting = CaseImport.objects.filter(pk=job.pk, state=JobState.FAILED, locked=True)
+    changed = waiting.update(
+        state=JobState.QUEUED, locked=False, password=secrets.encrypt(password), reason="", finished_at=None
+    )
+    if not changed or not path_of(job).is_file():
+        raise ValidationError("It waits for no password, or its file is gone: send it again.")
+    log.record("import.password_given", actor=actor, name=job.name)
+    jobs.enqueue(TASK, job.pk)
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from ircase.urls import (
     custody,
     evidence,
     finding,
+    finding,
     intake,
     life,
     notes,

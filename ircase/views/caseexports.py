@@ -13,9 +13,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ircase import access
 from ircase.forms.custody import ExportForm
+from ircase.forms.handling import PasswordForm
 from ircase.models import Case, CaseExport, CaseRole
 from ircase.pages import render_tab
-from ircase.services import caseexports, delivery, signing
+from ircase.services import caseexports, delivery, packing, signing
 from ircase.views.doors import attempt
 from ircase.views.fresh import recently
 
@@ -41,10 +42,15 @@ def exports(request: HttpRequest, reference: str) -> HttpResponse:
         else:
             return redirect("ircase:case_export", reference, made.uuid)
     found = CaseExport.objects.filter(case=case).select_related("requested_by", "activity")
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    caseexports.judge(case, list(page.object_list))
+    may_export = access.may(case, access.ANALYST)
     context = {
-        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
         "form": form,
-        "may_export": access.may(case, access.ANALYST),
+        "may_export": may_export,
+        "outlook": caseexports.outlook(case) if may_export else None,
+        "usual_password": packing.PASSWORD,
     }
     status = 422 if request.method == "POST" else 200
     return render_tab(request, case, "evidence", "custody/exports.html", context, status=status)
@@ -64,24 +70,34 @@ def _find(request: HttpRequest, reference: str, uuid: UUID, needs: CaseRole = ac
 def export(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """One export; for htmx with `?part=1` only its state, which polls until it is final."""
     case, found = _find(request, reference, uuid)
-    context = {"export": found, "case": case, "may_export": access.may(case, access.ANALYST)}
+    caseexports.judge(case, [found])
+    context = {
+        "export": found,
+        "case": case,
+        "may_export": access.may(case, access.ANALYST),
+        "usual_password": packing.PASSWORD,
+    }
     if request.headers.get("HX-Request") and "part" in request.GET:
         return render(request, "custody/_export.html", context)
+    context["password_form"] = PasswordForm()
     context["key"] = signing.active_key() if found.state == "done" else None
     return render_tab(request, case, "evidence", "custody/export.html", context)
 
 
 @login_required
-@require_GET
+@require_http_methods(["GET", "POST"])
 def download(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponseBase:
-    """The zip, as a download; the log keeps who took it."""
+    """The zip, as a download; with harmful exhibits in an encrypted one. A POST wants that under a password of the
+    person's choice. The log keeps who took it."""
     _, found = _find(request, reference, uuid, access.ANALYST)
+    password = request.POST.get("password", "") if request.method == "POST" else None
     try:
-        chunks, name, size = caseexports.open_file(export=found, actor=access.current_user(request))
+        return delivery.export_response(found, actor=access.current_user(request), password=password)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
     except caseexports.ExportGone as error:
         messages.error(request, str(error))
-        return redirect("ircase:case_export", reference, uuid)
-    return delivery.attachment(chunks, name=name, size=size)
+    return redirect("ircase:case_export", reference, uuid)
 
 
 @login_required

@@ -45,11 +45,7 @@ def _take(request: HttpRequest, files: list[uploads.Upload]) -> HttpResponse:
         return _show(request, user, form)
     try:
         job = caseimports.receive(
-            actor=user,
-            name=file.name or "",
-            chunks=file.chunks(2**20),
-            confidential=form.cleaned_data["confidential"],
-            expected_key=form.cleaned_data["expected_key"],
+            actor=user, wish=caseimports.Wish(name=file.name or "", **form.cleaned_data), chunks=file.chunks(2**20)
         )
     except ValidationError as error:
         return _show(request, user, form, " ".join(error.messages))
@@ -75,12 +71,13 @@ def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
     job = get_object_or_404(CaseImport.objects.select_related("case"), uuid=uuid, requested_by=user)
     if request.method == "POST":
         require_opener(user)
-        reason = request.POST.get("reason", "")
-        attempt(
-            request,
-            "It is taken over with its faults.",
-            partial(caseimports.accept, job=job, actor=user, reason=reason),
-        )
+        password, reason = request.POST.get("password"), request.POST.get("reason", "")
+        if password is not None:
+            again = partial(caseimports.open_again, job=job, actor=user, password=password)
+            attempt(request, "The zip is tried with this password.", again)
+        else:
+            over = partial(caseimports.accept, job=job, actor=user, reason=reason)
+            attempt(request, "It is taken over with its faults.", over)
         return redirect("ircase:case_import", uuid)
     if request.headers.get("HX-Request") and "part" in request.GET:
         return render(request, "custody/_import.html", {"job": job})

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from ircase import access, attack, charts
@@ -22,7 +23,9 @@ from ircase.services.timelineasking import KEYS, LISTS, kept
 from ircase.supertimeline import reading, rules, store
 from ircase.supertimeline.model import Asked, Counts, Place, TimelineError, TimelineEvent, moment
 
-PER_PAGE: Final = 100
+PER_PAGE: Final = 50
+# The next events are fetched when this many before the end are in sight.
+AHEAD: Final = 20
 MOST_OFFERED: Final = 200
 SERIES: Final = 8
 
@@ -75,7 +78,16 @@ def super_timeline(request: HttpRequest, reference: str) -> HttpResponse:
         context |= {"case": case, "may_write": access.may(case, access.ANALYST) and case.is_open}
         return render(request, "supertimeline/_rows.html", context, status=status)
     context |= _around(request, case, here)
-    return render_tab(request, case, "timeline", "supertimeline/page.html", context, status=status)
+    if request.headers.get("HX-Request") and "total" in context:
+        context["announce"] = f"{context['total']:,} of {context['counts_all']:,} events pass"
+    if request.headers.get("HX-Target") == "super-found":
+        context |= {"case": case, "may_write": access.may(case, access.ANALYST) and case.is_open}
+        response = render(request, "supertimeline/_found.html", context, status=status)
+    else:
+        response = render_tab(request, case, "timeline", "supertimeline/page.html", context, status=status)
+    # One address, three answers (ircase.pages).
+    patch_vary_headers(response, ["HX-Request", "HX-Target"])
+    return response
 
 
 def _events(request: HttpRequest, case: Case, here: supertimeline.Shown, asked: Asked) -> dict[str, Any]:
@@ -87,7 +99,7 @@ def _events(request: HttpRequest, case: Case, here: supertimeline.Shown, asked: 
     previews.note_many(list(exhibits.values()), actor=access.current_user(request), what="super-timeline")
     # Drawn once: a list of a hundred rows would include it a hundred times.
     star_icon = render_to_string("components/icon.html", {"name": "star"})
-    context: dict[str, Any] = {"rows": _rows(case, here, found), "star_icon": star_icon}
+    context: dict[str, Any] = {"rows": _rows(case, here, found), "star_icon": star_icon, "ahead": AHEAD}
     query = kept(request.GET).urlencode()
     if found and (full or before):
         context["after"] = f"?{query}&after={found[-1].place}".replace("?&", "?")

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import pyzipper
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.exceptions import ValidationError
 from django.urls import reverse
@@ -257,7 +258,9 @@ class ExportTests(CastTestCase):
         assert "The court" in self.client.get(page).content.decode()
         reply = self.client.get(reverse("ircase:case_export_file", args=[self.case.reference, export.uuid]))
         content = b"".join(reply.streaming_content)  # type: ignore[attr-defined]
-        assert verify.sha256(content) == CaseExport.objects.get().sha256
+        with pyzipper.AESZipFile(io.BytesIO(content)) as around:  # E001 is a program by its name
+            around.setpassword(b"infected")
+            assert verify.sha256(around.read(around.namelist()[0])) == CaseExport.objects.get().sha256
         assert LogEntry.objects.filter(case=self.case, action="export.downloaded").count() == 1
         with self.captureOnCommitCallbacks(execute=True):
             self.client.post(reverse("ircase:case_export_remove", args=[self.case.reference, export.uuid]))

@@ -54,7 +54,7 @@ class ImportTests(CastTestCase):
         return out.getvalue()
 
     def bring(self, content: bytes, **more: str) -> CaseImport:
-        job = caseimports.receive(actor=self.bob, name="x.zip", chunks=[content], **more)
+        job = caseimports.receive(actor=self.bob, wish=caseimports.Wish("x.zip", **more), chunks=[content])  # type: ignore[arg-type]
         tasks.import_case(job.pk)
         return CaseImport.objects.get(pk=job.pk)
 
@@ -186,7 +186,7 @@ class ImportTests(CastTestCase):
         assert case.events.count() == 1
 
     def test_a_full_store_is_tried_again(self) -> None:
-        job = caseimports.receive(actor=self.bob, name="x.zip", chunks=[self.packed()])
+        job = caseimports.receive(actor=self.bob, wish=caseimports.Wish("x.zip"), chunks=[self.packed()])
         with mock.patch.object(evidence, "put", side_effect=evidence.StoreError("The disk is full.")):
             tasks.import_case(job.pk)
         job.refresh_from_db()
@@ -204,7 +204,7 @@ class ImportTests(CastTestCase):
 
     def test_only_who_opens_cases_brings_one_in(self) -> None:
         with pytest.raises(PermissionDenied):
-            caseimports.receive(actor=self.carol, name="x", chunks=[b""])
+            caseimports.receive(actor=self.carol, wish=caseimports.Wish("x"), chunks=[b""])
         self.sign_in(self.bob)
         reply = self.client.post(
             reverse("ircase:case_imports"),

@@ -213,6 +213,16 @@ class SuperTimelineTests(CastTestCase):
         self.assertTemplateUsed(more, "supertimeline/_rows.html")
         self.assertTemplateNotUsed(more, "case/shell.html")
 
+    def test_a_filter_is_answered_with_what_it_found_alone(self) -> None:
+        asked = {"hx-request": "true", "hx-target": "super-found"}
+        found = self.client.get(self.page, {"q": "powershell"}, headers=asked)
+        self.assertTemplateNotUsed(found, "supertimeline/_filters.html")
+        self.assertContains(found, 'data-announce="1 of 4 events pass"')
+        self.assertContains(found, "Take off: contains powershell")
+        assert set(found["Vary"].split(", ")) >= {"HX-Request", "HX-Target"}
+        refused = self.client.get(self.page, {"since": "soon"}, headers=asked)
+        self.assertContains(refused, "is no time", status_code=422)
+
     def test_an_empty_case_says_so(self) -> None:
         self.sign_in(self.alice)
         page = self.client.get(reverse("ircase:super_timeline", args=[self.secret_case.reference]))

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from ircase.dossier import bringin
 from ircase.models import CaseImport, User
 from ircase.services import caseimports
+from ircase.services.caseimports import Wish
 from ircase.store import chunks_of
 from ircase.work import new_owner
 
@@ -20,6 +21,9 @@ class Command(BaseCommand):
         parser.add_argument("export", type=Path, metavar="EXPORT.zip")
         parser.add_argument("--user", required=True, help="Who brings it in and leads the case.")
         parser.add_argument("--key", default="", help="The public key that it must be signed with.")
+        parser.add_argument(
+            "--password", default="", help="Of the encrypted zip around it; not needed for the usual one."
+        )
         parser.add_argument("--ordinary", action="store_true", help="Not confidential.")
         parser.add_argument("--accept", default="", metavar="REASON", help="Take it over in spite of faults.")
 
@@ -30,9 +34,10 @@ class Command(BaseCommand):
         path: Path = options["export"]
         try:
             job = caseimports.receive(
-                actor=actor, name=path.name, chunks=chunks_of(path), confidential=not options["ordinary"],
-                expected_key=options["key"],
-            )  # fmt: skip
+                actor=actor,
+                wish=Wish(path.name, not options["ordinary"], options["key"], options["password"]),
+                chunks=chunks_of(path),
+            )
             job = self._run(job)
             if job.faults and options["accept"] and job.case is None:
                 caseimports.accept(job=job, actor=actor, reason=options["accept"])
