@@ -47,11 +47,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 YEARS = timedelta(days=3 * 365)
 PHASES = ("detection", "containment", "post_incident")
 SEVERITIES = ("informational", "low", "medium", "high", "critical")
-WORDS = (
-    "phishing ransomware logon odd service beacon lateral movement mailbox rule token theft macro loader exfiltration "
-    "persistence scheduled task registry powershell encoded command webshell tunnel credential dump kerberos golden "
-    "brute force spray consent application disabled alert finance server domain controller laptop vpn proxy"
-).split()
+WORDS = ["phishing", "ransomware", "logon", "odd", "service", "beacon", "lateral", "movement", "mailbox", "rule", "token", "theft", "macro", "loader", "exfiltration", "persistence", "scheduled", "task", "registry", "powershell", "encoded", "command", "webshell", "tunnel", "credential", "dump", "kerberos", "golden", "brute", "force", "spray", "consent", "application", "disabled", "alert", "finance", "server", "domain", "controller", "laptop", "vpn", "proxy"]
 ACTS = ("hunt.queued", "hunt.done", "checklist.done", "note.saved", "evidence.sealed", "evidence.downloaded",
         "asset.added", "indicator.added", "event.added", "case.milestone")  # fmt: skip
 

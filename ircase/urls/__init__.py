@@ -7,7 +7,6 @@ from ircase.urls import (
     custody,
     evidence,
     finding,
-    finding,
     intake,
     life,
     notes,
