@@ -227,9 +227,9 @@ function scan(root) {
 async function ask(form) {
   try {
     const reply = await fetch(form.dataset.draftSession, { redirect: "manual", signal: AbortSignal.timeout(ASK_MS), cache: "no-store" });
-    if (reply.status === 401) return "ended";
     if (!reply.ok) return "none";
     const said = await reply.json();
+    if (!said.person) return "ended";
     if (said.person !== form.dataset.draftPerson) return "other";
     sessionEnded = false;
     document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": said.csrf }));
