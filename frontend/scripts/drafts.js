@@ -24,7 +24,7 @@ const differs = (form, fields) => fieldsOf(form).some((one) => one.name in field
 const keyOf = (form) => `${PREFIX}${form.dataset.draftPerson}.${form.dataset.draft}.${form.dataset.draftVersion}`;
 const placeOf = (person, place) => `${PREFIX}${person}.${place}.`;
 const version = (form) => Number.parseInt(form.elements.namedItem("version")?.value ?? form.dataset.draftVersion, 10) || 0;
-const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const moment = (ms) => (Date.now() - ms < 20 * 3600 * 1000 ? clock(ms) : new Date(ms).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }));
 
 // --- this device -----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from config.stack import Stack
 from tests.journeys.client import Api
@@ -39,8 +39,12 @@ def note(lead: Api) -> str:
     return f"/cases/{case}/notes/{made['uuid']}/"
 
 
+def field(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Text (optional)")
+
+
 def text(page: Page) -> str:
-    return page.get_by_label("Text").input_value()
+    return field(page).input_value()
 
 
 def expected(film: Film, *words: str) -> None:
@@ -53,10 +57,10 @@ def test_the_later_save_never_overwrites(note: str, studio: Studio, lead: Api) -
     for film, name in ((alice, "alice"), (bob, "bob")):
         film.sign_in(name)
         film.go(f"{note}edit/")
-    alice.page.get_by_label("Text").fill(BASE.replace("by mail", "by Teams").replace("10:00", "10:05"))
+    field(alice.page).fill(BASE.replace("by mail", "by Teams").replace("10:00", "10:05"))
     alice.page.get_by_role("button", name="Save").click()
     expect(alice.page.get_by_text("Version 2, saved by")).to_be_visible()
-    bob.page.get_by_label("Text").fill(BASE.replace("by mail", "on a stick").replace("the user", "the user's manager"))
+    field(bob.page).fill(BASE.replace("by mail", "on a stick").replace("the user", "the user's manager"))
     bob.page.get_by_role("button", name="Save").click()
     expect(bob.page.get_by_text("Two people wrote at the same time")).to_be_visible()
     expected(bob, "409")
@@ -64,11 +68,11 @@ def test_the_later_save_never_overwrites(note: str, studio: Studio, lead: Api) -
     bob.small_and_dark("merge")
     assert "<<<<<<<" in text(bob.page)
     bob.page.get_by_role("button", name="Save the merged text").click()
-    expect(bob.page.get_by_text("still holds both texts")).to_be_visible()
+    expect(bob.page.get_by_text("still holds both texts").first).to_be_visible()
     expected(bob, "422")
     bob.page.get_by_role("radio", name="Both, one after the other").check()
     bob.page.get_by_role("button", name="Put these into the text below").click()
-    expect(bob.page.get_by_label("Text")).to_have_value(re.compile("by Teams.*on a stick.*manager", re.DOTALL))
+    expect(field(bob.page)).to_have_value(re.compile("by Teams.*on a stick.*manager", re.DOTALL))
     bob.page.get_by_role("button", name="Save the merged text").click()
     expect(bob.page.get_by_text("Version 3, saved by")).to_be_visible()
     bob.scene("merged")
@@ -85,7 +89,7 @@ def test_what_is_typed_survives_a_crash_a_sign_out_and_a_lost_line(note: str, st
     bob.sign_in("bob")
     page = bob.page
     bob.go(f"{note}edit/")
-    page.get_by_label("Text").fill("Typed before the crash")
+    field(page).fill("Typed before the crash")
     expect(page.get_by_text(re.compile("Kept on this device at .* and on the server at"))).to_be_visible()
     bob.scene("kept")
     crash(bob, note)
@@ -112,7 +116,7 @@ def signed_out(bob: Film) -> None:
     page, context = bob.page, bob.page.context
     context.clear_cookies()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Your session has ended; nothing was sent.")).to_be_visible()
+    expect(page.get_by_text("Your session has ended; nothing was sent.").first).to_be_visible()
     assert text(page) == "Typed before the crash"
     bob.scene("signed-out")
     with context.expect_page() as opened:
@@ -133,9 +137,9 @@ def offline(bob: Film, note: str) -> None:
     page = bob.page
     bob.go(f"{note}edit/")
     page.context.set_offline(True)
-    page.get_by_label("Text").fill("Typed in a tunnel")
+    field(page).fill("Typed in a tunnel")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("No connection to the server; nothing was sent.")).to_be_visible()
+    expect(page.get_by_text("No connection to the server; nothing was sent.").first).to_be_visible()
     page.context.set_offline(False)
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".prose").get_by_text("Typed in a tunnel")).to_be_visible()
@@ -149,8 +153,8 @@ def test_comments_name_people_and_tell_them(note: str, studio: Studio) -> None:
     bob.sign_in("bob")
     page = bob.page
     bob.go(note)
-    field = page.get_by_label("Comment")
-    field.fill("Is this ")
+    written = page.get_by_role("textbox", name="Comment")
+    written.fill("Is this ")
     page.keyboard.press("Control+End")
     page.keyboard.press("Control+b")
     page.keyboard.type("right")
@@ -160,16 +164,17 @@ def test_comments_name_people_and_tell_them(note: str, studio: Studio) -> None:
     expect(option).to_be_visible()
     bob.scene("offer", whole=False)
     page.keyboard.press("Enter")
-    expect(field).to_have_value("Is this **right**, @alice ")
+    expect(written).to_have_value("Is this **right**, @alice ")
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_role("region", name="Preview").locator(".mention")).to_have_text("@alice")
     page.get_by_role("button", name="Comment", exact=True).click()
     expect(page.locator(".talk .mention")).to_have_text("@alice")
-    expect(field).to_have_value("")
+    expect(written).to_have_value("")
     bob.scene("commented")
     alice = studio.open("told")
     alice.sign_in("alice")
-    alice.page.get_by_text("names you in a comment on Call minutes").first.click()
+    news = alice.page.get_by_role("listitem").filter(has_text="names you in a comment on Call minutes").first
+    news.get_by_role("button", name="Show").click()
     expect(alice.page.locator(".talk .mention")).to_be_visible()
     alice.page.get_by_role("button", name="Resolve").click()
     expect(alice.page.locator(".talk").get_by_text("Resolved")).to_be_visible()
