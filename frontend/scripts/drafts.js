@@ -303,7 +303,10 @@ document.addEventListener("focusin", (event) => {
   if (form && event.target.matches("textarea") && !changed(form)) lookOnServer(form);
 });
 document.addEventListener("htmx:afterRequest", (event) => event.detail.successful && saved());
-document.addEventListener("htmx:afterSettle", (event) => scan(event.detail.elt.parentElement ?? document));
+document.addEventListener("htmx:afterSettle", (event) => {
+  saved(); // before what was just sent is offered again
+  scan(event.detail.elt.parentElement ?? document);
+});
 document.addEventListener("visibilitychange", async () => {
   for (const form of document.querySelectorAll("form[data-draft]")) {
     const state = states.get(form);

@@ -170,6 +170,7 @@ def test_comments_name_people_and_tell_them(note: str, studio: Studio) -> None:
     page.get_by_role("button", name="Comment", exact=True).click()
     expect(page.locator(".talk .mention")).to_have_text("@alice")
     expect(written).to_have_value("")
+    expect(page.locator(".draft-offer")).to_have_count(0)
     bob.scene("commented")
     alice = studio.open("told")
     alice.sign_in("alice")
