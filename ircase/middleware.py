@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.messages.storage.base import BaseStorage
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -97,7 +98,8 @@ class DraftMiddleware:
         """Whether the view had an error to tell on the page that comes next."""
         waiting = messages.get_messages(request)
         found = any(message.level >= messages.ERROR for message in waiting)
-        waiting.used = False  # looked at, not shown
+        if isinstance(waiting, BaseStorage):
+            waiting.used = False  # looked at, not shown
         return found
 
 

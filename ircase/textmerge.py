@@ -40,8 +40,8 @@ class Row:
 
 
 def merge(base: str, theirs: str, mine: str) -> list[Piece]:
-    """The pieces in order; lines end in a line feed. Of texts with more than MAX_LINES lines, all that is not equal at their beginning and end is
-    one piece."""
+    """The pieces in order; lines end in a line feed. Of texts with more than MAX_LINES lines, all that is not equal at
+    their beginning and end is one piece."""
     texts = base.split("\n"), theirs.split("\n"), mine.split("\n")
     found: list[Piece] = []
     conflicts = 0

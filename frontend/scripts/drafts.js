@@ -24,7 +24,7 @@ const differs = (form, fields) => fieldsOf(form).some((one) => one.name in field
 const keyOf = (form) => `${PREFIX}${form.dataset.draftPerson}.${form.dataset.draft}.${form.dataset.draftVersion}`;
 const placeOf = (person, place) => `${PREFIX}${person}.${place}.`;
 const version = (form) => Number.parseInt(form.elements.namedItem("version")?.value ?? form.dataset.draftVersion, 10) || 0;
-const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const moment = (ms) => (Date.now() - ms < 20 * 3600 * 1000 ? clock(ms) : new Date(ms).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }));
 
 // --- this device -----------------------------------------------------------------------------------------------------
@@ -227,9 +227,9 @@ function scan(root) {
 async function ask(form) {
   try {
     const reply = await fetch(form.dataset.draftSession, { redirect: "manual", signal: AbortSignal.timeout(ASK_MS), cache: "no-store" });
-    if (reply.status === 401) return "ended";
     if (!reply.ok) return "none";
     const said = await reply.json();
+    if (!said.person) return "ended";
     if (said.person !== form.dataset.draftPerson) return "other";
     sessionEnded = false;
     document.body.setAttribute("hx-headers", JSON.stringify({ "X-CSRFToken": said.csrf }));
@@ -303,7 +303,10 @@ document.addEventListener("focusin", (event) => {
   if (form && event.target.matches("textarea") && !changed(form)) lookOnServer(form);
 });
 document.addEventListener("htmx:afterRequest", (event) => event.detail.successful && saved());
-document.addEventListener("htmx:afterSettle", (event) => scan(event.detail.elt.parentElement ?? document));
+document.addEventListener("htmx:afterSettle", (event) => {
+  saved(); // before what was just sent is offered again
+  scan(event.detail.elt.parentElement ?? document);
+});
 document.addEventListener("visibilitychange", async () => {
   for (const form of document.querySelectorAll("form[data-draft]")) {
     const state = states.get(form);

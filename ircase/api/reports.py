@@ -23,6 +23,7 @@ class ReportNew(Schema):
 
     seal: bool = False
     notebooks: list[UUID] = Field(default_factory=list, max_length=20)
+    comments: bool = Field(False, description="With the comments as an appendix.")
 
 
 class ReportFile(Schema):
@@ -67,7 +68,9 @@ def list_reports(request: HttpRequest, reference: str, window: Query[Window]) ->
 def request_report(request: HttpRequest, reference: str, body: ReportNew) -> Status[ReportBuild]:
     case = case_of(request, reference, CaseRole.ANALYST)
     books = [str(uuid) for uuid in body.notebooks]
-    build = reports.request_report(case=case, actor=person(request), seal=body.seal, notebooks=books)
+    build = reports.request_report(
+        case=case, actor=person(request), seal=body.seal, notebooks=books, comments=body.comments
+    )
     return Status(202, _find(case, build.uuid))
 
 

@@ -144,6 +144,7 @@ class ReportBuild(Job):
     evidence = models.ForeignKey(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     notebooks = models.JSONField(default=list, blank=True, help_text="The uuids of those that it prints.")
+    comments = models.BooleanField(default=False, help_text="Print what people said beside things, as an appendix.")
     files = models.JSONField(default=list, blank=True, help_text='[{"format": "pdf", "size": 1, "sha256": "…"}, …]')
 
     objects = JobQuerySet["ReportBuild"].as_manager()

@@ -57,7 +57,9 @@ def _write(job: ReportBuild, folder: Path, held: Hold) -> ReportData:
     activity.progress(job.activity, JobState.RUNNING)
     held.progress(step="Reading the case and hashing its evidence")
     books = chapters.read(job.case, job.notebooks, job.requested_by)
-    data = collect(job.case, now=timezone.now(), prepared_by=job.requested_by.name, notebooks=books)
+    data = collect(
+        job.case, now=timezone.now(), prepared_by=job.requested_by.name, notebooks=books, comments=job.comments
+    )
     held.check()
     held.progress(step="Writing the files")
     with (folder / "report.md").open("w", encoding="utf-8", errors="backslashreplace") as out:

@@ -18,6 +18,7 @@ from ircase.models import (
     Case,
     CaseRole,
     ChecklistItem,
+    Comment,
     Event,
     Indicator,
     LogEntry,
@@ -31,6 +32,7 @@ from ircase.report import register, shape
 from ircase.report.prose import prose
 from ircase.report.words import LONGEST_QUERY, clip, label, moment, pairs, took, when
 from ircase.sentences import sentence_of
+from ircase.services.comments import label_of
 from ircase.services.stars import sameness
 from ircase.wording import source_words
 
@@ -44,6 +46,7 @@ MOST = {
     "exhibits": 5_000,
     "approvals": 2_000,
     "notes": 500,
+    "comments": 5_000,
     "starred rows": 500,
     "log entries": 10_000,
 }
@@ -74,10 +77,12 @@ def collect(
     now: datetime,
     prepared_by: str = "IRCase",
     notebooks: tuple[shape.NotebookEntry, ...] = (),
+    comments: bool = False,
 ) -> shape.ReportData:
     """Everything the report says of `case` at `now`. Hashes every exhibit again, and keeps what was found.
 
     `notebooks` were chosen and read before (ircase.report.chapters), so that custody's entries of it are in here.
+    `comments`: with what people said beside things.
     """
     check = register.examine(case, now)
     reader = _Reader()
@@ -107,7 +112,8 @@ def collect(
         checklist=_checklist(case, reader, now),
         evidence=reader.take("exhibits", register.exhibits(case), check.row),
         approvals=tuple(_approval(row) for row in approvals),
-        notes=reader.take("notes", Note.objects.filter(case=case).select_related("updated_by"), _note),
+        notes=reader.take("notes", Note.objects.there().filter(case=case).select_related("updated_by"), _note),
+        comments=_comments(case, reader) if comments else (),
         log=reader.take("log entries", LogEntry.objects.filter(case=case).order_by("sequence"), _entry),
         cuts=tuple(reader.cuts),
     )
@@ -372,6 +378,23 @@ def _star(row: Star, same: bool | None, run: str) -> shape.StarRow:
 
 def _note(row: Note) -> shape.NoteRow:
     return shape.NoteRow(row.title, when(row.updated_at), row.updated_by.name, row.version, prose(row.body))
+
+
+def _comments(case: Case, reader: _Reader) -> tuple[shape.CommentRow, ...]:
+    """What each is about is read from the log: the thing itself may have gone, and is not asked for one by one."""
+    written = LogEntry.objects.filter(case=case, action="comment.written").values_list("detail", flat=True)
+    titles = {str(detail.get("comment")): str(detail.get("title")) for detail in written}
+    rows = Comment.objects.filter(case=case).select_related("author", "resolved_by").order_by("kind", "subject", "at")
+
+    def row_of(row: Comment) -> shape.CommentRow:
+        about = f"{label_of(row.kind)}: {titles.get(str(row.uuid), row.subject)}"
+        by = row.resolved_by.name if row.resolved_by else ""
+        resolved = f"{by} {when(row.resolved_at)}".strip()
+        return shape.CommentRow(
+            clip(about, 400), row.author.name, when(row.at), when(row.edited_at), resolved, prose(row.body)
+        )
+
+    return reader.take("comments", rows, row_of)
 
 
 def _entry(row: LogEntry) -> shape.LogRow:

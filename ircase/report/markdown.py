@@ -325,6 +325,11 @@ def _record(d: shape.ReportData) -> Iterator[str]:
         yield from ("_No note was written._", "")
     yield from ("## Appendix: people", "")
     yield from table(("Person", "Role", "Duty"), ((m.name, m.role, m.duty) for m in d.case.members), "")
+    yield from ("## Appendix: comments", "") if d.comments else ()
+    for said in d.comments:
+        settled = f", resolved by {said.resolved}" if said.resolved else ""
+        yield from (f"### {inline(said.about)}", "", f"_{inline(f'{said.author}, {said.at}{settled}')}_", "")
+        yield from _prose(said.prose)
     yield from ("## Appendix: chain of custody", "")
     custody = ((e.exhibit, c.sequence, c.at, c.action, c.actor, c.digest) for e in d.evidence for c in e.custody)
     yield from table(("Exhibit", "#", "Time (UTC)", "Action", "By", "Digest"), custody, "No evidence is sealed.")

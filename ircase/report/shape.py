@@ -332,6 +332,18 @@ class NoteRow:
 
 
 @dataclass(frozen=True)
+class CommentRow:
+    """`about` names the thing as it was called when the comment was written."""
+
+    about: str
+    author: str
+    at: str
+    edited_at: str
+    resolved: str
+    prose: Prose
+
+
+@dataclass(frozen=True)
 class LogRow:
     sequence: int
     at: str
@@ -374,5 +386,6 @@ class ReportData:
     evidence: tuple[ExhibitRow, ...]
     approvals: tuple[ApprovalRow, ...]
     notes: tuple[NoteRow, ...]
+    comments: tuple[CommentRow, ...]
     log: tuple[LogRow, ...]
     cuts: tuple[Cut, ...]

@@ -71,12 +71,14 @@ def find(case: Case, kind: str, subject: str) -> Subject | None:
     return known.find(case, subject) if known is not None and 0 < len(subject) <= 255 else None
 
 
-def uuid_in(text: str) -> UUID | None:
-    """What `find` of a kind with uuids begins with."""
+def uuid_in(text: str) -> UUID:
+    """What `find` of a kind with uuids begins with: the nil UUID, which nothing has, where `text` is none as we write
+    them. One thing has one name."""
     try:
-        return UUID(text)
+        found = UUID(text)
     except ValueError:
-        return None
+        return UUID(int=0)
+    return found if str(found) == text else UUID(int=0)
 
 
 def number_in(text: str) -> int | None:

@@ -41,9 +41,11 @@ def folder_of(build: ReportBuild) -> Path:
 
 
 @transaction.atomic
-def request_report(*, case: Case, actor: User, seal: bool = False, notebooks: Sequence[str] = ()) -> ReportBuild:
+def request_report(
+    *, case: Case, actor: User, seal: bool = False, notebooks: Sequence[str] = (), comments: bool = False
+) -> ReportBuild:
     """Build a report in the background; with `seal` the PDF becomes an exhibit of the case. `notebooks`: the uuids of
-    those that it prints.
+    those that it prints; `comments`: with what people said beside things, as an appendix.
 
     Raises ValidationError while one is under way, or where a closed case would take a new exhibit.
     """
@@ -52,7 +54,7 @@ def request_report(*, case: Case, actor: User, seal: bool = False, notebooks: Se
     Case.objects.select_for_update().get(pk=case.pk)
     if ReportBuild.objects.filter(case=case).unfinished().exists():
         raise ValidationError("A report of this case is being built. Wait for it, or cancel it.")
-    build = ReportBuild(case=case, requested_by=actor, seal=seal, notebooks=list(notebooks))
+    build = ReportBuild(case=case, requested_by=actor, seal=seal, notebooks=list(notebooks), comments=comments)
     build.activity = activity.begin(
         case=case,
         kind=Activity.Kind.REPORT,

@@ -32,7 +32,9 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
         attempt(
             request,
             success,
-            lambda: reports.request_report(case=case, actor=user, seal=seal, notebooks=books),
+            lambda: reports.request_report(
+                case=case, actor=user, seal=seal, notebooks=books, comments="comments" in request.POST
+            ),
         )
         return redirect("ircase:report", reference)
     case = access.get_case(user, reference)

@@ -19,9 +19,9 @@ from ircase.services.notes import MOST_CHARACTERS, plain
 @require_GET
 def session(request: HttpRequest) -> HttpResponse:
     """Whether the one who typed is still signed in, and the token that this session's forms carry: a page that stood
-    open over a sign-out can then still save. 401 where nobody is signed in."""
+    open over a sign-out can then still save. `person` is empty where nobody is."""
     if not isinstance(request.user, User):
-        return _private(JsonResponse({"person": ""}, status=401))
+        return _private(JsonResponse({"person": "", "csrf": ""}))
     return _private(JsonResponse({"person": drafts.key_of(request.user), "csrf": get_token(request)}))
 
 

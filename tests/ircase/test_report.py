@@ -20,7 +20,7 @@ from ircase.models import Activity, Approval, Asset, Case, Event, Indicator
 from ircase.report import child, data, markdown, shape, typeset
 from ircase.report.prose import prose
 from ircase.report.words import moment, pairs, short, took
-from ircase.services import activity, approvals, cases, checklist, findings, notes
+from ircase.services import activity, approvals, cases, checklist, comments, findings, notes
 from tests.cast import CastTestCase, make_case, make_evidence
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -128,6 +128,21 @@ class ReportTests(CastTestCase):
 
     def collect(self, case: Case) -> shape.ReportData:
         return data.collect(case, now=NOW, prepared_by="Alice")
+
+    def test_comments_are_an_appendix_where_they_are_wanted(self) -> None:
+        note = notes.create_note(case=self.case, actor=self.alice, title="Minutes")
+        said = comments.write(
+            case=self.case, actor=self.bob, kind="note", subject=str(note.uuid), body=f"**Really?** {NASTY}"
+        )
+        comments.resolve(comment=said, actor=self.alice, resolved=True)
+        assert data.collect(self.case, now=NOW).comments == ()
+        report = data.collect(self.case, now=NOW, comments=True)
+        (row,) = report.comments
+        assert (row.about, row.author) == ("Note: Minutes", "Bob")
+        assert "## Appendix: comments" in as_markdown(report)
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        pages = text_of(typeset.write_pdf(report, folder, seconds=60))
+        assert "Note: Minutes" in pages and "Really?" in pages and ", resolved" in pages
 
     def test_the_data_set_holds_one_of_everything(self) -> None:
         report = self.collect(self.full_case())
