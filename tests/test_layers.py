@@ -36,7 +36,8 @@ ROWS = (
     {"results", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
      "shelf", "textdiff", "constants", "sweeping", "responding"},
     {"ownscripts"},
-    {"catalogue", "passwords", "addresses", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
+    {"passwords", "addresses"},
+    {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
      "wording", "importing", "starters", "fetching", "feedfiles", "kinds"},
     {"models"},
 )  # fmt: skip
