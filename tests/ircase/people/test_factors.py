@@ -132,7 +132,8 @@ class AgainTests(CastTestCase):
         posts = [
             ("profile_token", []), ("person_new", []), ("person", [bob]), ("person_active", [bob]),
             ("person_password", [bob]), ("person_factor", [bob]), ("person_sessions", [bob]),
-            ("everyones_sessions", []), ("connection_new", []), ("connection", [connection]), ("signin_provider", []), ("policies", []),
+            ("everyones_sessions", []), ("connection_new", []), ("connection", [connection]),
+            ("signin_provider", []), ("policies", []),
             ("teams", []), ("factor_codes", []), ("factor_remove", []), ("keeping", [self.case.reference]),
             ("case_exports", [self.case.reference]),
         ]  # fmt: skip
