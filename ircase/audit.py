@@ -122,6 +122,12 @@ class Audit:
         wanted = self.filters.source
         return {wanted: every[wanted]} if wanted in every else ({} if wanted else every)
 
+    @cached_property
+    def _person(self) -> Q:
+        """By user name where there is such an account, which an index answers; else by the name in the rows."""
+        found = User.objects.filter(username=self.filters.person).values_list("pk", flat=True).first()
+        return Q(actor=found) if found is not None else Q(actor_name=self.filters.person)
+
     def _site(self) -> QuerySet[Any]:
         rows = LogEntry.objects.filter(chain="site")
         return rows if self.reader.administers else rows.filter(actor=self.reader)
@@ -151,7 +157,7 @@ class Audit:
     def _narrow(self, rows: QuerySet[Any], source: str, key: Key | None) -> QuerySet[Any]:
         asked = self.filters
         if asked.person:
-            rows = rows.filter(Q(actor__username=asked.person) | Q(actor_name=asked.person))
+            rows = rows.filter(self._person)
         if asked.action:
             rows = rows.filter(action__startswith=asked.action)
         if asked.since:

@@ -138,7 +138,8 @@ def redeem(call: Call, client_id: str) -> dict[str, Any] | tuple[int, str]:
     info = f'{{"uid":"{grant.person.oid(call.simulator.tenant)}","utid":"{call.simulator.tenant.id}"}}'
     return {
         "token_type": "Bearer", "scope": "openid profile", "expires_in": 3599,
-        "access_token": secrets.token_urlsafe(60), "id_token": _id_token(call, grant), "client_info": b64url(info.encode()),
+        "access_token": secrets.token_urlsafe(60), "id_token": _id_token(call, grant),
+        "client_info": b64url(info.encode()),
     }  # fmt: skip
 
 

@@ -34,9 +34,9 @@ ROWS = (
     {"results", "clocks", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise",
      "slicing", "shelf", "textdiff", "textmerge", "constants", "sweeping", "responding"},
     {"ownscripts"},
-    {"catalogue", "passwords", "addresses", "values", "nist", "attack", "access", "libraries", "jobs", "store",
-     "incoming", "secrets", "logs", "wording", "search", "lifewords", "importing", "starters", "fetching", "feedfiles", "kinds",
-     "incidentwords"},
+    {"passwords", "addresses"},
+    {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
+     "wording", "search", "lifewords", "importing", "starters", "fetching", "feedfiles", "kinds", "incidentwords"},
     {"models"},
 )  # fmt: skip
 

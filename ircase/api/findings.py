@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
+from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import AssetKind, IndicatorKind, IndicatorVerdict
@@ -174,6 +175,6 @@ def edit_event(request: HttpRequest, reference: str, uuid: UUID, body: EventEdit
 
 @router.delete("/cases/{reference}/events/{uuid}", response={204: None}, summary="Take off the timeline")
 def remove_event(request: HttpRequest, reference: str, uuid: UUID, reason: str = "") -> Status[None]:
-    event = get_object_or_404(Event, case=open_case_of(request, reference), uuid=uuid)
+    event = get_object_or_404(Event, case=open_case_of(request, reference, access.LEAD), uuid=uuid)
     findings.remove_event(event=event, actor=person(request), reason=reason[:2000])
     return Status(204, None)

@@ -23,6 +23,7 @@ SEEN: Final = "seen_at"
 METHOD: Final = "method"
 FRESH_SECONDS: Final = 15 * 60
 _SEEN_EVERY: Final = 5 * 60
+_KEPT: Final = timedelta(days=90)
 
 
 @transaction.atomic
@@ -34,6 +35,8 @@ def begin(*, request: HttpRequest, user: User, method: str = "", entra_sid: str 
     session[METHOD] = method
     if session.session_key is None:
         session.create()
+    # Of what is long over the log keeps that it was.
+    SessionRecord.objects.filter(user=user, expires_at__lt=timezone.now() - _KEPT).delete()
     record = SessionRecord.objects.create(
         user=user,
         session_key=session.session_key or "",
@@ -120,9 +123,3 @@ def keep_after_password(*, request: HttpRequest, user: User) -> None:
     update_session_auth_hash(request, user)
     SessionRecord.objects.filter(session_key=before).update(session_key=request.session.session_key or "")
     end_all_of(user=user, actor=user, reason="password changed", but=request.session.session_key)
-
-
-def forget_old() -> int:
-    """Records of sessions that ended or ran out 90 days ago go; the log keeps that they were."""
-    limit = timezone.now() - timedelta(days=90)
-    return SessionRecord.objects.filter(expires_at__lt=limit).delete()[0]

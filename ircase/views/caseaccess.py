@@ -7,7 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
@@ -15,7 +15,6 @@ from ircase import access
 from ircase.forms.access import CaseTeamForm
 from ircase.models import AccessReview, Case, CaseMember, CaseTeam, Team, TeamMember, User
 from ircase.models.signin import policy
-from ircase.pages import render_tab
 from ircase.services import teams
 from ircase.views.doors import attempt, say_errors
 
@@ -31,6 +30,8 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     members = CaseMember.objects.filter(case=case).select_related("user")
     members = members.prefetch_related(Prefetch("user__teams", queryset=ours, to_attr="on_case"))
     context = {
+        "case": case,
+        "may_lead": access.may(case, access.LEAD),
         "page": Paginator(members.order_by("added_at", "pk"), PER_PAGE).get_page(request.GET.get("page")),
         "on_case": on_case,
         "readers": 0 if case.confidential else _readers(case),
@@ -39,7 +40,8 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "due": (due := (last.at if last else case.opened_at) + timedelta(days=policy().review_days)),
         "late": due < timezone.now(),
     }
-    return render_tab(request, case, "overview", "case/access.html", context)
+    # A page of its own, without the case's head: that alone would ask ten times.
+    return render(request, "case/access.html", context)
 
 
 def _readers(case: Case) -> int:

@@ -156,7 +156,7 @@ def _values(found: Event) -> dict[str, Any]:
 @require_POST
 @login_required
 def event_remove(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
-    user, case = case_to_change(request, reference)
+    user, case = case_to_change(request, reference, access.LEAD)
     reason = findings.clean(request.POST.get("reason", "")).strip()[:2000]
     if not reason:
         messages.error(request, "Say why the event is taken off; the log keeps it.")

@@ -30,6 +30,7 @@ def index(request: HttpRequest) -> HttpResponse:
         messages.success(request, f"{made.name} is made. Add its people.")
         return redirect("ircase:team", made.pk)
     found = Team.objects.annotate(people=Count("members", distinct=True), on_cases=Count("cases", distinct=True))
+    found = found.order_by("name")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "form": form}
     return render(request, "administration/teams.html", context, status=422 if form.errors else 200)

@@ -105,8 +105,10 @@ class TimelineTests(CastTestCase):
         assert self.run_event.provenance == {"run": RUN, "row": 17}
         assert LogEntry.objects.get(case=self.case, action="event.edited").detail["fields"] == ["title"]
 
-    def test_taking_off_needs_a_reason_and_the_log_keeps_it(self) -> None:
+    def test_taking_off_is_a_leads_needs_a_reason_and_the_log_keeps_it(self) -> None:
         self.sign_in(self.bob)
+        assert self.client.post(self.url("event_remove", self.call.uuid), {"reason": "No"}).status_code == 403
+        self.sign_in(self.alice)
         self.client.post(self.url("event_remove", self.call.uuid), {"reason": " "})
         assert Event.objects.filter(pk=self.call.pk).exists()
         self.client.post(self.url("event_remove", self.call.uuid), {"reason": "Entered twice"})

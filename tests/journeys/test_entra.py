@@ -1,0 +1,104 @@
+"""Coming in by Microsoft in a real browser: set up by an administrator, used by two people, and left again."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from config.stack import Stack
+from tests.journeys.film import Film, Studio, chromium_browser, film_folder
+
+pytestmark = [pytest.mark.journey, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with chromium_browser(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio(stack, browser, film_folder(tmp_path))
+    yield studio
+    if faults := studio.close():
+        pytest.fail("\n".join(faults), pytrace=False)
+
+
+@pytest.fixture
+def ready(stack: Stack) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((stack.simulator_state / "ready.json").read_text(encoding="utf-8"))
+    return found
+
+
+class TestEntra:
+    def test_set_up_and_used(self, studio: Studio, stack: Stack, browser: Browser, ready: dict[str, Any]) -> None:
+        ada = studio.open("entra")
+        ada.sign_in("ada")
+        set_up(ada, ready)
+        look_around(ada)
+        # The simulator's certificate is its own: the browser is told to take it, IRCase has its authority as a setting.
+        context = browser.new_context(base_url=stack.url, ignore_https_errors=True)
+        try:
+            is_refused(context.new_page())
+        finally:
+            context.close()
+        come_in(studio.open("grace", ignore_https_errors=True), stack)
+
+
+def set_up(ada: Film, ready: dict[str, Any]) -> None:
+    page, app = ada.page, ready["apps"]["ircase"]
+    ada.go("/administration/sign-in/")
+    page.get_by_label("People sign in by Microsoft Entra ID").check()
+    page.get_by_label("Sign-in URL").fill(ready["base_url"])
+    page.get_by_label("Tenant", exact=True).fill(ready["tenant_id"])
+    page.get_by_label("Client id").fill(app["client_id"])
+    page.get_by_label("Client secret").fill(app["client_secret"])
+    page.get_by_label("Tenants people may come from").fill(ready["tenant_id"])
+    page.get_by_label("App roles").fill("IRCase.Analyst = analyst\nIRCase.Administrator = administrator")
+    page.get_by_label("Certificate authority").fill(Path(ready["ca"]).read_text(encoding="ascii"))
+    ada.scene("sign-in-settings")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("A client secret is in use.")).to_be_visible()
+
+
+def look_around(ada: Film) -> None:
+    """The pages of people and access, as they are seen and as axe sees them."""
+    for name, path in (
+        ("people", "/administration/people/"),
+        ("teams", "/administration/teams/"),
+        ("policies", "/administration/policies/"),
+        ("reach", "/administration/access/"),
+        ("audit", "/audit/"),
+        ("profile", "/profile/"),
+        ("factor", "/profile/second-factor/"),
+    ):
+        ada.go(path)
+        ada.scene(name)
+        ada.small_and_dark(name)
+
+
+def is_refused(page: Page) -> None:
+    page.goto("/sign-in/")
+    page.get_by_role("link", name="Sign in with Microsoft").click()
+    page.get_by_role("button", name="Ivan Dahl").click()
+    expect(page.get_by_text("none of your app roles lets you into IRCase")).to_be_visible()
+
+
+def come_in(grace: Film, stack: Stack) -> None:
+    page = grace.page
+    page.goto("/cases/")
+    grace.scene("sign-in")
+    page.get_by_role("link", name="Sign in with Microsoft").click()
+    page.get_by_role("button", name="Grace Holm").click()
+    expect(page).to_have_url(f"{stack.url}/cases/")
+    grace.scene("in")
+    page.get_by_role("button", name="Your menu").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="You are signed out of IRCase")).to_be_visible()
+    grace.scene("out")
+    page.get_by_role("link", name="Sign out of Microsoft too").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
