@@ -5,6 +5,7 @@ from ninja import NinjaAPI
 from hunting.api import copies, library, notebooks, packs, runs, watches
 from ircase.api import (
     approvals,
+    caseincidents,
     cases,
     checklist,
     connections,
@@ -12,6 +13,7 @@ from ircase.api import (
     evidence,
     exports,
     findings,
+    incidentdoors,
     intake,
     notes,
     people,
@@ -35,7 +37,7 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
-_SITE = (approvals, intake, connections)
+_SITE = (approvals, intake, caseincidents, incidentdoors, connections)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
     api.add_router("", _area.router)
