@@ -103,7 +103,9 @@ def _preview(found: IncidentFile) -> dict[str, Any]:
     problems = mapped.problems_of(mapping)
     if problems:
         return {"mapping_problems": problems}
-    rows, wrong, total = [], [], 0
+    rows: list[csvfile.Row] = []
+    wrong: list[csvfile.Row] = []
+    total = 0
     try:
         for row in csvfile.rows_of(bytes(found.content), mapping, name=found.source.name, at=found.uploaded_at):
             total += 1
