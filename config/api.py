@@ -7,6 +7,7 @@ from ircase.api import (
     administration,
     approvals,
     audit,
+    caseincidents,
     cases,
     checklist,
     comments,
@@ -15,6 +16,7 @@ from ircase.api import (
     evidence,
     exports,
     findings,
+    incidentdoors,
     intake,
     notes,
     people,
@@ -40,14 +42,16 @@ api = NinjaAPI(
 )
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
-    people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline, reports,
+    people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
+    reports, caseincidents,
 )  # fmt: skip
 _SITE = (approvals, intake)
+_DOORS = (connections, incidentdoors)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)
 _AREAS = (
     (Scope.WRITE, Scope.READ, (*_CASE, *_SITE)),
-    (Scope.ADMINISTER, Scope.READ, (connections,)),
+    (Scope.ADMINISTER, Scope.READ, _DOORS),
     (Scope.ADMINISTER, Scope.ADMINISTER, (administration,)),
     (Scope.HUNT, Scope.READ, _HUNTS),
     (Scope.RESPOND, Scope.READ, _DEVICES),

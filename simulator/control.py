@@ -8,6 +8,7 @@ from simulator.clock import iso
 from simulator.defender.actions import is_gone, status_of
 from simulator.defender.effects import mitigation_of
 from simulator.faults import FaultError, parse_fault
+from simulator.graph.incidents import put_incident
 from simulator.http import ApiFault, Call, Route, json_response
 from simulator.tenant import Service, rotate
 
@@ -139,6 +140,16 @@ def give_roles(call: Call) -> Response:
     return json_response({"username": name, "roles": roles})
 
 
+def put_incidents(call: Call) -> Response:
+    """`{"incidents": [{"id": "50001", …}, ...]}`: incidents beside the story's, as Graph shows them, with `alerts`."""
+    given = call.json().get("incidents")
+    if not isinstance(given, list) or not all(
+        isinstance(one, dict) and str(one.get("id", "")).isdecimal() for one in given
+    ):
+        raise ApiFault(400, "BadIncident", "'incidents' must be a list of objects with a number as 'id'.")
+    return json_response({"incidents": [put_incident(call.simulator, one) for one in given[:MAXIMUM_ROWS]]}, 201)
+
+
 ROUTES = (
     Route("POST", "/_sim/keys", rotate_keys, Service.CONTROL),
     Route("POST", "/_sim/roles", give_roles, Service.CONTROL),
@@ -151,5 +162,6 @@ ROUTES = (
     Route("GET", "/_sim/actions", list_actions, Service.CONTROL),
     Route("GET", "/_sim/state", show_state, Service.CONTROL),
     Route("POST", "/_sim/clock", move_clock, Service.CONTROL),
+    Route("POST", "/_sim/incidents", put_incidents, Service.CONTROL),
     Route("POST", "/_sim/telemetry", grow_telemetry, Service.CONTROL),
 )

@@ -444,9 +444,22 @@ def make_world(case: Case, asker: User) -> World:
     things |= {f"api:{key}.pk": case.connection.pk for key in LIBRARY_OPERATIONS}
     things |= {f"api:{key}.name": "IRCase-Get-Folder.ps1" for key in LIBRARY_OPERATIONS}
     things |= {"api:POST /connections/{pk}/library-files/{name}/deletion.name": script.name}
-    things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
+    for operation in ("POST /incidents/{pk}/accept", "GET /incidents/{pk}", "POST /incidents/{pk}/merge",
+                      "POST /incidents/{pk}/dismissal", "DELETE /incidents/{pk}/dismissal"):  # fmt: skip
+        things[f"api:{operation}.pk"] = incident.pk
+    for tail in ("version", "unmerge", "comments", "assignment"):
+        things |= {
+            f"api:{m} /cases/{{reference}}/incidents/{{uuid}}/{tail}.uuid": link.uuid for m in ("GET", "POST", "PUT")
+        }
+    things["api:POST /cases/{reference}/conflicts/{uuid}.uuid"] = conflict.uuid
+    things |= {f"api:{m} /connections/{{pk}}/incident-sync.pk": case.connection.pk for m in ("GET", "PUT")}
+    things |= {"api:PUT /incident-sources/{pk}.pk": source.pk, "api:POST /incident-sources/{pk}/secret.pk": source.pk}
+    for operation in ("GET /incident-files/{uuid}", "PUT /incident-files/{uuid}/mapping",
+                      "POST /incident-files/{uuid}/reading"):  # fmt: skip
+        things[f"api:{operation}.uuid"] = incident_file.uuid
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
     bodies = BODIES | {
+        "POST /incidents/{pk}/merge": {"case": case.reference},
         "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
         "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
     }
@@ -485,6 +498,11 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/transfers/{uuid}": {"act": "confirm"},
     "POST /cases/{reference}/evidence/{uuid}/acts": {"act": "view", "purpose": "A test", "place": "Here"},
     "POST /cases/{reference}/evidence/{uuid}/handling": {"mark": "malicious", "reason": "It is a test of doors"},
+    "POST /incidents/dismissal": {"incidents": [], "reason": "A test"},
+    "POST /incident-files": {"source": "A file", "content": "title\nOne\n"},
+    "PUT /incident-files/{uuid}/mapping": {"mapping": {"fields": {"title": "title"}}},
+    "PUT /incident-sources/{pk}": {"name": "SIEM", "mapping": {"fields": {"title": "title"}}},
+    "POST /incident-sources": {"name": "Another", "mapping": {"fields": {"title": "title"}}},
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
     "POST /cases/{reference}/hunts/sweeps": {"hunt": "device-logons", "source": "case"},
     "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},
@@ -501,6 +519,7 @@ BODIES: dict[str, Any] = {
 _TIMELINE = "add=timeline&title=It+began"
 FORMS = {
     "ircase:transfer": "act=confirm",
+    "ircase:case_sync_choice": "choice=theirs",
     "hunting:hunt_approve": "version=1",
     "liveresponse:definition_approve": "version=1",
     "ircase:checklist_item": "action=reopen",

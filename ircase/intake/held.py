@@ -24,7 +24,7 @@ class Held:
 def rows_of(case: Case) -> tuple[list[Held], syncview.Word]:
     """All of them, also those that were taken out, and the word on telling Defender of a confidential case."""
     found = CaseIncident.objects.filter(case=case).select_related("incoming", "added_by", "removed_by", "evidence")
-    links = list(found.defer("evidence__manifest"))
+    links = list(found.defer("evidence__manifest", "incoming__raw"))
     sync, word = syncview.of_case(case, links)
     return [Held(link, len(link.brought), _is_newer(link), sync.get(link.pk)) for link in links], word
 

@@ -9,7 +9,7 @@ which name none.
 import hashlib
 import json
 import zoneinfo
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -192,7 +192,7 @@ def _time(text: str, mapping: Mapping[str, Any]) -> datetime | None:
 
 
 def _evidence(item: Mapping[str, Any], fields: Mapping[str, str], origin: Origin) -> Iterator[dict[str, Any]]:
-    made = {
+    made: Mapping[str, Callable[[str], tuple[str, dict[str, Any]]]] = {
         "devices": lambda text: ("deviceEvidence", {"deviceDnsName": text}),
         "accounts": lambda text: ("userEvidence", {"userAccount": _account(text)}),
         "mailboxes": lambda text: ("mailboxEvidence", {"primaryAddress": text}),

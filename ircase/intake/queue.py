@@ -86,10 +86,11 @@ def _ordered(found: QuerySet[IncomingIncident], sort: str) -> QuerySet[IncomingI
         field = F(_ORDERS[name])
         return found.order_by(field.desc(nulls_last=True) if down else field.asc(nulls_last=True), "-pk")
     if name == "severity":
-        return _ranked(found).order_by("-_rank" if down else "_rank", "-created_at", "-pk")
+        rank = F("_rank").desc() if down else F("_rank").asc()
+        return _ranked(found).order_by(rank, "-created_at", "-pk")
     if name == "origin":
         return found.order_by(*(("-" if down else "") + n for n in ("connection__name", "source__name")), "-pk")
-    return _ranked(found).order_by("-_rank", "-created_at", "-pk")
+    return _ranked(found).order_by(F("_rank").desc(), "-created_at", "-pk")
 
 
 def _ranked(found: QuerySet[IncomingIncident]) -> QuerySet[IncomingIncident]:

@@ -5,7 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Count
 
@@ -107,7 +107,7 @@ def _weight(key: Key, seen: int, total: int) -> float:
     return _WEIGHTS.get(key[0], 1.0) * math.log2(1 + max(1, total) / max(1, seen))
 
 
-def _where(keys: Sequence[Key], visible: object) -> dict[Key, set[int]]:
+def _where(keys: Sequence[Key], visible: Any) -> dict[Key, set[int]]:
     """In which of the cases each key is: one query over assets, one over indicators."""
     found: dict[Key, set[int]] = defaultdict(set)
     assets = {value for kind, value in keys if kind in Asset.Kind.values}
@@ -135,14 +135,15 @@ def alike_incidents(incident: IncomingIncident, keys: Sequence[Key]) -> list[Ali
     """Other incidents that still wait and share most of what this one names: probable duplicates. Four queries."""
     if not keys:
         return []
-    waiting = IncomingIncident.objects.waiting().exclude(pk=incident.pk)  # type: ignore[attr-defined]
+    waiting = IncomingIncident.objects.waiting().exclude(pk=incident.pk)
     total = IncomingIncident.objects.count()
     rows = IncidentEntity.objects.filter(value__in=[value for _, value in keys])
     seen = {(kind, value): n for kind, value, n in rows.values_list("kind", "value").annotate(n=Count("pk"))}
     weights = {key: _weight(key, seen.get(key, 1), total) for key in keys}
     whole = sum(weights.values())
     shared: dict[int, list[Key]] = defaultdict(list)
-    for pk, kind, value in rows.filter(incident__in=waiting.values("pk")).values_list("incident", "kind", "value"):
+    both_name = rows.filter(incident__in=waiting.values("pk"))
+    for pk, kind, value in both_name.values_list("incident_id", "kind", "value"):
         if (kind, value) in weights:
             shared[pk].append((kind, value))
     scores = {pk: sum(weights[key] for key in both) / whole for pk, both in shared.items()}

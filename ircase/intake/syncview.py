@@ -14,6 +14,7 @@ from ircase.models import (
     Determination,
     IncidentComment,
     IncidentSync,
+    IncomingIncident,
     JobState,
     Severity,
     SyncChange,
@@ -70,7 +71,7 @@ def words(field: str, value: Any) -> str:
 
 
 def of_case(case: Case, links: Sequence[CaseIncident]) -> tuple[dict[int, SyncRow], Word]:
-    """By the links' primary keys, and the word on confidentiality. Six queries, one where nothing is kept the same."""
+    """By the links' primary keys, and the word on confidentiality. Eight queries; one where nothing is kept."""
     tenants = {link.incoming.connection_id for link in links if link.incoming and link.removed_at is None}
     syncs = {row.connection_id: row for row in IncidentSync.objects.filter(connection__in=tenants, enabled=True)}
     held = [
@@ -85,13 +86,14 @@ def of_case(case: Case, links: Sequence[CaseIncident]) -> tuple[dict[int, SyncRo
     comments: dict[int, list[IncidentComment]] = defaultdict(list)
     for comment in IncidentComment.objects.filter(link__in=held).order_by("-written_at", "-pk")[:COMMENTS_SHOWN]:
         comments[comment.link_id].insert(0, comment)
+    raws = dict(IncomingIncident.objects.filter(links__in=held).values_list("pk", "raw"))
     found = {}
     for link in held:
         assert link.incoming is not None
         sync = syncs[link.incoming.connection_id]  # type: ignore[index]
         state = states.get(link.pk)
         kept = state.ours if state else {}
-        incident = read_incident(link.incoming.raw)
+        incident = read_incident(raws[link.incoming.pk])
         rows = tuple(
             _row(case, link, field, kept, agreeing.theirs_of(incident, field), last, conflicts) for field in sync.fields
         )

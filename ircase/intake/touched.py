@@ -80,10 +80,11 @@ def _changed(rows: Iterable[Row], brought: Mapping[str, str]) -> dict[str, str]:
 def _logged(link: CaseIncident) -> set[str]:
     """Everything that the case's log names by uuid since the rows came."""
     found: set[str] = set()
+    came: dict[str, str] = link.brought
     entries = LogEntry.objects.filter(case=link.case_id, at__gt=link.taken_at).exclude(action__startswith="incident.")
     for detail in entries.values_list("detail", flat=True).iterator(chunk_size=500):
         found.update(_UUID.findall(json.dumps(detail)))
-    return found & link.brought.keys()
+    return found & came.keys()
 
 
 def _named_elsewhere(link: CaseIncident) -> dict[str, str]:

@@ -103,7 +103,9 @@ def _preview(found: IncidentFile) -> dict[str, Any]:
     problems = mapped.problems_of(mapping)
     if problems:
         return {"mapping_problems": problems}
-    rows, wrong, total = [], [], 0
+    rows: list[csvfile.Row] = []
+    wrong: list[csvfile.Row] = []
+    total = 0
     try:
         for row in csvfile.rows_of(bytes(found.content), mapping, name=found.source.name, at=found.uploaded_at):
             total += 1
@@ -112,6 +114,7 @@ def _preview(found: IncidentFile) -> dict[str, Any]:
             if row.problem:
                 wrong.append(row)
     except csvfile.BadFile as error:
-        return {"rows": rows, "wrong": wrong[:PROBLEMS_SHOWN], "problem": str(error), "total": total}
+        shown = wrong[:PROBLEMS_SHOWN]
+        return {"rows": rows, "wrong": shown, "bad": len(wrong), "problem": str(error), "total": total}
     good = total - len(wrong)
     return {"rows": rows, "wrong": list(islice(wrong, PROBLEMS_SHOWN)), "bad": len(wrong), "total": total, "good": good}

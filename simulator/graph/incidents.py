@@ -79,12 +79,35 @@ def _edited(simulator: Simulator, kind: str, key: str, resource: dict[str, Any])
     return {**resource, **edits["fields"], "comments": edits["comments"]}
 
 
+def put_incident(simulator: Simulator, given: dict[str, Any]) -> dict[str, Any]:
+    """An incident beside the story's, or a newer version of one put before, with the alerts that it names."""
+    tenant, key, now = simulator.tenant.id, str(given["id"]), iso(simulator.clock.wall())
+    alerts = [
+        {"incidentId": key, "createdDateTime": now, "lastUpdateDateTime": now, **alert}
+        for alert in given.get("alerts", [])
+    ]
+    body = {
+        "@odata.type": "#microsoft.graph.security.incident", "id": key, "tenantId": tenant,
+        "incidentWebUrl": _portal(f"incidents/{key}", tenant), "redirectIncidentId": None,
+        "displayName": f"Incident {key}", "createdDateTime": now, "lastUpdateDateTime": now, "assignedTo": None,
+        "classification": "unknown", "determination": "unknown", "status": "active", "severity": "medium",
+        "customTags": [], "systemTags": [], "description": "", "summary": None, "resolvingComment": None,
+        **{name: value for name, value in given.items() if name not in ("id", "alerts")},
+    }  # fmt: skip
+    simulator.state.put("incident", key, {"incident": body, "alerts": alerts})
+    return body
+
+
 def _all_incidents(simulator: Simulator) -> list[dict[str, Any]]:
-    return [incident_resource(simulator, case) for case in simulator.story.incidents]
+    told = [incident_resource(simulator, case) for case in simulator.story.incidents]
+    put = [document["incident"] for document in simulator.state.all("incident")]
+    return told + [_edited(simulator, "incident", incident["id"], incident) for incident in put]
 
 
 def _all_alerts(simulator: Simulator) -> list[dict[str, Any]]:
-    return [alert_resource(simulator, alert) for alert in simulator.story.alerts]
+    told = [alert_resource(simulator, alert) for alert in simulator.story.alerts]
+    put = [alert for document in simulator.state.all("incident") for alert in document["alerts"]]
+    return told + [_edited(simulator, "alert", str(alert["id"]), alert) for alert in put]
 
 
 def _selected(call: Call, items: list[dict[str, Any]], allowed: tuple[str, ...]) -> list[dict[str, Any]]:
