@@ -15,10 +15,12 @@ from ircase.api import (
     intake,
     notes,
     people,
+    playbooks,
     problems,
     reports,
     stars,
     supertimeline,
+    work,
 )
 from ircase.api.auth import PerToken, TokenAuth
 from liveresponse.api import actions, batches, collections, definitions, files
@@ -34,9 +36,10 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
+_WORK = (people, playbooks, work)
+_CASE = (cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
 _SITE = (approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
-for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
+for _area in (*_WORK, *_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
     api.add_router("", _area.router)
 problems.install(api)

@@ -31,7 +31,7 @@ ROWS = (
      "sentences", "spool", "manifest", "gathering", "line", "importer",
      "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
-     "knownfiles", "profile"},
+     "knownfiles", "profile", "worklist"},
     {"results", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise", "slicing",
      "shelf", "textdiff", "constants", "sweeping", "responding"},
     {"ownscripts"},

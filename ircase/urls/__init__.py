@@ -1,6 +1,6 @@
 """The case's own pages, by area. Tabs that other apps own (hunts, Live Response) have their URLs there."""
 
-from ircase.urls import administration, cases, checklist, custody, evidence, playbooks, reports, supertimeline
+from ircase.urls import administration, cases, checklist, custody, evidence, playbooks, reports, supertimeline, work
 
 app_name = "ircase"
 # Custody first: cases/import/ would else be taken for a case of that name.
@@ -9,6 +9,7 @@ urlpatterns = [
     *cases.urlpatterns,
     *checklist.urlpatterns,
     *playbooks.urlpatterns,
+    *work.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,
