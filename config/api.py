@@ -20,10 +20,12 @@ from ircase.api import (
     intake,
     notes,
     people,
+    playbooks,
     problems,
     reports,
     stars,
     supertimeline,
+    work,
 )
 from ircase.api.auth import PerToken, TokenAuth, name_scopes
 from ircase.models import Scope
@@ -45,7 +47,7 @@ _CASE = (
     people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
     reports, caseincidents,
 )  # fmt: skip
-_SITE = (approvals, intake)
+_SITE = (approvals, intake, playbooks, work)
 _DOORS = (connections, incidentdoors)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)

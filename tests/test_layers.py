@@ -30,7 +30,7 @@ ROWS = (
      "clockcard", "finder", "finding", "audit", "commented", "sentences", "spool", "manifest", "gathering", "line",
      "importer", "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
-     "knownfiles", "profile", "curated", "indicators", "entitygraph", "attackmatrix"},
+     "knownfiles", "profile", "worklist", "curated", "indicators", "entitygraph", "attackmatrix"},
     {"results", "clocks", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise",
      "slicing", "shelf", "textdiff", "textmerge", "constants", "sweeping", "responding"},
     {"ownscripts"},

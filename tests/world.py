@@ -352,6 +352,8 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:checklist.item": step.pk,
         "ircase:playbook.slug": make_playbook(lead).saved.slug,
         "ircase:playbook_item.key": "validate",
+        "api:PUT /preparation/{key}.key": prepared.key,
+        "api:POST /preparation/{key}/removal.key": prepared.key,
         "slug": "team-playbook",
         "ircase:case_member.username": asker.username,
         "ircase:intake.incident": incident.pk,
@@ -477,7 +479,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     tails = ("", "/download", "/custody", "/acts", "/holding", "/handling", "/file", "/{number}/tags", "/review",
              "/indicators",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
-             "/conclusion", "/stop", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
+             "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
              "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
     return {
@@ -509,6 +511,9 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
     "POST /cases": {"title": "A new case"},
+    "POST /work/plan": {"items": [{"case": "IR-2026-0000", "key": "x"}]},
+    "PUT /playbooks/{slug}": {"content": {}, "edited_from": 1},
+    "POST /cases/{reference}/checklist/{key}/review": {},
     "POST /cases/{reference}/actions": {"kind": "scan", "targets": ["ws-07"], "reason": "It spreads"},
     "POST /cases/{reference}/notebooks/{uuid}/cells": {"kind": "kql", "text": "print 1"},
     "POST /cases/{reference}/super-timeline/exports": {"format": "jsonl"},

@@ -11,10 +11,11 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
+from ircase import profile
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.schemas import ProofOut
-from ircase.models import Case, ChecklistItem, Phase, Proof, User
-from ircase.services import checklist
+from ircase.models import Case, ChecklistItem, ItemChange, Phase, Proof, User
+from ircase.services import checklist, gate
 
 router = Router(tags=["Checklist"])
 _ITEM = "/cases/{reference}/checklist/{key}"
@@ -28,7 +29,13 @@ class ItemOut(Schema):
     r2_step: str
     csf_outcome: str
     required: bool
+    proof_rule: str
     state: str
+    state_at: datetime
+    waiting_for: str
+    reviewer: str | None
+    asset: str = Field("", alias="asset_name")
+    role: str
     owner: str | None
     due_at: datetime | None
     depends_on: list[str]
@@ -45,6 +52,10 @@ class ItemOut(Schema):
         return item.owner.username if item.owner else None
 
     @staticmethod
+    def resolve_reviewer(item: ChecklistItem) -> str | None:
+        return item.reviewer.username if item.reviewer else None
+
+    @staticmethod
     def resolve_ended_by(item: ChecklistItem) -> str | None:
         return item.ended_by.username if item.ended_by else None
 
@@ -59,6 +70,47 @@ class ItemNew(Schema):
     required: bool = False
     due_at: AwareDatetime | None = None
     owner: str = ""
+    proof_rule: ChecklistItem.ProofRule = ChecklistItem.ProofRule.LINK
+
+
+class Wait(Schema):
+    waiting_for: str = Field(min_length=1, max_length=200, description="On whom or on what.")
+
+
+class AskReview(Schema):
+    reviewer: str = Field("", description="A user name; empty asks the leads.")
+    result: str = Field("", max_length=20_000)
+
+
+class ChangeOut(Schema):
+    before: str
+    state: str
+    note: str
+    at: datetime
+    by: str | None
+
+    @staticmethod
+    def resolve_by(change: ItemChange) -> str | None:
+        return change.by.username if change.by else None
+
+
+class HeldOut(Schema):
+    """A required item that holds the way: what it lacks to be closed, and what it waits for itself."""
+
+    key: str
+    title: str
+    phase: str
+    lacks: str
+    waits_for: list[str]
+
+
+class OutcomeOut(Schema):
+    """`state`: done, open, skipped, or none where no item serves it."""
+
+    outcome: str
+    words: str
+    state: str
+    items: list[str]
 
 
 class Finish(Schema):
@@ -84,7 +136,7 @@ class ProofIn(Schema):
 
 
 def _items(case: Case) -> models.QuerySet[ChecklistItem]:
-    found = ChecklistItem.objects.filter(case=case).select_related("owner", "ended_by")
+    found = ChecklistItem.objects.filter(case=case).select_related("owner", "ended_by", "reviewer")
     return found.prefetch_related("depends_on", "proofs__evidence", "proofs__activity", "proofs__event")
 
 
@@ -123,6 +175,54 @@ def add_item(request: HttpRequest, reference: str, body: ItemNew) -> Status[Chec
 @router.get(_ITEM, response=ItemOut, summary="One item")
 def get_item(request: HttpRequest, reference: str, key: str) -> ChecklistItem:
     return get_object_or_404(_items(case_of(request, reference)), key=key)
+
+
+@router.get(f"{_ITEM}/changes", response=list[ChangeOut], summary="Its states, each with its time")
+def list_changes(request: HttpRequest, reference: str, key: str) -> list[ItemChange]:
+    item = get_object_or_404(_items(case_of(request, reference)), key=key)
+    return list(item.changes.select_related("by"))
+
+
+@router.post(f"{_ITEM}/start", response=ItemOut, summary="In work")
+def start_item(request: HttpRequest, reference: str, key: str) -> ChecklistItem:
+    return _again(checklist.start_item(item=_changing(request, reference, key), actor=person(request)))
+
+
+@router.post(f"{_ITEM}/wait", response=ItemOut, summary="It waits, and for whom")
+def wait_item(request: HttpRequest, reference: str, key: str, body: Wait) -> ChecklistItem:
+    item = _changing(request, reference, key)
+    return _again(checklist.wait_item(item=item, actor=person(request), waiting_for=body.waiting_for))
+
+
+@router.post(f"{_ITEM}/review", response=ItemOut, summary="Ask a second person to look at it")
+def ask_review(request: HttpRequest, reference: str, key: str, body: AskReview) -> ChecklistItem:
+    item = _changing(request, reference, key)
+    reviewer = _owner(item.case, body.reviewer)
+    return _again(checklist.ask_review(item=item, actor=person(request), reviewer=reviewer, result=body.result))
+
+
+@router.get("/cases/{reference}/gate", response=list[HeldOut], summary="What holds the way to a phase")
+def get_gate(request: HttpRequest, reference: str, phase: Phase) -> list[dict[str, Any]]:
+    held = gate.held_by(case_of(request, reference), phase)
+    return [
+        {
+            "key": one.item.key,
+            "title": one.item.title,
+            "phase": one.item.phase,
+            "lacks": one.lacks,
+            "waits_for": list(one.waits_for),
+        }
+        for one in held
+    ]
+
+
+@router.get("/cases/{reference}/gaps", response=list[OutcomeOut], summary="Outcomes of SP 800-61r3's profile")
+def get_gaps(request: HttpRequest, reference: str) -> list[dict[str, Any]]:
+    found = profile.coverage(ChecklistItem.objects.filter(case=case_of(request, reference)))
+    return [
+        {"outcome": one.number, "words": one.words, "state": one.state, "items": [item.key for item in one.items]}
+        for one in found
+    ]
 
 
 @router.post(f"{_ITEM}/finish", response=ItemOut, summary="Done, with a result")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -15,8 +16,12 @@ State = ChecklistItem.State
 
 @transaction.atomic
 def change(*, item: ChecklistItem, actor: User | None, state: ChecklistItem.State, note: str = "") -> None:
-    """Move `item` to `state` and keep that it was moved. What belongs to the state it leaves is cleared."""
+    """Move `item` to `state` and keep that it was moved. What belongs to the state it leaves is cleared. Raises
+    ValidationError where somebody else has moved it meanwhile."""
     now = timezone.now()
+    row = ChecklistItem.objects.select_for_update().only("state").get(pk=item.pk)
+    if row.state != item.state:
+        raise ValidationError(f"Meanwhile it is {row.get_state_display().lower()}. Look at it again.")
     ItemChange.objects.create(item=item, before=item.state, state=state, note=note[:400], at=now, by=actor)
     ended = state in (State.DONE, State.SKIPPED)
     item.state, item.state_at = state, now

@@ -16,6 +16,7 @@ from ircase.urls import (
     supertimeline,
     timeline,
 )
+from ircase.urls import administration, cases, checklist, custody, evidence, playbooks, reports, supertimeline, work
 
 app_name = "ircase"
 # Custody first: cases/import/ would else be taken for a case of that name.
@@ -29,6 +30,7 @@ urlpatterns = [
     *life.urlpatterns,
     *notes.urlpatterns,
     *finding.urlpatterns,
+    *work.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,

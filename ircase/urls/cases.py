@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}entities/assets/", entities.asset_new, name="asset_new"),
     path(f"{_CASE}entities/indicators/", entities.indicators_new, name="indicators_new"),
     path(f"{_CASE}entities/assets/<uuid:uuid>/", entities.asset, name="asset"),
+    path(f"{_CASE}entities/assets/<uuid:uuid>/remove/", entities.asset_remove, name="asset_remove"),
     path(f"{_CASE}entities/indicators/<uuid:uuid>/", entities.indicator, name="indicator"),
     path(f"{_CASE}log/", log.log, name="log"),
 ]

@@ -189,6 +189,8 @@ def _act(request: HttpRequest, user: User, case: Case, item: ChecklistItem) -> H
     if "row" in request.POST and request.headers.get("HX-Request"):
         return _row(request, case, item, form.errors)
     if form.errors:
+        if act.form == "start_form":  # a button alone: there is no form to show what is wrong in
+            say_errors(request, form.errors)
         return _item_page(request, case, item, **{act.form: form})
     messages.success(request, act.said)
     if request.POST.get("next") == "list":

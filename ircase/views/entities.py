@@ -18,7 +18,7 @@ from ircase.models import Case, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
 from ircase.services import findings
-from ircase.views.doors import case_to_change
+from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 100
 
@@ -114,6 +114,21 @@ def asset(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         "events": rows.of_events(case, list(found.events.defer("row").order_by("at")[:PER_PAGE])),
     }
     return render_tab(request, case, "entities", "case/asset.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def asset_remove(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
+    """Off the case, with the reason; its open steps are skipped."""
+    user, case = case_to_change(request, reference)
+    found = case.assets.filter(uuid=uuid).first()
+    if found is None:
+        raise Http404("No such asset.")
+    reason = findings.clean(request.POST.get("reason", ""))[:2000]
+    said = f"{found.name} is off the case."
+    if attempt(request, said, lambda: findings.remove_asset(asset=found, actor=user, reason=reason)):
+        return redirect("ircase:entities", case.reference)
+    return redirect("ircase:asset", case.reference, uuid)
 
 
 @require_http_methods(["GET", "POST"])

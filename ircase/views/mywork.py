@@ -3,18 +3,18 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from ircase import access, caselist
+from ircase import access, caselist, worklist
 from ircase.models import Activity, Approval, Case, ChecklistItem, Notice, User
 from ircase.services import custody, notices
 
 MOST_ITEMS = 50
 MOST_CASES = 20
+MOST_REVIEWS = 20
 MOST_NOTICES = 20
 _ENDED = ("done", "failed", "cancelled", "partial", "expired", "refused")
 
@@ -25,7 +25,8 @@ def my_work(request: HttpRequest) -> HttpResponse:
     user = access.current_user(request)
     cases = caselist.find(user, caselist.Filters(mine=True))
     context = {
-        "items": _items(user),
+        "items": _items(user, "mine", MOST_ITEMS),
+        "reviews": _items(user, "review", MOST_REVIEWS),
         "cases": caselist.with_leads(cases[:MOST_CASES]),
         "waiting": _waiting(user),
         "running": _running(user),
@@ -38,12 +39,9 @@ def my_work(request: HttpRequest) -> HttpResponse:
     return render(request, "ircase/my_work.html", context)
 
 
-def _items(user: User) -> list[ChecklistItem]:
-    """My open items of open cases, what is due first at the top."""
-    visible = Case.objects.visible_to(user).filter(closed_at=None)
-    found = ChecklistItem.objects.filter(owner=user, state=ChecklistItem.State.OPEN, case__in=visible.values("pk"))
-    found = found.select_related("case").prefetch_related("depends_on")
-    return list(found.order_by(F("due_at").asc(nulls_last=True), "position", "pk")[:MOST_ITEMS])
+def _items(user: User, whose: str, most: int) -> list[ChecklistItem]:
+    """Live items of open cases, what is due first at the top."""
+    return list(worklist.find(user, worklist.Filters(whose=whose))[:most])
 
 
 def _waiting(user: User) -> list[Approval]:

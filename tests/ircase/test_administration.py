@@ -7,10 +7,11 @@ from unittest import mock
 import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils import timezone
 
 from ircase import secrets
 from ircase.models import ChainHead, Connection, LogEntry, PreparationItem, User
-from ircase.services import accounts, cases, preflights
+from ircase.services import accounts, cases, preflights, preparation
 from msapi.preflight import PreflightReport
 from tests.cast import CastTestCase, make_user
 
@@ -212,11 +213,17 @@ class PreparationTests(CastTestCase):
             key="contacts", defaults={"title": "Contact lists are current"}
         )
         self.page = reverse("ircase:preparation_item", args=[self.item.pk])
+        self.same = {
+            "title": self.item.title,
+            "csf_outcome": self.item.csf_outcome,
+            "review_days": self.item.review_days or "",
+        }
 
     def test_an_item_gets_an_owner_a_date_and_an_end(self) -> None:
         reply = self.client.post(
             self.page,
             {
+                **self.same,
                 "owner": str(self.bob.pk),
                 "due_at": "2026-12-01T09:00",
                 "done_at": "2026-11-20T08:30",
@@ -235,12 +242,45 @@ class PreparationTests(CastTestCase):
 
     def test_a_case_keeps_the_copy_it_was_opened_with(self) -> None:
         before = cases.open_case(actor=self.alice, title="Before")
-        self.client.post(self.page, {"done_at": "2026-11-20T08:30"})
+        self.client.post(self.page, {**self.same, "done_at": "2026-11-20T08:30"})
         after = cases.open_case(actor=self.alice, title="After")
         states = [c.checklist.get(key="prep_contacts").state for c in (before, after)]
         assert states == ["open", "done"]
 
     def test_nothing_changed_is_nothing_logged_and_nonsense_is_said(self) -> None:
-        self.client.post(self.page, {"result": ""})
+        self.client.post(self.page, {**self.same, "result": ""})
         assert not LogEntry.objects.filter(action="preparation.changed").exists()
-        assert self.client.post(self.page, {"due_at": "soon"}).status_code == 422
+        assert self.client.post(self.page, {**self.same, "due_at": "soon"}).status_code == 422
+
+    def test_what_is_done_is_looked_at_again_and_counts_as_open_meanwhile(self) -> None:
+        done = timezone.now() - timedelta(days=91)
+        PreparationItem.objects.filter(pk=self.item.pk).update(done_at=done, review_days=90)
+        page = self.client.get(reverse("ircase:preparation"))
+        self.assertContains(page, "Review due")
+        self.assertContains(page, "1 item has to be looked at again")
+        case = cases.open_case(actor=self.alice, title="Late")
+        assert case.checklist.get(key="prep_contacts").state == "open"
+        PreparationItem.objects.filter(pk=self.item.pk).update(review_days=92)
+        self.assertNotContains(self.client.get(reverse("ircase:preparation")), "Review due")
+
+    def test_items_come_move_and_go_and_each_keeps_its_history(self) -> None:
+        url = reverse("ircase:preparation")
+        assert self.client.post(url, {"title": "x"}).status_code == 422
+        assert self.client.post(url, {"title": "Spare laptops", "review_days": "30"}).status_code == 302
+        own = PreparationItem.objects.get(title="Spare laptops")
+        assert list(PreparationItem.objects.all())[-1] == own
+        page = reverse("ircase:preparation_item", args=[own.pk])
+        self.client.post(page, {"act": "up"})
+        assert list(PreparationItem.objects.all())[-2] == own
+        self.client.post(page, {"title": "Spare devices", "csf_outcome": "ID.AM-01", "review_days": "60"})
+        history = self.client.get(page)
+        self.assertContains(history, "added to the preparation")
+        assert [entry.detail["fields"] for entry in preparation.history(own) if "fields" in entry.detail] == [
+            ["csf_outcome", "review_days", "title"],
+            ["position"],
+        ]
+        assert self.client.post(page, {"act": "remove", "reason": " "}).headers["Location"] == page
+        self.client.post(page, {"act": "remove", "reason": "Leased now"})
+        assert not PreparationItem.objects.filter(pk=own.pk).exists()
+        gone = LogEntry.objects.get(action="preparation.removed")
+        assert (gone.detail["title"], gone.detail["reason"]) == ("Spare devices", "Leased now")

@@ -57,6 +57,13 @@ class StateTests(GateCase):
             with pytest.raises(ValidationError, match="Open it again"):
                 act()
 
+    def test_two_browsers_end_it_once(self) -> None:
+        mine, theirs = self.item("watch"), self.item("watch")
+        checklist.skip_item(item=theirs, actor=self.alice, reason="Scrapped")
+        with pytest.raises(ValidationError, match="Meanwhile it is skipped"):
+            checklist.finish_item(item=mine, actor=self.bob, result="Done")
+        assert self.item("watch").state == "skipped"
+
     def test_one_that_waits_for_another_cannot_begin(self) -> None:
         with pytest.raises(ValidationError, match="waits for"):
             checklist.start_item(item=self.item("entry"), actor=self.bob)
