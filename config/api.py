@@ -7,12 +7,15 @@ from ircase.api import (
     approvals,
     cases,
     checklist,
+    clocks,
     connections,
     custody,
     evidence,
     exports,
     findings,
     intake,
+    life,
+    linking,
     notes,
     people,
     problems,
@@ -35,8 +38,9 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
+_LIFE = (clocks, life, linking)
 _SITE = (approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
-for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
+for _area in (*_CASE, *_LIFE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
     api.add_router("", _area.router)
 problems.install(api)

@@ -1,6 +1,6 @@
 """Clocks: begun by a milestone or a lead, ended by what was delivered or by why it does not apply."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,11 +35,10 @@ def running_of(case: Case) -> QuerySet[Clock]:
     return Clock.objects.filter(case=case).running().ends_next()
 
 
-def offered(case: Case) -> list[Rule]:
-    """The laws' clocks that a lead may start: what neither runs nor was ended on this case comes first."""
-    known = set(Clock.objects.filter(case=case).values_list("rule", flat=True))
-    going = set(running_of(case).values_list("rule", flat=True))
-    free = [rule for rule in rules().values() if rule.id not in going]
+def not_running(rows: Iterable[Clock]) -> list[Rule]:
+    """The laws' clocks that a lead may start beside `rows`, those of the case; what was ended here comes last."""
+    known = {clock.rule: clock.is_running for clock in sorted(rows, key=lambda clock: clock.is_running)}
+    free = [rule for rule in rules().values() if not known.get(rule.id)]
     return sorted(free, key=lambda rule: rule.id in known)
 
 

@@ -65,7 +65,7 @@ def _find(case: Case, pk: int) -> ChecklistItem:
 def _item_page(request: HttpRequest, case: Case, item: ChecklistItem, **forms: Any) -> HttpResponse:
     context = {
         "item": item,
-        "proofs": item.proofs.select_related("evidence", "activity__case", "event", "added_by"),
+        "proofs": item.proofs.select_related("evidence", "activity__case", "event", "decided", "added_by"),
         "plan_form": PlanForm(initial={"owner": item.owner_id, "due_at": item.due_at}),
         "result_form": ResultForm(initial={"result": item.result}),
         "skip_form": SkipForm(),

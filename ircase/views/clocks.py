@@ -39,8 +39,12 @@ def _page(request: HttpRequest, case: Case, form: StartClockForm | None = None) 
     context = {
         "running": [clock for clock in rows if clock.is_running],
         "ended": sorted((c for c in rows if not c.is_running), key=lambda c: c.ended_at or c.due_at, reverse=True),
-        "windows": clockcard.windows_of(case),
-        "form": form or (StartClockForm(case=case) if access.may(case, access.LEAD) and case.is_open else None),
+        "form": form
+        or (
+            StartClockForm(case=case, rules=service.not_running(rows))
+            if access.may(case, access.LEAD) and case.is_open
+            else None
+        ),
     }
     status = 422 if form is not None and form.errors else 200
     return render_tab(request, case, "overview", "case/clocks.html", context, status=status)
@@ -51,14 +55,15 @@ def _page(request: HttpRequest, case: Case, form: StartClockForm | None = None) 
 def clocks_card(request: HttpRequest, reference: str) -> HttpResponse:
     """The overview's card, loaded again each minute so that it counts down."""
     case = access.get_case(access.current_user(request), reference)
-    return render(request, "case/_clocks_card.html", {"case": case, **clockcard.context(case)})
+    template = "case/_windows.html" if request.GET.get("part") == "windows" else "case/_clocks_card.html"
+    return render(request, template, {"case": case, **clockcard.context(case)})
 
 
 @require_POST
 @login_required
 def clock_start(request: HttpRequest, reference: str) -> HttpResponse:
     user, case = case_to_change(request, reference, access.LEAD)
-    form = StartClockForm(request.POST, case=case)
+    form = StartClockForm(request.POST, case=case, rules=service.not_running(service.of_case(case)))
     if form.is_valid():
         try:
             made = service.start(case=case, actor=user, **form.cleaned_data)
