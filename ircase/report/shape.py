@@ -6,6 +6,8 @@ Every value is text, a number, true or false, or a tuple of these, so that `data
 
 from dataclasses import dataclass
 
+from ircase.report.lifeshape import ClockRow, DecisionRow, ImprovementRow
+
 FORMAT = "ircase-report/1"
 
 
@@ -373,6 +375,9 @@ class ReportData:
     checklist: tuple[ChecklistRow, ...]
     evidence: tuple[ExhibitRow, ...]
     approvals: tuple[ApprovalRow, ...]
+    decisions: tuple[DecisionRow, ...]
+    clocks: tuple[ClockRow, ...]
+    improvements: tuple[ImprovementRow, ...]
     notes: tuple[NoteRow, ...]
     log: tuple[LogRow, ...]
     cuts: tuple[Cut, ...]
