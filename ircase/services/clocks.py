@@ -59,6 +59,7 @@ def start(
     if not reason.strip():
         raise ValidationError({"reason": "Say why it runs: the law's condition that is met, or who decided."})
     _check_decision(case, decision)
+    _lock(case)
     moments = _milestones(case)
     begin = at or moments.get(known.milestone) or timezone.now()
     _not_in_the_future(begin, "at")
@@ -116,6 +117,7 @@ def log_start(clock: Clock, actor: User | None) -> None:
 @transaction.atomic
 def milestone_set(*, case: Case, actor: User, kind: str, at: datetime) -> None:
     """A milestone was set or moved: clocks that began with it follow, those of the organisation's laws begin."""
+    _lock(case)
     moments = _milestones(case)
     for clock in running_of(case).filter(kind=Clock.Kind.LAW):
         _follow(clock, actor, kind, moments)
@@ -237,6 +239,11 @@ def end_by_milestone(clock: Clock, actor: User | None, kind: str, at: datetime) 
 def end_as_not_applicable(clock: Clock, actor: User | None, words: str) -> None:
     clock.end_words = words
     _end(clock, actor, Clock.State.NOT_APPLICABLE)
+
+
+def _lock(case: Case) -> None:
+    """The case's row is the lock: whoever presses twice starts one clock."""
+    Case.objects.select_for_update().get(pk=case.pk)
 
 
 def _milestones(case: Case) -> dict[str, datetime]:

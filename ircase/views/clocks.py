@@ -21,9 +21,11 @@ from ircase.forms.clocks import DeliverClockForm, DismissClockForm, StartClockFo
 from ircase.models import Case, Clock
 from ircase.pages import render_tab
 from ircase.services import clocks as service
+from ircase.services import handovers, improvements
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 50
+_CARD = 8
 _MOST = 1000
 
 
@@ -143,6 +145,21 @@ def deadlines(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "kind": only, "kinds": [("", "All"), *Clock.Kind.choices], "now": timezone.now()}
     return render(request, "ircase/deadlines.html", context)
+
+
+@require_GET
+@login_required
+def my_deadlines(request: HttpRequest) -> HttpResponse:
+    """A card of my work: hand-overs that wait for me, what ends next on my cases, and my improvements."""
+    user = access.current_user(request)
+    running = Clock.objects.running().seen_by(user).filter(case__members__user=user)
+    mine = improvements.seen_by(user).filter(owner=user, state__in=["open", "doing"])
+    context = {
+        "handovers": handovers.waiting_for(user)[:_CARD],
+        "clocks": running.select_related("case").ends_next()[:_CARD],
+        "improvements": mine[:_CARD],
+    }
+    return render(request, "ircase/_my_deadlines.html", context)
 
 
 @require_GET
