@@ -10,6 +10,7 @@ from ircase.api import (
     caseincidents,
     cases,
     checklist,
+    clocks,
     comments,
     connections,
     custody,
@@ -18,6 +19,8 @@ from ircase.api import (
     findings,
     incidentdoors,
     intake,
+    life,
+    linking,
     notes,
     people,
     playbooks,
@@ -45,7 +48,7 @@ api = NinjaAPI(
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
     people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
-    reports, caseincidents,
+    reports, caseincidents, clocks, life, linking,
 )  # fmt: skip
 _SITE = (approvals, intake, playbooks, work)
 _DOORS = (connections, incidentdoors)

@@ -28,6 +28,10 @@ METRICS = (
 )
 
 
+# That many deadlines are shown beside a case.
+CLOCKS = 6
+
+
 @dataclass(frozen=True)
 class PhaseStay:
     """One of the four phases: time spent over all stays, items ended and in all, and done, current or todo."""
@@ -52,7 +56,7 @@ class Metric:
 @dataclass(frozen=True)
 class CaseHead:
     """Everything the shell shows, read in nine queries. `next_item` is what to do next, None when nothing is left;
-    `clock` is the deadline that ends next."""
+    `clocks` are the first deadlines that run."""
 
     members: tuple[CaseMember, ...]
     milestones: tuple[Milestone, ...]
@@ -64,12 +68,17 @@ class CaseHead:
     broken: tuple[Evidence, ...]
     unreviewed: tuple[Activity, ...]
     open_for: timedelta
-    clock: Clock | None
+    clocks: tuple[Clock, ...]
     now: datetime
 
     @property
     def leads(self) -> list[CaseMember]:
         return [member for member in self.members if member.role == CaseRole.LEAD]
+
+    @property
+    def clock(self) -> Clock | None:
+        """The deadline that ends next."""
+        return self.clocks[0] if self.clocks else None
 
     @property
     def detected(self) -> datetime | None:
@@ -113,7 +122,7 @@ def head_of(case: Case, now: datetime | None = None) -> CaseHead:
         broken=tuple(Evidence.objects.filter(case=case, integrity__in=["altered", "missing"]).defer("manifest")),
         unreviewed=tuple(Activity.objects.filter(case=case, detail__unreviewed=True).select_related("requested_by")),
         open_for=open_time(case, stays, now),
-        clock=Clock.objects.filter(case=case).running().ends_next().first(),
+        clocks=tuple(Clock.objects.filter(case=case).running().ends_next()[:CLOCKS]),
         now=now,
     )
 

@@ -2,16 +2,15 @@
 
 from typing import Any
 
+from ircase.casehead import CLOCKS
 from ircase.clocks import windows
 from ircase.models import Case
 from ircase.services import clocks
 
-_SHOWN = 6
-
 
 def context(case: Case) -> dict[str, Any]:
     """`clocks` and `windows`, each window with the address where it is collected. Three queries, and what apps add."""
-    return {"clocks": list(clocks.running_of(case)[:_SHOWN]), "windows": windows_of(case)}
+    return {"clocks": list(clocks.running_of(case)[:CLOCKS]), "windows": windows_of(case), "whole": True}
 
 
 def windows_of(case: Case) -> list[tuple[windows.Window, str]]:

@@ -47,6 +47,7 @@ from ircase.models import (
     PlaybookVersion,
     PreparationItem,
     RetentionPolicy,
+    ServiceLevel,
     SessionRecord,
     Statement,
     StatementPost,
@@ -60,10 +61,15 @@ from ircase.services import (
     approvals,
     caseexports,
     checklist,
+    clocks,
     comments,
     custody,
+    decisions,
     findings,
+    handovers,
     holds,
+    improvements,
+    linking,
     mapping,
     notes,
     notices,
@@ -71,6 +77,7 @@ from ircase.services import (
     playbooks,
     reports,
     resumable,
+    servicelevels,
     stars,
     statements,
     supertimeline,
@@ -182,6 +189,40 @@ def make_run(case: Case, actor: User, evidence: Evidence, table: CaseTable) -> H
     return HuntRun.objects.get(pk=run.pk)
 
 
+def make_life(case: Case, lead: User, asker: User) -> dict[str, Any]:
+    """A clock, a decision, a hand-over, an improvement and a link of the case."""
+    administrator = User.objects.get(username="administrator")
+    level = ServiceLevel.objects.first() or servicelevels.save(
+        actor=administrator, name="Of a test", severity="critical", amount=4, unit="hours", deliver="Do it"
+    )
+    clock = clocks.start(case=case, actor=lead, rule="gdpr-notification", reason="A test")
+    decision = decisions.record(case=case, actor=lead, what="A test", why="A test")
+    handover = handovers.offer(case=case, actor=lead, receiver=asker, situation="A test", next_steps="None")
+    item = improvements.add(case=case, actor=lead, title="A test")
+    other = cases.open_case(actor=lead, title="Beside it")
+    link = linking.link(case=case, actor=lead, other=other, kind="related", reason="A test")
+    of_case = "/cases/{reference}"
+    return {
+        "ircase:service_level.pk": level.pk,
+        "ircase:clock.uuid": clock.uuid,
+        "ircase:decision.uuid": decision.uuid,
+        "ircase:handover.uuid": handover.uuid,
+        "ircase:improvement.uuid": item.uuid,
+        "ircase:link_remove.uuid": link.uuid,
+        "ircase:merge_undo.uuid": link.uuid,
+        "regime": "nis2",
+        "api:PUT /service-levels/{pk}.pk": level.pk,
+        **{f"api:POST {of_case}/clocks/{{uuid}}/{end}.uuid": clock.uuid for end in ("delivery", "dismissal")},
+        f"api:GET {of_case}/decisions/{{uuid}}.uuid": decision.uuid,
+        f"api:GET {of_case}/hand-overs/{{uuid}}.uuid": handover.uuid,
+        f"api:POST {of_case}/hand-overs/{{uuid}}/answer.uuid": handover.uuid,
+        "api:PUT /improvements/{uuid}.uuid": item.uuid,
+        "api:POST /improvements/{uuid}/state.uuid": item.uuid,
+        f"api:DELETE {of_case}/links/{{uuid}}.uuid": link.uuid,
+        f"api:POST {of_case}/links/{{uuid}}/undo.uuid": link.uuid,
+    }
+
+
 def make_world(case: Case, asker: User) -> World:
     """`asker` has asked for an approval on `case`, which somebody else leads."""
     lead = case.members.get(role=CaseRole.LEAD).user
@@ -290,7 +331,9 @@ def make_world(case: Case, asker: User) -> World:
         case=case, actor=asker, kind="isolate", targets=["ws-07"], parameters={}, reason="It spreads"
     )
     Freeze.objects.get_or_create(scope="site", defaults={"reason": "Wrong devices", "frozen_by": lead})
+    life = make_life(case, lead, asker)
     things = {
+        **life,
         "liveresponse:action.uuid": act.uuid,
         "liveresponse:action_ask.kind": "isolate",
         "liveresponse:action_prove.item": step.pk,
@@ -497,6 +540,15 @@ LIBRARY_OPERATIONS = (
 )  # fmt: skip
 # Where a body that merely fits its schema would be about something else than access.
 BODIES: dict[str, Any] = {
+    "POST /cases/{reference}/clocks": {"rule": "sec-8k-105", "reason": "A test"},
+    "POST /cases/{reference}/hand-overs": {"receiver": "lead", "situation": "A test", "next_steps": "None"},
+    "POST /cases/{reference}/hand-overs/{uuid}/answer": {"act": "confirm"},
+    "POST /cases/{reference}/links": {"other": "IR-2000-0001", "kind": "related", "reason": "A test"},
+    "POST /cases/{reference}/merge": {"into": "IR-2000-0001", "reason": "A test"},
+    "POST /cases/{reference}/like": {"title": "Another"},
+    "POST /improvements/{uuid}/state": {"state": "doing"},
+    "POST /service-levels": {"name": "Another", "amount": 4, "deliver": "Do it"},
+    "PUT /service-levels/{pk}": {"name": "Of a test", "amount": 4, "deliver": "Do it"},
     "POST /cases/{reference}/transfers/{uuid}": {"act": "confirm"},
     "POST /cases/{reference}/evidence/{uuid}/acts": {"act": "view", "purpose": "A test", "place": "Here"},
     "POST /cases/{reference}/evidence/{uuid}/handling": {"mark": "malicious", "reason": "It is a test of doors"},
@@ -523,6 +575,8 @@ BODIES: dict[str, Any] = {
 }
 _TIMELINE = "add=timeline&title=It+began"
 FORMS = {
+    "ircase:clock": "act=dismiss",
+    "ircase:handover": "act=confirm",
     "ircase:transfer": "act=confirm",
     "ircase:case_sync_choice": "choice=theirs",
     "hunting:hunt_approve": "version=1",

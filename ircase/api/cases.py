@@ -142,12 +142,6 @@ def move_phase(request: HttpRequest, reference: str, body: PhaseMove) -> Case:
     return case_of(request, reference)
 
 
-@router.post("/cases/{reference}/close", response=CaseDetail, summary="Close")
-def close_case(request: HttpRequest, reference: str, body: Reason) -> Case:
-    cases.close_case(case=case_of(request, reference, access.LEAD), actor=person(request), reason=body.reason)
-    return case_of(request, reference)
-
-
 @router.post("/cases/{reference}/reopen", response=CaseDetail, summary="Open again")
 def reopen_case(request: HttpRequest, reference: str, body: Reason) -> Case:
     cases.reopen_case(case=case_of(request, reference, access.LEAD), actor=person(request), reason=body.reason)

@@ -19,11 +19,15 @@ from ircase.models import (
     CaseMember,
     CasePlaybook,
     ChecklistItem,
+    Clock,
     Comment,
     CommentRevision,
     Connection,
+    Decision,
     Event,
     Evidence,
+    HandOver,
+    Improvement,
     IncidentComment,
     Indicator,
     ItemChange,
@@ -65,6 +69,12 @@ _areas: dict[str, Rows] = {
     "stars": lambda case: Star.objects.filter(case=case).order_by("pk"),
     "row_tags": lambda case: RowTag.objects.filter(case=case).order_by("pk"),
     "holds": lambda case: LegalHold.objects.filter(case=case).order_by("pk"),
+    "decisions": lambda case: (
+        Decision.objects.filter(case=case).prefetch_related("items", "evidence").order_by("number")
+    ),
+    "clocks": lambda case: Clock.objects.filter(case=case),
+    "handovers": lambda case: HandOver.objects.filter(case=case).order_by("pk"),
+    "improvements": lambda case: Improvement.objects.filter(case=case).order_by("pk"),
     "transfers": lambda case: Transfer.objects.filter(evidence__case=case).order_by("pk"),
 }
 

@@ -1,14 +1,15 @@
 """Starting and ending clocks, and the organisation's own deadlines."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 
-from ircase.clocks.reading import calendars
+from ircase.clocks.reading import Rule, calendars
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.forms.pick import Pick, offer
 from ircase.models import Case, Decision, Evidence, Milestone, ReportBuild, ServiceLevel, Severity, SpanUnit
-from ircase.services import clocks, decisions
+from ircase.services import decisions
 
 _MOST = 200
 
@@ -21,11 +22,11 @@ class StartClockForm(ScopedForm):
     reason = LongTextField(rows=2, max_length=2000, help_text="The condition of the law that is met, and who said so.")
     decision = Pick(Decision.objects.none(), required=False, empty_label="–", help_text="From the decision log.")
 
-    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, case: Case, rules: Sequence[Rule], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["rule"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(rule.id, f"{rule.title} ({rule.span.words})") for rule in clocks.offered(case)]
+        field.choices = [(rule.id, f"{rule.title} ({rule.span.words})") for rule in rules]
         offer(self.fields["decision"], decisions.standing(case))
 
 

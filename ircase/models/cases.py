@@ -225,8 +225,8 @@ class Milestone(models.Model):
         ACKNOWLEDGED = "acknowledged", "Acknowledged"
         DECLARED = "declared", "Declared"
         # What laws count from: docs/clocks.md.
-        AWARE = "aware", "Aware of a reportable incident"
-        MATERIAL = "material", "Found to be material"
+        AWARE = "aware", "Became aware"
+        MATERIAL = "material", "Found material"
         MAJOR = "major", "Classified as major"
         CONTAINED = "contained", "Contained"
         ERADICATED = "eradicated", "Eradicated"

@@ -28,7 +28,7 @@ from ircase.models import (
     Proof,
     Star,
 )
-from ircase.report import register, shape
+from ircase.report import life, register, shape
 from ircase.report.prose import prose
 from ircase.report.words import LONGEST_QUERY, clip, label, moment, pairs, took, when
 from ircase.sentences import sentence_of
@@ -45,6 +45,9 @@ MOST = {
     "checklist items": 2_000,
     "exhibits": 5_000,
     "approvals": 2_000,
+    "decisions": 2_000,
+    "deadlines": 1_000,
+    "improvements": 1_000,
     "notes": 500,
     "comments": 5_000,
     "starred rows": 500,
@@ -112,6 +115,9 @@ def collect(
         checklist=_checklist(case, reader, now),
         evidence=reader.take("exhibits", register.exhibits(case), check.row),
         approvals=tuple(_approval(row) for row in approvals),
+        decisions=reader.take("decisions", life.decisions(case), life.decision),
+        clocks=reader.take("deadlines", life.clocks(case), lambda row: life.clock(row, now)),
+        improvements=reader.take("improvements", life.improvements(case), life.improvement),
         notes=reader.take("notes", Note.objects.there().filter(case=case).select_related("updated_by"), _note),
         comments=_comments(case, reader) if comments else (),
         log=reader.take("log entries", LogEntry.objects.filter(case=case).order_by("sequence"), _entry),
@@ -312,7 +318,7 @@ def _approval(row: Approval) -> shape.ApprovalRow:
 def _checklist(case: Case, reader: _Reader, now: datetime) -> tuple[shape.ChecklistRow, ...]:
     """In order of phase, then of the playbook."""
     proofs: dict[int, list[str]] = defaultdict(list)
-    found = Proof.objects.filter(item__case=case).select_related("evidence", "activity", "event")
+    found = Proof.objects.filter(item__case=case).select_related("evidence", "activity", "event", "decided")
     for proof in found.defer("evidence__manifest", "activity__detail", "event__row"):
         proofs[proof.item_id].append(clip(_proof(proof), 400))
     items = ChecklistItem.objects.filter(case=case).select_related("owner", "ended_by")
@@ -326,7 +332,7 @@ def _proof(proof: Proof) -> str:
         return f"{proof.activity.get_kind_display()}: {proof.activity.title}"
     if proof.event is not None:
         return f"Event of {when(proof.event.at)}: {proof.event.title}"
-    return str(proof.evidence) if proof.evidence is not None else f"Decision: {proof.decision}"
+    return str(proof.evidence) if proof.evidence is not None else f"Decision: {proof.decided or proof.decision}"
 
 
 def _item(row: ChecklistItem, proofs: list[str], now: datetime) -> shape.ChecklistRow:

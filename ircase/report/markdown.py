@@ -317,6 +317,7 @@ def _record(d: shape.ReportData) -> Iterator[str]:
         for a in d.approvals
     )
     yield from table(("Asked", "State", "By", "Decided", "Comment"), rows, "No approval was asked for.")
+    yield from _life(d)
     yield from ("## Notes", "")
     for note in d.notes:
         yield from (f"### {inline(note.title)}", "", f"_{inline(note.updated_by)}, {inline(note.updated_at)}_", "")
@@ -335,3 +336,22 @@ def _record(d: shape.ReportData) -> Iterator[str]:
     yield from table(("Exhibit", "#", "Time (UTC)", "Action", "By", "Digest"), custody, "No evidence is sealed.")
     yield from ("## Appendix: case log", "")
     yield from table(("#", "Time (UTC)", "Who", "What"), ((x.sequence, x.at, x.actor, x.text) for x in d.log), "")
+
+
+def _life(d: shape.ReportData) -> Iterator[str]:
+    yield from ("## Decision log", "")
+    decided = (
+        (x.label, x.what, x.why, x.alternatives, f"{x.decided_by} {x.decided_at}", x.told,
+         f"Superseded by {x.superseded_by}" if x.superseded_by else "Stands", "; ".join(x.links))
+        for x in d.decisions
+    )  # fmt: skip
+    header = ("#", "What", "Why", "Considered as well", "Who and when", "Told", "State", "Linked")
+    yield from table(header, decided, "No decision was recorded.")
+    yield from ("## Deadlines", "")
+    ends = ((c.title, c.law, c.counted, c.started_at, c.due_at, c.outcome, c.delivered_at, c.proof) for c in d.clocks)
+    header = ("Deadline", "Law", "Counted", "Began", "Due", "Outcome", "Delivered", "Proof or reason")
+    yield from table(header, ends, "No deadline ran.")
+    if d.improvements:
+        rows = ((i.title, i.outcome, i.owner, i.due_on, i.state, i.result) for i in d.improvements)
+        yield from ("## Improvements", "")
+        yield from table(("Improvement", "Outcome", "Owner", "By", "State", "Result"), rows, "")

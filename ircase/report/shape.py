@@ -6,6 +6,8 @@ Every value is text, a number, true or false, or a tuple of these, so that `data
 
 from dataclasses import dataclass
 
+from ircase.report.lifeshape import ClockRow, DecisionRow, ImprovementRow
+
 FORMAT = "ircase-report/1"
 
 
@@ -385,6 +387,9 @@ class ReportData:
     checklist: tuple[ChecklistRow, ...]
     evidence: tuple[ExhibitRow, ...]
     approvals: tuple[ApprovalRow, ...]
+    decisions: tuple[DecisionRow, ...]
+    clocks: tuple[ClockRow, ...]
+    improvements: tuple[ImprovementRow, ...]
     notes: tuple[NoteRow, ...]
     comments: tuple[CommentRow, ...]
     log: tuple[LogRow, ...]

@@ -1,6 +1,6 @@
 """Clocks: begun by a milestone or a lead, ended by what was delivered or by why it does not apply."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,11 +35,10 @@ def running_of(case: Case) -> QuerySet[Clock]:
     return Clock.objects.filter(case=case).running().ends_next()
 
 
-def offered(case: Case) -> list[Rule]:
-    """The laws' clocks that a lead may start: what neither runs nor was ended on this case comes first."""
-    known = set(Clock.objects.filter(case=case).values_list("rule", flat=True))
-    going = set(running_of(case).values_list("rule", flat=True))
-    free = [rule for rule in rules().values() if rule.id not in going]
+def not_running(rows: Iterable[Clock]) -> list[Rule]:
+    """The laws' clocks that a lead may start beside `rows`, those of the case; what was ended here comes last."""
+    known = {clock.rule: clock.is_running for clock in sorted(rows, key=lambda clock: clock.is_running)}
+    free = [rule for rule in rules().values() if not known.get(rule.id)]
     return sorted(free, key=lambda rule: rule.id in known)
 
 
@@ -60,6 +59,7 @@ def start(
     if not reason.strip():
         raise ValidationError({"reason": "Say why it runs: the law's condition that is met, or who decided."})
     _check_decision(case, decision)
+    _lock(case)
     moments = _milestones(case)
     begin = at or moments.get(known.milestone) or timezone.now()
     _not_in_the_future(begin, "at")
@@ -117,6 +117,7 @@ def log_start(clock: Clock, actor: User | None) -> None:
 @transaction.atomic
 def milestone_set(*, case: Case, actor: User, kind: str, at: datetime) -> None:
     """A milestone was set or moved: clocks that began with it follow, those of the organisation's laws begin."""
+    _lock(case)
     moments = _milestones(case)
     for clock in running_of(case).filter(kind=Clock.Kind.LAW):
         _follow(clock, actor, kind, moments)
@@ -238,6 +239,11 @@ def end_by_milestone(clock: Clock, actor: User | None, kind: str, at: datetime) 
 def end_as_not_applicable(clock: Clock, actor: User | None, words: str) -> None:
     clock.end_words = words
     _end(clock, actor, Clock.State.NOT_APPLICABLE)
+
+
+def _lock(case: Case) -> None:
+    """The case's row is the lock: whoever presses twice starts one clock."""
+    Case.objects.select_for_update().get(pk=case.pk)
 
 
 def _milestones(case: Case) -> dict[str, datetime]:

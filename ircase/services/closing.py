@@ -248,10 +248,11 @@ def _milestones(case: Case) -> list[Finding]:
 
 
 def _evidence(case: Case) -> list[Finding]:
-    found = Evidence.objects.filter(case=case).only("number", "name", "integrity", "case_id")
     states = Evidence.Integrity
-    bad = [str(item) for item in found.filter(integrity__in=[states.ALTERED, states.MISSING])[:50]]
-    unseen = [str(item) for item in found.filter(integrity=states.UNCHECKED)[:50]]
+    wrong = Evidence.objects.filter(case=case, integrity__in=[states.ALTERED, states.MISSING, states.UNCHECKED])
+    rows = list(wrong.only("number", "name", "integrity", "case_id")[:500])
+    bad = [str(item) for item in rows if item.integrity != states.UNCHECKED]
+    unseen = [str(item) for item in rows if item.integrity == states.UNCHECKED]
     return [
         *_if(bad, "evidence_broken", False, "Exhibits are no longer what was sealed.", "ircase:evidence"),
         *_if(unseen, "evidence_unchecked", False, "Exhibits were never verified since they were sealed.",

@@ -82,11 +82,9 @@ def _check(case: Case, supersedes: Decision | None, linked: list[ChecklistItem |
 
 
 def of_case(case: Case) -> QuerySet[Decision]:
-    """All of them, newest first, with what stands beside each: a bounded number of queries."""
+    """All of them, newest first, with what they took the place of and what took theirs."""
     found: QuerySet[Decision] = Decision.objects.filter(case=case)
-    return found.select_related("written_by", "supersedes", "superseded_by").prefetch_related(
-        "items", "evidence", "clocks", "ended_clocks"
-    )
+    return found.select_related("written_by", "supersedes", "superseded_by")
 
 
 def standing(case: Case) -> QuerySet[Decision]:

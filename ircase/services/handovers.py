@@ -161,6 +161,8 @@ def offer(
         raise ValidationError("Write where things stand and what comes next: nobody else knows it.")
     if moves_lead and not access.still_may(actor, case, access.LEAD):
         raise PermissionDenied("Only a lead can hand over the lead.")
+    # The case's row is the lock: whoever presses twice offers once.
+    Case.objects.select_for_update().get(pk=case.pk)
     if HandOver.objects.filter(case=case, giver=actor, state=HandOver.State.OFFERED).exists():
         raise ValidationError("A hand-over of yours waits already. Take it back before you offer another.")
     taken = snapshot(case, receiver, timezone.now())
@@ -207,7 +209,10 @@ def confirm(*, handover: HandOver, actor: User, words: str = "") -> HandOver:
     now = timezone.now()
     record = _record(handover, words, now)
     # File first, row second (docs/evidence.md).
-    stored = evidence.put(iter([_bytes(record)]))
+    try:
+        stored = evidence.put(iter([_bytes(record)]))
+    except evidence.StoreError as error:
+        raise ValidationError(f"The record could not be kept, so nothing was handed over: {error}") from error
     with transaction.atomic():
         locked = _offered(handover)
         locked.moved = " ".join(_move(locked))
@@ -219,6 +224,7 @@ def confirm(*, handover: HandOver, actor: User, words: str = "") -> HandOver:
             manifest={"handover": str(locked.uuid), "snapshot_sha256": locked.snapshot_sha256},
             actor=actor,
             media_type="application/json",
+            beyond_quota=True,
             description=f"{locked.giver.name} handed the case over to {locked.receiver.name}",
         )
         _answer(locked, actor, HandOver.State.CONFIRMED, words, now, exhibit=locked.evidence.exhibit)

@@ -57,6 +57,7 @@ def add(
 def change(*, item: Improvement, actor: User, **values: object) -> Improvement:
     """Change what it says, whose it is, by when. Raises PermissionDenied, ValidationError."""
     _require_writer(item, actor)
+    item = _locked(item)
     unknown = set(values) - set(_FIELDS)
     if unknown:
         raise ValidationError(f"These cannot be changed: {', '.join(sorted(unknown))}.")
@@ -79,6 +80,7 @@ def change(*, item: Improvement, actor: User, **values: object) -> Improvement:
 def move(*, item: Improvement, actor: User, state: str, result: str = "") -> Improvement:
     """To another state. Done and dropped need words. Raises PermissionDenied, ValidationError."""
     _require_writer(item, actor)
+    item = _locked(item)
     wanted = Improvement.State(state)
     ended = wanted in (Improvement.State.DONE, Improvement.State.DROPPED)
     if wanted == item.state:
@@ -91,6 +93,11 @@ def move(*, item: Improvement, actor: User, state: str, result: str = "") -> Imp
     log.record("improvement.moved", case=item.case, actor=actor, title=item.title, improvement=str(item.uuid),
                state=item.state, result=item.result[:500])  # fmt: skip
     return item
+
+
+def _locked(item: Improvement) -> Improvement:
+    rows = Improvement.objects.select_for_update(of=("self",)).select_related("case", "owner")
+    return rows.get(pk=item.pk)
 
 
 def may_write(item: Improvement, user: User) -> bool:

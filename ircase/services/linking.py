@@ -58,6 +58,8 @@ def link(*, case: Case, actor: User, other: Case, kind: str, reason: str) -> Cas
         raise ValidationError({"other": "That is this case itself."})
     if not reason.strip():
         raise ValidationError({"reason": "Say how they belong together."})
+    # The case's row is the lock: whoever presses twice links once.
+    Case.objects.select_for_update().get(pk=case.pk)
     pairs = Q(case=case, other=other)
     # "Related" says the same from both sides; of the others the reverse would contradict.
     pairs |= Q(case=other, other=case)

@@ -15,8 +15,8 @@ from ircase.urls import (
     reports,
     supertimeline,
     timeline,
+    work,
 )
-from ircase.urls import administration, cases, checklist, custody, evidence, playbooks, reports, supertimeline, work
 
 app_name = "ircase"
 # Custody first: cases/import/ would else be taken for a case of that name.

@@ -9,6 +9,7 @@ _CASE = "cases/<str:reference>/"
 urlpatterns: list[URLPattern] = [
     path("deadlines/", clocks.deadlines, name="deadlines"),
     path("deadlines/calendar.ics", clocks.deadlines_calendar, name="deadlines_calendar"),
+    path("deadlines/mine/", clocks.my_deadlines, name="my_deadlines"),
     path("improvements/", improvements.improvements, name="improvements"),
     path("improvements/<uuid:uuid>/", improvements.improvement, name="improvement"),
     path("administration/deadlines/", deadlinerules.deadline_rules, name="deadline_rules"),

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ircase import access, caselist, clockcard
+from ircase import access, caselist
 from ircase.casehead import head_of
 from ircase.forms.cases import (
     CaseFilterForm,
@@ -107,7 +107,7 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
         "head": head,
         "plan": plan.content if plan else None,
         "recent": sentences(found, recent),
-        **clockcard.context(found),
+        "clocks": head.clocks,
         "suggestions": _suggestions(found),
         "incidents": held.numbers_of(found),
         "connect_form": ConnectForm() if found.connection_id is None else None,

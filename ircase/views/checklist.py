@@ -123,7 +123,7 @@ def _item_page(request: HttpRequest, case: Case, item: ChecklistItem, **forms: A
     may_write = access.may(case, access.ANALYST) and case.is_open
     context = {
         "item": item,
-        "proofs": item.proofs.select_related("evidence", "activity__case", "event", "added_by"),
+        "proofs": item.proofs.select_related("evidence", "activity__case", "event", "decided", "added_by"),
         "changes": _changes(item),
         "lacks": service.missing_proof(item),
         **(_forms(case, item) if may_write else {}),

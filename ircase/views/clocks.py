@@ -21,9 +21,11 @@ from ircase.forms.clocks import DeliverClockForm, DismissClockForm, StartClockFo
 from ircase.models import Case, Clock
 from ircase.pages import render_tab
 from ircase.services import clocks as service
+from ircase.services import handovers, improvements
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 50
+_CARD = 8
 _MOST = 1000
 
 
@@ -39,8 +41,12 @@ def _page(request: HttpRequest, case: Case, form: StartClockForm | None = None) 
     context = {
         "running": [clock for clock in rows if clock.is_running],
         "ended": sorted((c for c in rows if not c.is_running), key=lambda c: c.ended_at or c.due_at, reverse=True),
-        "windows": clockcard.windows_of(case),
-        "form": form or (StartClockForm(case=case) if access.may(case, access.LEAD) and case.is_open else None),
+        "form": form
+        or (
+            StartClockForm(case=case, rules=service.not_running(rows))
+            if access.may(case, access.LEAD) and case.is_open
+            else None
+        ),
     }
     status = 422 if form is not None and form.errors else 200
     return render_tab(request, case, "overview", "case/clocks.html", context, status=status)
@@ -51,14 +57,15 @@ def _page(request: HttpRequest, case: Case, form: StartClockForm | None = None) 
 def clocks_card(request: HttpRequest, reference: str) -> HttpResponse:
     """The overview's card, loaded again each minute so that it counts down."""
     case = access.get_case(access.current_user(request), reference)
-    return render(request, "case/_clocks_card.html", {"case": case, **clockcard.context(case)})
+    template = "case/_windows.html" if request.GET.get("part") == "windows" else "case/_clocks_card.html"
+    return render(request, template, {"case": case, **clockcard.context(case)})
 
 
 @require_POST
 @login_required
 def clock_start(request: HttpRequest, reference: str) -> HttpResponse:
     user, case = case_to_change(request, reference, access.LEAD)
-    form = StartClockForm(request.POST, case=case)
+    form = StartClockForm(request.POST, case=case, rules=service.not_running(service.of_case(case)))
     if form.is_valid():
         try:
             made = service.start(case=case, actor=user, **form.cleaned_data)
@@ -138,6 +145,21 @@ def deadlines(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "kind": only, "kinds": [("", "All"), *Clock.Kind.choices], "now": timezone.now()}
     return render(request, "ircase/deadlines.html", context)
+
+
+@require_GET
+@login_required
+def my_deadlines(request: HttpRequest) -> HttpResponse:
+    """A card of my work: hand-overs that wait for me, what ends next on my cases, and my improvements."""
+    user = access.current_user(request)
+    running = Clock.objects.running().seen_by(user).filter(case__members__user=user)
+    mine = improvements.seen_by(user).filter(owner=user, state__in=["open", "doing"])
+    context = {
+        "handovers": handovers.waiting_for(user)[:_CARD],
+        "clocks": running.select_related("case").ends_next()[:_CARD],
+        "improvements": mine[:_CARD],
+    }
+    return render(request, "ircase/_my_deadlines.html", context)
 
 
 @require_GET

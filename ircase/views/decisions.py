@@ -31,7 +31,8 @@ def decisions(request: HttpRequest, reference: str) -> HttpResponse:
 @login_required
 def decision(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     case = access.get_case(access.current_user(request), reference)
-    found = service.of_case(case).filter(uuid=uuid).first()
+    beside = ("items", "evidence", "clocks", "ended_clocks")
+    found = service.of_case(case).filter(uuid=uuid).prefetch_related(*beside).first()
     if found is None:
         raise Http404("No such decision.")
     return render_tab(request, case, "notes", "case/decision.html", {"decision": found})

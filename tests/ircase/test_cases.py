@@ -146,10 +146,10 @@ class OverviewTests(CastTestCase):
 
     def test_readers_who_write_are_refused(self) -> None:
         self.sign_in(self.carol)
-        for name in ("case_edit", "case_summary", "case_milestone", "case_phase", "case_close", "case_member"):
+        for name in ("case_edit", "case_summary", "case_milestone", "case_phase", "closing", "case_member"):
             assert self.client.post(self.url(name), {}).status_code == 403
         self.sign_in(self.mallory)
-        for name in ("case_edit", "case_summary", "case_milestone", "case_phase", "case_close", "case_member"):
+        for name in ("case_edit", "case_summary", "case_milestone", "case_phase", "closing", "case_member"):
             assert self.client.post(self.url(name), {}).status_code == 404
 
     def test_the_head_says_what_matters(self) -> None:

@@ -15,7 +15,7 @@ class LeadingTests(CastTestCase):
         return self.client.post(reverse(f"ircase:{name}", args=[self.case.reference, *more]), values).status_code
 
     def test_only_a_lead_leads(self) -> None:
-        acts = ("case_phase", "case_close", "case_reopen", "case_confidentiality", "case_member")
+        acts = ("case_phase", "closing", "case_reopen", "case_confidentiality", "case_member")
         for user, status in ((self.mallory, 404), (self.carol, 403), (self.bob, 403)):
             self.sign_in(user)
             for name in acts:
@@ -46,10 +46,10 @@ class LeadingTests(CastTestCase):
 
     def test_close_and_open_again(self) -> None:
         self.sign_in(self.alice)
-        self.post("case_close", reason="done")
+        self.post("closing", reason="done")
         assert Case.objects.get(pk=self.case.pk).is_open, "a case without classification stays open"
-        cases.edit_case(case=self.case, actor=self.alice, classification="truePositive")
-        self.post("case_close", reason="done")
+        cases.edit_case(case=self.case, actor=self.alice, classification="falsePositive")
+        self.post("closing", reason="done")
         assert not Case.objects.get(pk=self.case.pk).is_open
         self.post("case_reopen", reason="It came back")
         assert Case.objects.get(pk=self.case.pk).is_open
