@@ -8,6 +8,7 @@ from ircase.api import (
     cases,
     checklist,
     connections,
+    curated,
     custody,
     evidence,
     exports,
@@ -34,7 +35,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
+_CASE = (people, cases, checklist, curated, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
 _SITE = (approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):

@@ -146,7 +146,6 @@ def _made(
 
 
 def _node(key: Key, thing: Asset | Indicator, degree: int, named: int) -> Node:
-    asset = isinstance(thing, Asset)
     return Node(
         id=_id(key),
         role=key[0],
@@ -155,7 +154,7 @@ def _node(key: Key, thing: Asset | Indicator, degree: int, named: int) -> Node:
         label=thing.name if isinstance(thing, Asset) else thing.value[:120],
         uuid=str(thing.uuid),
         state=thing.compromise if isinstance(thing, Asset) else thing.verdict,
-        state_words=thing.get_compromise_display() if asset else thing.get_verdict_display(),
+        state_words=thing.get_compromise_display() if isinstance(thing, Asset) else thing.get_verdict_display(),
         degree=degree,
         events=named,
     )

@@ -10,6 +10,7 @@ from celery.signals import worker_ready, worker_shutdown
 from ircase import access, destroyer, intake, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
+from ircase.indicators import elsewhere
 from ircase.models import (
     AttackRelease,
     CaseExport,
@@ -17,6 +18,7 @@ from ircase.models import (
     Connection,
     Destruction,
     Evidence,
+    IndicatorLook,
     ParseJob,
     Preview,
     ReportBuild,
@@ -132,6 +134,13 @@ def load_attack(pk: int) -> None:
         attackdata.load(row)
 
 
+@shared_task(name="ircase.look_for_indicators")
+def look_for_indicators(pk: int) -> None:
+    row = IndicatorLook.objects.select_related("case", "requested_by").claim(pk, new_owner())
+    if row is not None:
+        elsewhere.look(row)
+
+
 @shared_task(name="ircase.verify_evidence")
 def verify_evidence(pk: int, user_id: int) -> None:
     """Hash one exhibit again, for a person who may still write on its case."""
@@ -204,6 +213,7 @@ def sweep_all() -> None:
     posting.remind()
     supertimeline.tidy()
     supertimeline.take_up(AttackRelease.objects.all(), attackdata.TASK)
+    supertimeline.take_up(IndicatorLook.objects.all(), elsewhere.TASK)
     looking.tidy()
     approvals.expire_old()
     destruction.tidy()

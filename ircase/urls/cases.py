@@ -2,7 +2,20 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, checklist, entities, intake, leading, log, mywork, notes, people, search
+from ircase.views import (
+    cases,
+    checklist,
+    entities,
+    harmless,
+    indicators,
+    intake,
+    leading,
+    log,
+    mywork,
+    notes,
+    people,
+    search,
+)
 
 _CASE = "cases/<str:reference>/"
 
@@ -41,7 +54,13 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}entities/assets/", entities.asset_new, name="asset_new"),
     path(f"{_CASE}entities/indicators/", entities.indicators_new, name="indicators_new"),
     path(f"{_CASE}entities/assets/<uuid:uuid>/", entities.asset, name="asset"),
-    path(f"{_CASE}entities/indicators/<uuid:uuid>/", entities.indicator, name="indicator"),
+    path(f"{_CASE}entities/indicators/<uuid:uuid>/", indicators.indicator, name="indicator"),
+    path(f"{_CASE}entities/indicators/paste/", indicators.indicators_paste, name="indicators_paste"),
+    path(f"{_CASE}entities/indicators/change/", indicators.indicators_change, name="indicators_change"),
+    path(f"{_CASE}entities/indicators/look/", indicators.indicators_look, name="indicators_look"),
+    path(f"{_CASE}entities/indicators/defender/", indicators.indicators_defender, name="indicators_defender"),
+    path("harmless/", harmless.harmless_list, name="harmless"),
+    path("harmless/<uuid:uuid>/withdraw/", harmless.harmless_withdraw, name="harmless_withdraw"),
     path(f"{_CASE}notes/", notes.notes, name="notes"),
     path(f"{_CASE}notes/new/", notes.note_new, name="note_new"),
     path(f"{_CASE}notes/<uuid:uuid>/", notes.note, name="note"),

@@ -1,6 +1,7 @@
 """Assets and indicators: who and what was touched, and what to look for."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,11 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ircase import access
 from ircase.curated import rows
-from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm, JudgeIndicatorForm
-from ircase.models import Case, User
+from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm
+from ircase.forms.indicators import ManyIndicatorsForm
+from ircase.indicators import elsewhere
+from ircase.models import Case, Indicator, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
 from ircase.services import findings
+from ircase.views import indicators
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 100
@@ -31,9 +35,21 @@ def entities(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, case: Case, **forms: Any) -> HttpResponse:
+    found, chosen = indicators.narrowed(case, request.GET)
+    wanted = found.select_related("added_by").prefetch_related("tags")
+    page = Paginator(wanted, PER_PAGE).get_page(request.GET.get("page"))
+    page.object_list = list(page.object_list)
     context = {
         "assets": Paginator(case.assets.select_related("added_by"), PER_PAGE).get_page(request.GET.get("p")),
-        "indicators": Paginator(case.indicators.select_related("added_by"), PER_PAGE).get_page(request.GET.get("page")),
+        "indicators": page,
+        "marks": indicators.marks(page.object_list, access.current_user(request)),
+        "look": elsewhere.latest(case),
+        "chosen": chosen,
+        "kept": urlencode({name: value for name, value in chosen.items() if value}),
+        "indicators_filtered": any(chosen.values()),
+        "kinds": Indicator.Kind.choices,
+        "verdicts": Indicator.Verdict.choices,
+        "many_form": ManyIndicatorsForm(),
         "asset_form": AssetForm(),
         "indicators_form": IndicatorsForm(initial={"tlp": case.tlp}),
         **forms,
@@ -114,23 +130,3 @@ def asset(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         "events": rows.of_events(case, list(found.events.defer("row").order_by("at")[:PER_PAGE])),
     }
     return render_tab(request, case, "entities", "case/asset.html", context, status=422 if form.errors else 200)
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-def indicator(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
-    """One indicator; judged by POST."""
-    writes = request.method == "POST"
-    user = access.current_user(request)
-    case = case_to_change(request, reference)[1] if writes else access.get_case(user, reference)
-    found = case.indicators.select_related("added_by").filter(uuid=uuid).first()
-    if found is None:
-        raise Http404("No such indicator.")
-    initial = {"verdict": found.verdict, "description": found.description}
-    form = JudgeIndicatorForm(request.POST if writes else None, initial=initial)
-    if writes and form.is_valid():
-        findings.judge_indicator(indicator=found, actor=user, **form.cleaned_data)
-        messages.success(request, f"The indicator is {found.get_verdict_display().lower()}.")
-        return redirect("ircase:entities", case.reference)
-    context = {"indicator": found, "form": form}
-    return render_tab(request, case, "entities", "case/indicator.html", context, status=422 if form.errors else 200)

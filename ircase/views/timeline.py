@@ -76,7 +76,7 @@ def events_change(request: HttpRequest, reference: str) -> HttpResponse:
         else:
             messages.success(request, f"{count} event{'' if count == 1 else 's'} changed.")
     else:
-        say_errors(request, form.errors)
+        say_errors(request, dict(form.errors))
     return redirect(_back(request, case))
 
 
@@ -120,7 +120,7 @@ def timeline_import(request: HttpRequest, reference: str) -> HttpResponse:
     user, case = case_to_change(request, reference)
     form = BringInForm(request.POST, request.FILES)
     if not form.is_valid():
-        say_errors(request, form.errors)
+        say_errors(request, dict(form.errors))
         return redirect("ircase:timeline", case.reference)
     upload, problems = form.cleaned_data["file"], []
     try:
