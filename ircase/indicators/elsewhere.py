@@ -2,13 +2,14 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ircase import access, grid, jobs
@@ -23,20 +24,24 @@ MOST_WANTED: Final = 500
 SECONDS_OF_A_TABLE: Final = 60.0
 
 
-def others(indicators: Iterable[Indicator], reader: User) -> dict[int, int]:
-    """In how many other cases, of those that the reader may see, each indicator is known: by pk, one query."""
-    rows = list(indicators)
-    if not rows:
-        return {}
-    visible = Case.objects.visible_to(reader).exclude(pk=rows[0].case_id)
-    digests = {one.value_digest for one in rows}
-    found = Indicator.objects.filter(case__in=visible.values("pk"), value_digest__in=digests)
-    counts = {
-        (row["kind"], row["value_digest"]): row["cases"]
-        for row in found.order_by().values("kind", "value_digest").annotate(cases=Count("case", distinct=True))
-    }
-    keyed = ((one.pk, counts.get((one.kind, one.value_digest), 0)) for one in rows)
-    return {pk: count for pk, count in keyed if count}
+def counted(indicators: QuerySet[Indicator], case: Case, reader: User) -> QuerySet[Any]:
+    """Each with `other_cases`, of those that the reader may see and that know it too, and with `in_tables`, the tables
+    of its own case in which it was seen. No query of its own."""
+    visible = Case.objects.visible_to(reader).exclude(pk=case.pk)
+    same = Indicator.objects.filter(
+        kind=OuterRef("kind"), value_digest=OuterRef("value_digest"), case__in=visible.values("pk")
+    )
+    seen = Sighting.objects.filter(indicator=OuterRef("pk"))
+    return indicators.annotate(
+        other_cases=_count(same, "case"),
+        in_tables=_count(seen, "table"),
+    )
+
+
+def _count(rows: QuerySet[Any], what: str) -> Coalesce:
+    """How many different `what` there are, as a subquery of an outer row."""
+    counted = rows.order_by().annotate(_one=Value(1)).values("_one").annotate(n=Count(what, distinct=True)).values("n")
+    return Coalesce(Subquery(counted, IntegerField()), 0)
 
 
 def same(indicator: Indicator, reader: User) -> QuerySet[Indicator]:
@@ -148,12 +153,6 @@ def _keep(row: IndicatorLook, found: list[Sighting], problems: list[list[str]]) 
 
 def _fail(row: IndicatorLook, reason: str) -> None:
     IndicatorLook.objects.end(row.pk, row.owner, JobState.FAILED, reason=reason)
-
-
-def seen_in(indicators: Iterable[Indicator]) -> dict[int, int]:
-    """In how many tables of its case each indicator was seen: by pk, one query."""
-    rows = Sighting.objects.filter(indicator__in=list(indicators)).order_by().values("indicator")
-    return {row["indicator"]: row["tables"] for row in rows.annotate(tables=Count("table", distinct=True))}
 
 
 def sightings(indicator: Indicator) -> dict[CaseTable, list[Sighting]]:

@@ -16,9 +16,13 @@ Kind = Indicator.Kind
 MOST_LETTERS: Final = 200_000
 MOST_FOUND: Final = 1_000
 _LONGEST: Final = 2_048
-# What may hold blanks is found by its beginning; all of these are bounded, so that no text keeps them busy.
+# What may hold blanks is found by its beginning (a registry key goes on where a word with a capital follows); all of
+# these are bounded, so that no text keeps them busy.
 _WHOLE: Final = (
-    (re.compile(r"(?i)\b(?:HKEY_[A-Z_]{3,30}|HKLM|HKCU|HKU|HKCR)\\[^\r\n\t\"'<>|,;]{1,400}"), Kind.REGISTRY),
+    (
+        re.compile(r"\b(?:HKEY_[A-Z_]{3,30}|HKLM|HKCU|HKU|HKCR)\\(?:[^\s\"'<>|,;]|[ ](?=[A-Z0-9{(])){1,400}"),
+        Kind.REGISTRY,
+    ),
     (re.compile(r"(?i)(?<![a-z])[a-z]:\\[^\r\n\t\"<>|*?:;,]{1,240}\.[a-z0-9]{1,6}(?![a-z0-9])"), Kind.FILE_PATH),
     (re.compile(r"(?i)%[a-z_]{3,20}%\\[^\r\n\t\"<>|*?:;,]{1,240}\.[a-z0-9]{1,6}(?![a-z0-9])"), Kind.FILE_PATH),
     (re.compile(r"Mozilla/\d\.\d \([^)\r\n]{1,200}\)[^\r\n\"']{0,200}"), Kind.USER_AGENT),
@@ -33,7 +37,7 @@ _TAKEN: Final = frozenset(
     {Kind.SHA256, Kind.SHA1, Kind.MD5, Kind.IP, Kind.DOMAIN, Kind.URL, Kind.EMAIL, Kind.FILE_NAME, Kind.FILE_PATH}
 )
 # A sentence that ends without a blank ("done.Then") has a domain's shape.
-_SENTENCE: Final = re.compile(r"[a-z]+\.[A-Z][a-z]*")
+_SENTENCE: Final = re.compile(r"[A-Za-z][a-z]*\.[A-Z][a-z]*")
 # Endings of names of software and of abbreviations.
 _NO_DOMAIN: Final = re.compile(r"(?i)[a-z]\.[a-z]|(asp|ado|vb)\.net|[a-z]{2,12}\.js|[0-9.]+")
 
@@ -72,7 +76,7 @@ def _candidates(text: str) -> Iterator[tuple[str, str]]:
     text = _BLANK_AT.sub("[@]", _BLANK_DOT.sub("[.]", text))
     for pattern, kind in _WHOLE:
         for match in pattern.finditer(text):
-            yield kind, match.group().strip()
+            yield kind, match.group().strip().rstrip(".")
         text = pattern.sub(" ", text)
     for token in _APART.split(text):
         yield from _token(token)
@@ -105,7 +109,7 @@ def is_private(address: str) -> bool:
 def _is_file(word: str) -> bool:
     """In running text only endings that nothing else has are a file's."""
     ending = word.rsplit(".", 1)[-1].lower()
-    return ending in _FILES and not word.startswith((".", "/"))
+    return ending in _FILES and not _NO_DOMAIN.fullmatch(word) and not word.startswith((".", "/"))
 
 
 _FILES: Final = frozenset(

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Count, QuerySet, Value
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -16,7 +17,7 @@ from ircase import access
 from ircase.curated import rows
 from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm
 from ircase.forms.indicators import ManyIndicatorsForm
-from ircase.indicators import elsewhere
+from ircase.indicators import elsewhere, harmless
 from ircase.models import Case, Indicator, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
@@ -37,12 +38,17 @@ def entities(request: HttpRequest, reference: str) -> HttpResponse:
 def _page(request: HttpRequest, case: Case, **forms: Any) -> HttpResponse:
     found, chosen = indicators.narrowed(case, request.GET)
     wanted = found.select_related("added_by").prefetch_related("tags")
-    page = Paginator(wanted, PER_PAGE).get_page(request.GET.get("page"))
+    reader = access.current_user(request)
+    pages = Paginator(elsewhere.counted(wanted, case, reader), PER_PAGE)
+    asset_pages = Paginator(case.assets.select_related("added_by"), PER_PAGE)
+    # Both counts in one query: a list's own would be one each.
+    pages.count, asset_pages.count = counts(found, case.assets.all())
+    page = pages.get_page(request.GET.get("page"))
     page.object_list = list(page.object_list)
     context = {
-        "assets": Paginator(case.assets.select_related("added_by"), PER_PAGE).get_page(request.GET.get("p")),
+        "assets": asset_pages.get_page(request.GET.get("p")),
         "indicators": page,
-        "marks": indicators.marks(page.object_list, access.current_user(request)),
+        "harmless": harmless.mark(page.object_list),
         "look": elsewhere.latest(case),
         "chosen": chosen,
         "kept": urlencode({name: value for name, value in chosen.items() if value}),
@@ -55,6 +61,16 @@ def _page(request: HttpRequest, case: Case, **forms: Any) -> HttpResponse:
         **forms,
     }
     return render_tab(request, case, "entities", "case/entities.html", context, status=422 if forms else 200)
+
+
+def counts(*rows: QuerySet[Any]) -> list[int]:
+    """How many rows each of these has, in one query."""
+    parts = [
+        one.order_by().annotate(_what=Value(place)).values("_what").annotate(n=Count("pk", distinct=True))
+        for place, one in enumerate(rows)
+    ]
+    found = {row["_what"]: row["n"] for row in parts[0].union(*parts[1:], all=True)}
+    return [found.get(place, 0) for place in range(len(rows))]
 
 
 @require_POST

@@ -43,15 +43,6 @@ def narrowed(case: Case, query: Any) -> tuple[QuerySet[Indicator], dict[str, str
     return found, chosen
 
 
-def marks(indicators: list[Indicator], reader: User) -> dict[str, dict[int, Any]]:
-    """What the list says beside each: known to be harmless, in other cases, in tables. Three queries."""
-    return {
-        "harmless": harmless.mark(indicators),
-        "others": elsewhere.others(indicators, reader),
-        "tables": elsewhere.seen_in(indicators),
-    }
-
-
 @require_http_methods(["GET", "POST"])
 @login_required
 def indicators_paste(request: HttpRequest, reference: str) -> HttpResponse:
