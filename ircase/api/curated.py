@@ -4,11 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404
-from ninja import File, Query, Router, Schema, Status
-from ninja.files import UploadedFile
+from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import attackmatrix, libraries
@@ -21,11 +20,26 @@ from ircase.entitygraph import graph
 from ircase.indicators import bulk as many
 from ircase.indicators import elsewhere, extract, harmless
 from ircase.models import Event, FalsePositive, IndicatorLook, Pap, Tlp
+from ircase.services import uploads
 from ircase.views.graph import as_json
 from ircase.views.indicators import preview
 from ircase.views.timeline import export_reply
 
 router = Router(tags=["Findings"])
+_UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
 _TAGS = Field(default_factory=list, max_length=20)
 
 
@@ -170,13 +184,19 @@ def export_events(request: HttpRequest, reference: str, kind: str, wanted: Query
     return export_reply(found, case, person(request), kind)
 
 
-@router.post("/cases/{reference}/events/file", response=BroughtIn, summary="Events of a JSONL or CSV onto the timeline")
-def bring_events_in(request: HttpRequest, reference: str, file: File[UploadedFile], zone: str = "") -> dict[str, int]:
-    """A time that names no zone is one of `zone`; without it such a file is refused."""
+@router.post(
+    "/cases/{reference}/events/file",
+    response=BroughtIn,
+    openapi_extra=_UPLOAD,
+    summary="Events of a JSONL or CSV onto the timeline",
+)
+def bring_events_in(request: HttpRequest, reference: str, zone: str = "") -> dict[str, int]:
+    """The field `file` of multipart/form-data. A time that names no zone is one of `zone`; without it such a file is
+    refused."""
     case = open_case_of(request, reference)
-    if (file.size or 0) > files.MOST_BYTES:
-        raise ValidationError(f"The file is larger than {files.MOST_BYTES // 1024 // 1024} MB.")
-    done = bringin.bring_in(case=case, actor=person(request), data=file.read(), name=file.name or "", zone=zone[:64])
+    file = uploads.receive_one(request, files.MOST_BYTES)
+    data = file.read(files.MOST_BYTES + 1)
+    done = bringin.bring_in(case=case, actor=person(request), data=data, name=file.name or "", zone=zone[:64])
     return {"added": done.added, "doubles": done.doubles}
 
 

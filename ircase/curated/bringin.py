@@ -116,7 +116,9 @@ def _time(texts: Mapping[str, str], zone: str) -> tuple[datetime, str, str]:
         said = f"{datetime.fromtimestamp(int(said) / 1_000_000, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     when = times.read(said.replace(" UTC", "Z"), zone=zone)
     # What was exported names the zone that a person wrote it in.
-    return when.at, findings.clean(texts.get("zone", "") or when.zone)[:64], texts.get("given", "")[:120] or when.given
+    own = "event_uuid" in texts
+    named = texts.get("zone", "") if own else when.zone
+    return when.at, findings.clean(named)[:64], findings.clean(texts.get("given", "") if own else when.given)[:120]
 
 
 def _span(texts: Mapping[str, str], zone: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from ircase import attack, jobs
 from ircase.attack import stix
 from ircase.models import AttackRelease, JobState, User
 from ircase.services import findings, log
+from ircase.services.uploads import Upload
 from ircase.work import Stopped, hold
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def kept_path(row: AttackRelease) -> Path:
     return Path(settings.ATTACK_DIR) / f"{row.uuid}.release"
 
 
-def bring(*, actor: User, upload: "UploadedFile[bytes]") -> AttackRelease:
+def bring(*, actor: User, upload: Upload) -> AttackRelease:
     """Take the file in; a worker reads it. Raises ValidationError."""
     if (upload.size or 0) > MOST_BYTES:
         raise ValidationError(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB; that is no ATT&CK bundle.")
