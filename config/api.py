@@ -13,6 +13,7 @@ from ircase.api import (
     clocks,
     comments,
     connections,
+    curated,
     custody,
     evidence,
     exports,
@@ -48,7 +49,7 @@ api = NinjaAPI(
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
     people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
-    reports, caseincidents, clocks, life, linking,
+    reports, caseincidents, clocks, life, linking, curated,
 )  # fmt: skip
 _SITE = (approvals, intake, playbooks, work)
 _DOORS = (connections, incidentdoors)

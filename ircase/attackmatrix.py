@@ -164,7 +164,7 @@ def _cell(one: Technique, tactic: str, seen: Mapping[str, Seen], subs: tuple[Cel
 
 
 def layer(case: Case) -> dict[str, Any]:
-    """The same as a layer of the ATT&CK Navigator: the score is the number of events, the comment says what was hunted."""
+    """The same as a layer of the ATT&CK Navigator: the score counts events, the comment says what was hunted."""
     now = attack.release()
     seen, _, _ = seen_of(case)
     versions = {"layer": LAYER, "navigator": NAVIGATOR}

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -58,13 +58,15 @@ class Edge:
 
 @dataclass(frozen=True)
 class Graph:
-    """`left_out` nodes had the fewest neighbours; `cut` says that there are more events than were read."""
+    """`left_out` nodes had the fewest neighbours; `kinds` are those that the case has, in words; `cut` says
+    that there are more events than were read."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     left_out: int = 0
     cut: bool = False
     neighbours: Mapping[str, tuple[tuple[Node, Edge], ...]] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 def graph(case: Case, asked: Filter, kinds: Sequence[str] = ()) -> Graph:
@@ -84,7 +86,8 @@ def graph(case: Case, asked: Filter, kinds: Sequence[str] = ()) -> Graph:
         for one, other in _pairs(there, things):
             found[_id(one), _id(other), _kind(row)].append(row["at"])
     edges = [Edge(a, b, kind, len(at), min(at), max(at)) for (a, b, kind), at in found.items()]
-    return _made(things, wanted, counts, edges, cut)
+    kept = {f"{key[0]}:{one.kind}": str(one.get_kind_display()) for key, one in sorted(things.items())}
+    return replace(_made(things, wanted, counts, edges, cut), kinds=kept)
 
 
 Key = tuple[str, int]
@@ -102,8 +105,8 @@ def _named(case: Case, pks: set[int]) -> dict[int, list[Key]]:
 
 
 def _things(case: Case) -> dict[Key, Any]:
-    assets = case.assets.only("uuid", "kind", "name", "compromise")
-    indicators = case.indicators.only("uuid", "kind", "value", "verdict")
+    assets = case.assets.only("case", "uuid", "kind", "name", "compromise")
+    indicators = case.indicators.only("case", "uuid", "kind", "value", "verdict")
     return {("asset", one.pk): one for one in assets} | {("indicator", one.pk): one for one in indicators}
 
 
@@ -146,7 +149,6 @@ def _made(
 
 
 def _node(key: Key, thing: Asset | Indicator, degree: int, named: int) -> Node:
-    asset = isinstance(thing, Asset)
     return Node(
         id=_id(key),
         role=key[0],
@@ -155,7 +157,7 @@ def _node(key: Key, thing: Asset | Indicator, degree: int, named: int) -> Node:
         label=thing.name if isinstance(thing, Asset) else thing.value[:120],
         uuid=str(thing.uuid),
         state=thing.compromise if isinstance(thing, Asset) else thing.verdict,
-        state_words=thing.get_compromise_display() if asset else thing.get_verdict_display(),
+        state_words=thing.get_compromise_display() if isinstance(thing, Asset) else thing.get_verdict_display(),
         degree=degree,
         events=named,
     )

@@ -10,6 +10,7 @@ from celery.signals import worker_ready, worker_shutdown
 from ircase import access, destroyer, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
+from ircase.indicators import elsewhere
 from ircase.intake import polling, sending
 from ircase.models import (
     AttackRelease,
@@ -20,6 +21,7 @@ from ircase.models import (
     Evidence,
     IncidentComment,
     IncidentFile,
+    IndicatorLook,
     ParseJob,
     Preview,
     ReportBuild,
@@ -140,6 +142,13 @@ def load_attack(pk: int) -> None:
         attackdata.load(row)
 
 
+@shared_task(name="ircase.look_for_indicators")
+def look_for_indicators(pk: int) -> None:
+    row = IndicatorLook.objects.select_related("case", "requested_by").claim(pk, new_owner())
+    if row is not None:
+        elsewhere.look(row)
+
+
 @shared_task(name="ircase.verify_evidence")
 def verify_evidence(pk: int, user_id: int) -> None:
     """Hash one exhibit again, for a person who may still write on its case."""
@@ -217,6 +226,7 @@ def sweep_all() -> None:
     posting.remind()
     supertimeline.tidy()
     supertimeline.take_up(AttackRelease.objects.all(), attackdata.TASK)
+    supertimeline.take_up(IndicatorLook.objects.all(), elsewhere.TASK)
     looking.tidy()
     approvals.expire_old()
     reminders.remind()

@@ -27,6 +27,7 @@ from hunting.models import (
 )
 from hunting.services import library, runs, watching
 from hunting.services.notebooks import editing
+from ircase.indicators import harmless
 from ircase.models import (
     Activity,
     AttackRelease,
@@ -60,6 +61,7 @@ from ircase.services import (
     activity,
     approvals,
     caseexports,
+    cases,
     checklist,
     clocks,
     comments,
@@ -241,6 +243,7 @@ def make_world(case: Case, asker: User) -> World:
     asset, _ = findings.add_asset(case=case, actor=lead, kind="device", name="ws-07")
     indicator, _ = findings.add_indicator(case=case, actor=lead, kind="ip", value="192.0.2.7")
     event = findings.add_event(case=case, actor=lead, at=case.opened_at, title="It began")
+    known, _ = harmless.add(actor=lead, match="cidr", value="198.51.100.0/24", reason="Ours")
     release, _ = AttackRelease.objects.get_or_create(name="a.json", defaults={"size": 1, "uploaded_by": lead})
     approval = approvals.request(
         case=case, actor=asker, kind="liveresponse.script", subject=uuid.uuid4(), title="Run a script",
@@ -390,6 +393,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:event.uuid": str(event.uuid),
         "ircase:timeline_export.kind": "jsonl",
         "ircase:attack_withdraw.uuid": release.uuid,
+        "ircase:harmless_withdraw.uuid": known.uuid,
         "ircase:asset.uuid": str(asset.uuid),
         "ircase:indicator.uuid": str(indicator.uuid),
         "ircase:checklist.item": step.pk,
@@ -502,11 +506,19 @@ def make_world(case: Case, asker: User) -> World:
     for operation in ("GET /incident-files/{uuid}", "PUT /incident-files/{uuid}/mapping",
                       "POST /incident-files/{uuid}/reading"):  # fmt: skip
         things[f"api:{operation}.uuid"] = incident_file.uuid
+    things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
+    things |= {
+        "api:GET /cases/{reference}/events/file/{kind}.kind": "jsonl",
+        "api:DELETE /harmless/{uuid}.uuid": known.uuid,
+    }
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
     bodies = BODIES | {
         "POST /incidents/{pk}/merge": {"case": case.reference},
         "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
         "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
+        "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
+        "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
+        "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
     }
     return World(case, things, bodies)
 
@@ -524,7 +536,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
-             "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export")  # fmt: skip
+             "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

@@ -2,9 +2,12 @@
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.db import transaction
+from django.db.models import Q
+from django.http import Http404, HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
@@ -13,11 +16,15 @@ from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import AssetKind, IndicatorKind, IndicatorVerdict
-from ircase.models import Asset, Event, Indicator, Tlp
+from ircase.curated import asking
+from ircase.models import Asset, Case, Event, Indicator, Pap, Tlp
 from ircase.services import findings
+from ircase.services.findings import clean
 
 router = Router(tags=["Findings"])
 _LONG = 20_000
+# What a change may take away: given as null it is.
+_EMPTIED = frozenset({"until", "discovered_at", "first_seen", "last_seen", "expires_at"})
 
 
 class AssetOut(Schema):
@@ -50,12 +57,26 @@ class IndicatorOut(Schema):
     kind: str
     value: str
     tlp: str
+    pap: str
     verdict: str
+    verdict_reason: str
+    verdict_by: str | None
+    verdict_at: datetime | None
     description: str
     first_seen: datetime | None
     last_seen: datetime | None
+    expires_at: datetime | None
+    tags: list[str]
     provenance: dict[str, Any]
     added_at: datetime
+
+    @staticmethod
+    def resolve_verdict_by(indicator: Indicator) -> str | None:
+        return indicator.verdict_by.username if indicator.verdict_by else None
+
+    @staticmethod
+    def resolve_tags(indicator: Indicator) -> list[str]:
+        return [tag.name for tag in indicator.tags.all()]
 
 
 class IndicatorNew(Schema):
@@ -63,27 +84,57 @@ class IndicatorNew(Schema):
     value: str = Field(min_length=1, max_length=2048, description="Defanged text is made whole.")
     description: str = Field("", max_length=_LONG)
     tlp: Tlp = Tlp.AMBER
+    pap: Pap = Pap.AMBER
     verdict: IndicatorVerdict = Indicator.Verdict.UNKNOWN
+    verdict_reason: str = Field("", max_length=_LONG)
     first_seen: AwareDatetime | None = None
     last_seen: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    tags: list[str] = Field(default_factory=list, max_length=20)
 
 
 class IndicatorJudged(Schema):
-    verdict: IndicatorVerdict
+    """What is not given stays."""
+
+    verdict: IndicatorVerdict | None = None
+    verdict_reason: str | None = Field(None, max_length=_LONG)
     description: str | None = Field(None, max_length=_LONG)
+    tlp: Tlp | None = None
+    pap: Pap | None = None
+    first_seen: AwareDatetime | None = None
+    last_seen: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    tags: list[str] | None = Field(None, max_length=20)
+
+
+class TechniqueUse(Schema):
+    technique: str = Field(max_length=16, description="An ATT&CK technique id, as in T1547.001.")
+    tactic: str = Field("", max_length=40, description="What it served, as in Persistence; empty: not said.")
+
+
+class TechniqueOut(TechniqueUse):
+    version: str = Field(description="The ATT&CK data that named it.")
 
 
 class EventOut(Schema):
     uuid: UUID
     at: datetime
+    until: datetime | None
+    precision: str
+    zone: str
+    given: str
+    discovered_at: datetime | None
     title: str
     description: str
-    technique: str
+    technique: str = Field(description="The first of `techniques`.")
+    techniques: list[TechniqueOut]
     lane: str
     source: str
     row: dict[str, Any]
     in_report: bool
     assets: list[UUID]
+    indicators: list[UUID]
+    tags: list[str]
     provenance: dict[str, Any]
     added_at: datetime
 
@@ -91,24 +142,80 @@ class EventOut(Schema):
     def resolve_assets(event: Event) -> list[UUID]:
         return [asset.uuid for asset in event.assets.all()]
 
+    @staticmethod
+    def resolve_indicators(event: Event) -> list[UUID]:
+        return [indicator.uuid for indicator in event.indicators.all()]
 
-class EventNew(Schema):
+    @staticmethod
+    def resolve_tags(event: Event) -> list[str]:
+        return [tag.name for tag in event.tags.all()]
+
+    @staticmethod
+    def resolve_techniques(event: Event) -> list[Any]:
+        return list(event.techniques.all())
+
+
+class EventTime(Schema):
+    """How exactly a time is known. `until` belongs to `between` alone."""
+
+    until: AwareDatetime | None = None
+    precision: Event.Precision = Event.Precision.EXACT
+    zone: str = Field("", max_length=64, description="The zone the time was given in; `at` itself names its offset.")
+    given: str = Field("", max_length=120, description="The time as it was written.")
+
+
+class EventNew(EventTime):
     at: AwareDatetime
     title: str = Field(min_length=1, max_length=300)
     description: str = Field("", max_length=_LONG)
     technique: str = Field("", max_length=16, description="An ATT&CK technique id, as in T1547.001.")
     lane: Event.Lane = Event.Lane.ATTACKER
     source: str = Field("", max_length=64)
+    techniques: list[TechniqueUse] = Field(default_factory=list, max_length=20)
     assets: list[UUID] = Field(default_factory=list, max_length=100)
+    indicators: list[UUID] = Field(default_factory=list, max_length=100)
+    tags: list[str] = Field(default_factory=list, max_length=20)
+    in_report: bool = True
+    discovered_at: AwareDatetime | None = None
 
 
 class EventEdit(Schema):
     at: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    precision: Event.Precision | None = None
+    zone: str | None = Field(None, max_length=64)
+    given: str | None = Field(None, max_length=120)
+    discovered_at: AwareDatetime | None = None
+    techniques: list[TechniqueUse] | None = Field(None, max_length=20)
+    assets: list[UUID] | None = Field(None, max_length=100)
+    indicators: list[UUID] | None = Field(None, max_length=100)
+    tags: list[str] | None = Field(None, max_length=20)
     title: str | None = Field(None, min_length=1, max_length=300)
     description: str | None = Field(None, max_length=_LONG)
     technique: str | None = Field(None, max_length=16)
     lane: Event.Lane | None = None
     in_report: bool | None = None
+
+
+class IndicatorsWanted(Window):
+    kind: IndicatorKind | None = None
+    verdict: IndicatorVerdict | None = None
+    tag: str = Field("", max_length=40)
+    q: str = Field("", max_length=200, description="Words of the value or the description; all of them.")
+
+
+class EventsWanted(Window):
+    lane: str = Field("", max_length=10)
+    tactic: str = Field("", max_length=40)
+    technique: str = Field("", max_length=16, description="Brings its sub-techniques.")
+    asset: str = Field("", max_length=36)
+    indicator: str = Field("", max_length=36)
+    tag: str = Field("", max_length=40)
+    q: str = Field("", max_length=200)
+    since: str = Field("", max_length=40)
+    until: str = Field("", max_length=40, description="Exclusive.")
+    report: str = Field("", max_length=3, description="yes or no.")
+    by: str = Field("", max_length=10, description="discovery: by the time of discovery.")
 
 
 @router.get("/cases/{reference}/assets", response=Page[AssetOut], summary="Who and what was touched")
@@ -142,8 +249,16 @@ def remove_asset(request: HttpRequest, reference: str, uuid: UUID, body: Removal
 
 
 @router.get("/cases/{reference}/indicators", response=Page[IndicatorOut], summary="What to look for")
-def list_indicators(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
-    return page_of(Indicator.objects.filter(case=case_of(request, reference)), window)
+def list_indicators(request: HttpRequest, reference: str, wanted: Query[IndicatorsWanted]) -> dict[str, Any]:
+    found = Indicator.objects.filter(case=case_of(request, reference))
+    for name in ("kind", "verdict"):
+        if value := getattr(wanted, name):
+            found = found.filter(**{name: value})
+    if wanted.tag:
+        found = found.filter(tags__name=wanted.tag.lower())
+    for word in clean(wanted.q).split()[:8]:
+        found = found.filter(Q(value__icontains=word) | Q(description__icontains=word))
+    return page_of(found.select_related("verdict_by").prefetch_related("tags"), wanted)
 
 
 @router.post(
@@ -159,28 +274,60 @@ def add_indicator(request: HttpRequest, reference: str, body: IndicatorNew) -> S
 
 @router.patch("/cases/{reference}/indicators/{uuid}", response=IndicatorOut, summary="Judge")
 def judge_indicator(request: HttpRequest, reference: str, uuid: UUID, body: IndicatorJudged) -> Indicator:
+    """A verdict, with or without words, is judged; the rest is edited."""
     found = get_object_or_404(Indicator, case=open_case_of(request, reference), uuid=uuid)
-    text = found.description if body.description is None else body.description
-    return findings.judge_indicator(indicator=found, actor=person(request), verdict=body.verdict, description=text)
+    given = body.dict(exclude_unset=True)
+    verdict, reason = given.pop("verdict", None), given.pop("verdict_reason", None)
+    changes = {name: value for name, value in given.items() if value is not None or name in _EMPTIED}
+    with transaction.atomic():
+        if verdict is not None or reason is not None:
+            findings.judge_indicator(
+                indicator=found, actor=person(request), verdict=verdict or found.verdict, reason=reason
+            )
+        if changes:
+            findings.edit_indicator(indicator=found, actor=person(request), **changes)
+    return found
 
 
 @router.get("/cases/{reference}/events", response=Page[EventOut], summary="The timeline")
-def list_events(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
-    return page_of(Event.objects.filter(case=case_of(request, reference)).prefetch_related("assets"), window)
+def list_events(request: HttpRequest, reference: str, wanted: Query[EventsWanted]) -> dict[str, Any]:
+    """The filter is the page's; a time without a zone is of your own."""
+    case = case_of(request, reference)
+    query = QueryDict(urlencode(wanted.dict(exclude={"limit", "offset"})))
+    found = asking.events(case, asking.read(query, person(request)))
+    return page_of(found.prefetch_related("assets", "indicators", "tags", "techniques"), wanted)
 
 
 @router.post("/cases/{reference}/events", response={201: EventOut}, summary="Add to the timeline")
 def add_event(request: HttpRequest, reference: str, body: EventNew) -> Status[Event]:
     case = open_case_of(request, reference)
-    assets = [get_object_or_404(Asset, case=case, uuid=uuid) for uuid in body.assets]
-    values = body.dict(exclude={"assets"})
-    return Status(201, findings.add_event(case=case, actor=person(request), assets=assets, **values))
+    values = body.dict() | _named(case, body.dict())
+    return Status(201, findings.add_event(case=case, actor=person(request), **values))
+
+
+def _named(case: Case, given: dict[str, Any]) -> dict[str, Any]:
+    """What an event names, as rows of the case; 404 for what is not the case's."""
+    found: dict[str, Any] = {}
+    for name, rows in (("assets", case.assets), ("indicators", case.indicators)):
+        if given.get(name) is not None:
+            wanted = set(given[name])
+            found[name] = list(rows.filter(uuid__in=wanted))
+            if len(found[name]) != len(wanted):
+                raise Http404(f"Not all of these {name} are the case's.")
+    if given.get("techniques") is not None:
+        found["techniques"] = [findings.Use(one["technique"], one["tactic"]) for one in given["techniques"]]
+    return found
 
 
 @router.patch("/cases/{reference}/events/{uuid}", response=EventOut, summary="Change its words or time")
 def edit_event(request: HttpRequest, reference: str, uuid: UUID, body: EventEdit) -> Event:
-    event = get_object_or_404(Event, case=open_case_of(request, reference), uuid=uuid)
-    changes = {name: value for name, value in body.dict(exclude_unset=True).items() if value is not None}
+    case = open_case_of(request, reference)
+    event = get_object_or_404(Event, case=case, uuid=uuid)
+    given = body.dict(exclude_unset=True)
+    changes = {name: value for name, value in given.items() if value is not None or name in _EMPTIED}
+    changes |= _named(case, changes)
+    if changes.get("precision", event.precision) != Event.Precision.BETWEEN and event.until:
+        changes["until"] = None
     return findings.edit_event(event=event, actor=person(request), **changes) if changes else event
 
 

@@ -6,7 +6,6 @@ https://attack.mitre.org/techniques/enterprise/
 
 import json
 import logging
-import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +33,7 @@ def release() -> Release:
     worker put there, every process of the site has at once."""
     global _loaded
     try:
-        stat = os.stat(_place())
+        stat = _place().stat()
     except OSError:
         return shipped()
     mark = (stat.st_mtime_ns, stat.st_size)

@@ -15,7 +15,8 @@ from ircase import attack
 from ircase.curated import files, times
 from ircase.curated.files import FileError, Record
 from ircase.models import Asset, Case, Event, EventTechnique, FindingTag, Indicator, User
-from ircase.services import findings, log, tagging
+from ircase.models.findings import TAG
+from ircase.services import findings, log
 
 _TITLES: Final = ("message", "title", "event")
 _TIMES: Final = ("datetime", "time", "timestamp", "date", "at")
@@ -41,8 +42,8 @@ class _Draft:
 
 
 def bring_in(*, case: Case, actor: User, data: bytes, name: str, zone: str = "") -> Outcome:
-    """Put the events of a file on the timeline. A time that names no zone is one of `zone`; without a `zone` the file is
-    refused. Raises ValidationError with the lines that cannot be read; then nothing was added."""
+    """Put the events of a file on the timeline. A time that names no zone is one of `zone`; without a `zone` the file
+    is refused. Raises ValidationError with the lines that cannot be read; then nothing was added."""
     try:
         records = files.read(data)
         if len(records) > files.MOST_EVENTS:
@@ -115,7 +116,9 @@ def _time(texts: Mapping[str, str], zone: str) -> tuple[datetime, str, str]:
         said = f"{datetime.fromtimestamp(int(said) / 1_000_000, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     when = times.read(said.replace(" UTC", "Z"), zone=zone)
     # What was exported names the zone that a person wrote it in.
-    return when.at, findings.clean(texts.get("zone", "") or when.zone)[:64], texts.get("given", "")[:120] or when.given
+    own = "event_uuid" in texts
+    named = texts.get("zone", "") if own else when.zone
+    return when.at, findings.clean(named)[:64], findings.clean(texts.get("given", "") if own else when.given)[:120]
 
 
 def _span(texts: Mapping[str, str], zone: str) -> dict[str, Any]:
@@ -141,7 +144,7 @@ def _uuid(text: str) -> UUID | None:
 
 def _is_tag(text: str) -> bool:
     try:
-        tagging.TAG(text.lower())
+        TAG(text.lower())
     except ValidationError:
         return False
     return True
@@ -188,10 +191,9 @@ def _keep(case: Case, actor: User, drafts: list[_Draft], name: str, sha256: str)
 
 def _link(case: Case, actor: User, new: Sequence[_Draft]) -> None:
     version = attack.release().version[:40]
-    EventTechnique.objects.bulk_create(
-        [EventTechnique(event=d.event, technique=u.technique, tactic=u.tactic, version=version) for d in new for u in d.uses],
-        batch_size=500,
-    )  # fmt: skip
+    used = [(draft.event, use) for draft in new for use in draft.uses]
+    rows = (EventTechnique(event=e, technique=u.technique, tactic=u.tactic, version=version) for e, u in used)
+    EventTechnique.objects.bulk_create(rows, batch_size=500)
     names = list(dict.fromkeys(tag.lower() for draft in new for tag in draft.tags))
     FindingTag.objects.bulk_create([FindingTag(case=case, name=one) for one in names], ignore_conflicts=True)
     tags: dict[str, Any] = {tag.name: tag.pk for tag in FindingTag.objects.filter(case=case, name__in=names)}

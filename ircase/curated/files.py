@@ -1,7 +1,7 @@
 """The curated timeline as a file that Timesketch reads, and events of such a file on the timeline.
 
-https://timesketch.org/guides/user/import-from-json-csv/ Beside Timesketch's fields stand ours, so that what was exported
-comes back whole. The same event is never there twice: it is known by its uuid, else by its time and its words.
+https://timesketch.org/guides/user/import-from-json-csv/ Beside Timesketch's fields stand ours, so that what was
+exported comes back whole. The same event is never there twice: it is known by its uuid, else by its time and its words.
 """
 
 import csv
@@ -20,7 +20,8 @@ from ircase.services.exports import safe_cell
 FORMATS: Final = {"jsonl": "Timesketch JSONL", "csv": "Timesketch CSV", "csv-safe": "CSV for spreadsheets"}
 FIELDS: Final = (
     "message", "datetime", "timestamp", "timestamp_desc", "tag", "techniques", "lane", "description", "source",
-    "devices_and_accounts", "indicators", "precision", "until", "zone", "given", "discovered", "in_report", "event_uuid",
+    "devices_and_accounts", "indicators", "precision", "until", "zone", "given", "discovered", "in_report",
+    "event_uuid",
 )  # fmt: skip
 MOST_BYTES: Final = 20 * 1024 * 1024
 MOST_EVENTS: Final = 5_000

@@ -67,7 +67,9 @@ def keys(case: Case, asked: Filter) -> list[Key]:
 
 
 def _keys(found: QuerySet[Any], what: str, lane: Any) -> QuerySet[Any, Any]:
-    return found.annotate(what=Value(what, CharField()), of_lane=lane).values_list("moment", "what", "pk", "of_lane")
+    made: QuerySet[Any, Any] = found.annotate(what=Value(what, CharField()), of_lane=lane)
+    keyed: QuerySet[Any, Any] = made.values_list("moment", "what", "pk", "of_lane")
+    return keyed
 
 
 def _records(case: Case, asked: Filter) -> dict[str, QuerySet[Any]]:
@@ -95,7 +97,7 @@ def _narrow(rows: QuerySet[Any], texts: Sequence[str], asked: Filter) -> QuerySe
 
 def page(case: Case, found: Sequence[Key], number: Any, per_page: int) -> Any:
     """A Django page of `keys` whose `object_list` is rows. One query for each kind of thing on it, and its own."""
-    shown = Paginator(found, per_page).get_page(number)
+    shown: Any = Paginator(found, per_page).get_page(number)
     shown.object_list = rows_of(case, list(shown.object_list))
     return shown
 

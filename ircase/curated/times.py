@@ -131,8 +131,10 @@ def _floor(at: datetime, precision: str, zone: str) -> datetime:
     if parts is None:
         return at
     # The fold stays: of the hour that is there twice, it is the same one.
-    kept = [*local.timetuple()[:parts], 0, 0][:5]
-    return datetime(kept[0], kept[1], kept[2], *kept[3:], tzinfo=local.tzinfo, fold=local.fold).astimezone(UTC)
+    small = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
+    for name in ("hour", "minute")[: parts - 3]:
+        del small[name]
+    return local.replace(**small).astimezone(UTC)
 
 
 def words(event: Event) -> str:

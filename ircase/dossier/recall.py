@@ -5,22 +5,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from django.db import models
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
+from ircase.dossier import refinding
+from ircase.dossier.reading import Row, choice, data, moment, text, who
 from ircase.models import (
-    Asset,
     Case,
     ChecklistItem,
     Classification,
     Determination,
-    Event,
     Evidence,
-    Indicator,
     Milestone,
     Note,
     NoteRevision,
@@ -40,13 +37,13 @@ AREAS: Final = (
     "notes",
     "note_revisions",
     "timeline",
+    "event_techniques",
     "assets",
     "indicators",
 )
 MOST_ROWS: Final = 100_000
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9-]{1,40}")
 _EXHIBIT: Final = re.compile(r"E\d{3,9}")
-Row = Mapping[str, Any]
 M = TypeVar("M", bound=models.Model)
 
 
@@ -79,38 +76,6 @@ class Facts:
     rest: dict[str, Any]
 
 
-def text(row: Row, name: str, longest: int = 20_000) -> str:
-    value = row.get(name)
-    # Lone surrogates cannot be kept by every database.
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()[:longest] if isinstance(value, str) else ""
-
-
-def choice(row: Row, name: str, choices: type[models.TextChoices], default: str) -> str:
-    value = row.get(name)
-    return value if isinstance(value, str) and value in choices.values else default
-
-
-def moment(row: Row, name: str) -> datetime | None:
-    try:
-        at = parse_datetime(text(row, name, 64))
-    except ValueError:
-        return None
-    return at if at is not None and at.tzinfo is not None else None
-
-
-def who(value: Any) -> str:
-    """A person as text: `Bob (bob)`."""
-    if not isinstance(value, dict):
-        return ""
-    return f"{text(value, 'name', 150)} ({text(value, 'username', 150)})"
-
-
-def data(row: Row, name: str, kind: type[Any]) -> Any:
-    value = row.get(name)
-    return value if isinstance(value, kind) else kind()
-
-
-# --- the register ----------------------------------------------------------------------------------------------------
 def reference_of(register: Any) -> str:
     """The case's old reference; "" where this is no register."""
     case = register.get("case") if isinstance(register, dict) else None
@@ -210,8 +175,7 @@ def rebuild(
     PhaseEntry.objects.filter(case=case).update(phase=case.phase, reason=f"Brought in from {old}")
     _milestones(case, actor, areas["milestones"])
     _notes(case, actor, areas["notes"], areas["note_revisions"])
-    assets = _findings(case, actor, areas, old)
-    _timeline(case, actor, areas["timeline"], assets, old)
+    refinding.rebuild(case, actor, areas, old)
     _checklist(case, actor, areas["checklist"], areas["proofs"], exhibits)
 
 
@@ -255,68 +219,6 @@ def _notes(case: Case, actor: User, rows: list[dict[str, Any]], revisions: list[
         for row in revisions
         if text(row, "note", 64) in notes
     )
-
-
-def _findings(case: Case, actor: User, areas: Mapping[str, list[dict[str, Any]]], old: str) -> dict[str, Asset]:
-    assets: dict[tuple[str, str], tuple[str, Asset]] = {}
-    for row in areas["assets"]:
-        asset = Asset(
-            case=case,
-            kind=choice(row, "kind", Asset.Kind, Asset.Kind.OTHER),
-            name=text(row, "name", 255),
-            identifier=text(row, "identifier", 255),
-            compromise=choice(row, "compromise", Asset.Compromise, Asset.Compromise.UNKNOWN),
-            details=data(row, "details", dict),
-            **_shared(row, actor, old),
-        )
-        assets.setdefault((asset.kind, asset.name), (text(row, "_id", 64), asset))
-    made = Asset.objects.bulk_create(asset for _, asset in assets.values())
-    _indicators(case, actor, areas["indicators"], old)
-    return {key: asset for (key, _), asset in zip(assets.values(), made, strict=True)}
-
-
-def _indicators(case: Case, actor: User, rows: list[dict[str, Any]], old: str) -> None:
-    found: dict[tuple[str, str], Indicator] = {}
-    for row in rows:
-        value = text(row, "value", 2048)
-        indicator = Indicator(
-            case=case,
-            kind=choice(row, "kind", Indicator.Kind, Indicator.Kind.OTHER),
-            value=value,
-            value_digest=hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest(),
-            tlp=choice(row, "tlp", Tlp, Tlp.AMBER),
-            verdict=choice(row, "verdict", Indicator.Verdict, Indicator.Verdict.UNKNOWN),
-            first_seen=moment(row, "first_seen"),
-            last_seen=moment(row, "last_seen"),
-            **_shared(row, actor, old),
-        )
-        found.setdefault((indicator.kind, indicator.value_digest), indicator)
-    Indicator.objects.bulk_create(found.values())
-
-
-def _shared(row: Row, actor: User, old: str) -> dict[str, Any]:
-    origin = {"imported": old, "by_name": who(row.get("added_by")), "was": data(row, "provenance", dict)}
-    added = moment(row, "added_at") or timezone.now()
-    return {"description": text(row, "description"), "provenance": origin, "added_by": actor, "added_at": added}
-
-
-def _timeline(case: Case, actor: User, rows: list[dict[str, Any]], assets: Mapping[str, Asset], old: str) -> None:
-    for row in rows:
-        at = moment(row, "at")
-        if at is None:
-            continue
-        event = Event.objects.create(
-            case=case,
-            at=at,
-            title=text(row, "title", 300),
-            technique=text(row, "technique", 16),
-            lane=choice(row, "lane", Event.Lane, Event.Lane.OTHER),
-            source=text(row, "source", 64),
-            row=data(row, "row", dict),
-            in_report=row.get("in_report") is not False,
-            **_shared(row, actor, old),
-        )
-        event.assets.set(assets[str(key)] for key in data(row, "assets", list) if str(key) in assets)
 
 
 def _checklist(

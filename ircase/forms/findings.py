@@ -22,11 +22,6 @@ class JudgeAssetForm(ScopedForm):
     description = LongTextField(required=False, rows=3)
 
 
-class JudgeIndicatorForm(ScopedForm):
-    verdict = forms.ChoiceField(choices=Indicator.Verdict.choices)
-    description = LongTextField(required=False, rows=3)
-
-
 class IndicatorsForm(ScopedForm):
     """Any number at once, one a line; what each is, is recognised unless said. Defanged text is accepted."""
 

@@ -154,9 +154,8 @@ class EditEventForm(EventForm):
         """What a person changed, as `findings.edit_event` takes it. What is finer than a second of a time that nobody
         touched stays."""
         values = self.event_values()
-        own = {
-            name for name in ("title", "lane", "description", "in_report", "discovered_at") if name in self.changed_data
-        }
+        plain = ("title", "lane", "description", "in_report", "discovered_at")
+        own: set[str] = set(plain) & set(self.changed_data)
         if set(TIME) & set(self.changed_data):
             own |= {"at", "until", "precision", "zone", "given"}
         there = {

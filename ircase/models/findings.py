@@ -72,6 +72,11 @@ class FindingTag(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def key(self) -> str:
+        """How an export names it."""
+        return self.name
+
 
 class Pap(models.TextChoices):
     """Permissible Actions Protocol: what may be done with it, by whom it could be noticed.

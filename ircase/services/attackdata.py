@@ -4,11 +4,10 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
@@ -16,6 +15,7 @@ from ircase import attack, jobs
 from ircase.attack import stix
 from ircase.models import AttackRelease, JobState, User
 from ircase.services import findings, log
+from ircase.services.uploads import Upload
 from ircase.work import Stopped, hold
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ def kept_path(row: AttackRelease) -> Path:
     return Path(settings.ATTACK_DIR) / f"{row.uuid}.release"
 
 
-def bring(*, actor: User, upload: UploadedFile) -> AttackRelease:
+def bring(*, actor: User, upload: Upload) -> AttackRelease:
     """Take the file in; a worker reads it. Raises ValidationError."""
     if (upload.size or 0) > MOST_BYTES:
         raise ValidationError(f"The file is larger than {MOST_BYTES // 1024 // 1024} MB; that is no ATT&CK bundle.")
@@ -52,7 +52,7 @@ def bring(*, actor: User, upload: UploadedFile) -> AttackRelease:
             row.full_clean(exclude=["uploaded_by"])
             row.save()
             log.record("attack.brought", actor=actor, name=name, sha256=row.sha256, size=row.size)
-            jobs.enqueue(TASK, row.pk)
+            jobs.enqueue("ircase.load_attack", row.pk)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -85,7 +85,7 @@ def load(row: AttackRelease) -> None:
 
 @transaction.atomic
 def _keep(row: AttackRelease, found: attack.Release) -> None:
-    said = {"version": found.version, "techniques": len(found.techniques)}
+    said: dict[str, Any] = {"version": found.version, "techniques": len(found.techniques)}
     if not AttackRelease.objects.end(row.pk, row.owner, JobState.DONE, **said):
         raise Stopped
     log.record("attack.used", actor=row.uploaded_by, name=row.name, sha256=row.sha256, **said)

@@ -4,15 +4,16 @@ import json
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access, attack, attackmatrix
 from ircase.models import AttackRelease
 from ircase.pages import HUNT_LIBRARY, render_tab
-from ircase.services import attackdata
+from ircase.services import attackdata, uploads
 from ircase.views.guard import administrators_only
 
 MOST_SHOWN = 20
@@ -43,22 +44,19 @@ def attack_layer(request: HttpRequest, reference: str) -> HttpResponse:
     return reply
 
 
+@csrf_exempt  # `_bring` checks it, after the handler that takes the file is in place
 @require_http_methods(["GET", "POST"])
 @administrators_only
 def attack_data(request: HttpRequest) -> HttpResponse:
     """Which ATT&CK data is in use; a POST brings a newer one."""
-    user = access.current_user(request)
     if request.method == "POST":
-        upload = request.FILES.get("file")
         try:
-            if upload is None:
-                raise ValidationError("Choose MITRE's enterprise-attack.json.")
-            attackdata.bring(actor=user, upload=upload)
-        except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
-        else:
-            messages.success(request, "A worker reads the file.")
-        return redirect("ircase:attack_data")
+            file = uploads.receive_one(request, attackdata.MOST_BYTES)
+        except (ValidationError, RequestDataTooBig) as error:
+            messages.error(request, "; ".join(getattr(error, "messages", [str(error)])))
+            return redirect("ircase:attack_data")
+        response: HttpResponse = _bring(request, file)
+        return response
     rows = list(AttackRelease.objects.select_related("uploaded_by")[:MOST_SHOWN])
     context = {
         "rows": rows,
@@ -69,6 +67,19 @@ def attack_data(request: HttpRequest) -> HttpResponse:
     }
     part = request.headers.get("HX-Request") and "part" in request.GET
     return render(request, "administration/_attack.html" if part else "administration/attack.html", context)
+
+
+@csrf_protect
+def _bring(request: HttpRequest, file: uploads.Upload) -> HttpResponse:
+    try:
+        attackdata.bring(actor=access.current_user(request), upload=file)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, "A worker reads the file.")
+    finally:
+        file.close()
+    return redirect("ircase:attack_data")
 
 
 @require_POST

@@ -1,23 +1,28 @@
 """Assets and indicators: who and what was touched, and what to look for."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Count, QuerySet, Value
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
 from ircase.curated import rows
-from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm, JudgeIndicatorForm
-from ircase.models import Case, User
+from ircase.forms.findings import AssetForm, IndicatorsForm, JudgeAssetForm
+from ircase.forms.indicators import ManyIndicatorsForm
+from ircase.indicators import elsewhere, harmless
+from ircase.models import Case, Indicator, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
 from ircase.services import findings
+from ircase.views import indicators
 from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 100
@@ -31,14 +36,41 @@ def entities(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, case: Case, **forms: Any) -> HttpResponse:
+    found, chosen = indicators.narrowed(case, request.GET)
+    wanted = found.select_related("added_by").prefetch_related("tags")
+    reader = access.current_user(request)
+    pages = Paginator(elsewhere.counted(wanted, case, reader), PER_PAGE)
+    asset_pages = Paginator(case.assets.select_related("added_by"), PER_PAGE)
+    # Both counts in one query: a list's own would be one each.
+    pages.count, asset_pages.count = counts(found, case.assets.all())
+    page = pages.get_page(request.GET.get("page"))
+    page.object_list = list(page.object_list)
     context = {
-        "assets": Paginator(case.assets.select_related("added_by"), PER_PAGE).get_page(request.GET.get("p")),
-        "indicators": Paginator(case.indicators.select_related("added_by"), PER_PAGE).get_page(request.GET.get("page")),
+        "assets": asset_pages.get_page(request.GET.get("p")),
+        "indicators": page,
+        "harmless": harmless.mark(page.object_list),
+        "look": elsewhere.latest(case),
+        "chosen": chosen,
+        "kept": urlencode({name: value for name, value in chosen.items() if value}),
+        "indicators_filtered": any(chosen.values()),
+        "kinds": Indicator.Kind.choices,
+        "verdicts": Indicator.Verdict.choices,
+        "many_form": ManyIndicatorsForm(),
         "asset_form": AssetForm(),
         "indicators_form": IndicatorsForm(initial={"tlp": case.tlp}),
         **forms,
     }
     return render_tab(request, case, "entities", "case/entities.html", context, status=422 if forms else 200)
+
+
+def counts(*rows: QuerySet[Any]) -> list[int]:
+    """How many rows each of these has, in one query."""
+    parts = [
+        one.order_by().annotate(_what=Value(place)).values("_what").annotate(n=Count("pk", distinct=True))
+        for place, one in enumerate(rows)
+    ]
+    found = {row["_what"]: row["n"] for row in parts[0].union(*parts[1:], all=True)}
+    return [found.get(place, 0) for place in range(len(rows))]
 
 
 @require_POST
@@ -120,7 +152,7 @@ def asset(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 @login_required
 def asset_remove(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """Off the case, with the reason; its open steps are skipped."""
-    user, case = case_to_change(request, reference)
+    user, case = case_to_change(request, reference, access.LEAD)
     found = case.assets.filter(uuid=uuid).first()
     if found is None:
         raise Http404("No such asset.")
@@ -129,23 +161,3 @@ def asset_remove(request: HttpRequest, reference: str, uuid: UUID) -> HttpRespon
     if attempt(request, said, lambda: findings.remove_asset(asset=found, actor=user, reason=reason)):
         return redirect("ircase:entities", case.reference)
     return redirect("ircase:asset", case.reference, uuid)
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-def indicator(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
-    """One indicator; judged by POST."""
-    writes = request.method == "POST"
-    user = access.current_user(request)
-    case = case_to_change(request, reference)[1] if writes else access.get_case(user, reference)
-    found = case.indicators.select_related("added_by").filter(uuid=uuid).first()
-    if found is None:
-        raise Http404("No such indicator.")
-    initial = {"verdict": found.verdict, "description": found.description}
-    form = JudgeIndicatorForm(request.POST if writes else None, initial=initial)
-    if writes and form.is_valid():
-        findings.judge_indicator(indicator=found, actor=user, **form.cleaned_data)
-        messages.success(request, f"The indicator is {found.get_verdict_display().lower()}.")
-        return redirect("ircase:entities", case.reference)
-    context = {"indicator": found, "form": form}
-    return render_tab(request, case, "entities", "case/indicator.html", context, status=422 if form.errors else 200)

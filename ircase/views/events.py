@@ -115,8 +115,8 @@ def event(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     user, case = case_to_change(request, reference)
     found = _event(case, uuid)
     if request.POST.get("add"):
-        form = _added(request, case, user, EditEventForm)
-        return _form(request, case, "case/event.html", form, event=found, editing=True)
+        typed = _added(request, case, user, EditEventForm)
+        return _form(request, case, "case/event.html", typed, event=found, editing=True)
     form = EditEventForm(request.POST, initial=_values(found), case=case, person=user)
     if form.is_valid():
         try:

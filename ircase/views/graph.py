@@ -12,7 +12,7 @@ from ircase import access, entitygraph
 from ircase.curated import asking
 from ircase.curated.asking import Filter
 from ircase.entitygraph import Graph, Node
-from ircase.models import Asset, Case, Event, Indicator
+from ircase.models import Case, Event
 from ircase.pages import render_tab
 
 KEYS = ("lane", "since", "until", "tactic", "technique", "tag", "kind")
@@ -39,7 +39,7 @@ def graph(request: HttpRequest, reference: str) -> HttpResponse:
         "more": max(len(found.nodes) - LISTED, 0),
         "most": entitygraph.MOST_NODES,
         "lanes": Event.Lane.choices,
-        "kinds": _kinds(case),
+        "kinds": sorted(found.kinds.items()),
         "chosen": {key: request.GET.get(key, "") for key in KEYS},
         "chosen_kinds": request.GET.getlist("kind"),
         "kept": query.urlencode(),
@@ -88,13 +88,3 @@ def as_json(case: Case, found: Graph) -> dict[str, Any]:
 
 def _url(case: Case, node: Node) -> str:
     return reverse(f"ircase:{node.role}", args=[case.reference, node.uuid])
-
-
-def _kinds(case: Case) -> list[tuple[str, str]]:
-    """The kinds that this case has, as the filter names them."""
-    assets = set(case.assets.order_by().values_list("kind", flat=True).distinct())
-    indicators = set(case.indicators.order_by().values_list("kind", flat=True).distinct())
-    found = [(f"asset:{value}", str(label)) for value, label in Asset.Kind.choices if value in assets]
-    return found + [
-        (f"indicator:{value}", str(label)) for value, label in Indicator.Kind.choices if value in indicators
-    ]

@@ -4,12 +4,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET, require_POST
 
 from ircase import access, attack
 from ircase.curated import asking, bringin, bulk, files, picture, rows, times
@@ -17,7 +18,7 @@ from ircase.curated.asking import EXTRAS, Filter
 from ircase.forms.timeline import BringInForm, ManyEventsForm
 from ircase.models import Case, Event
 from ircase.pages import render_tab
-from ircase.services import log
+from ircase.services import log, uploads
 from ircase.views.doors import case_to_change, say_errors
 
 PER_PAGE = 100
@@ -76,7 +77,7 @@ def events_change(request: HttpRequest, reference: str) -> HttpResponse:
         else:
             messages.success(request, f"{count} event{'' if count == 1 else 's'} changed.")
     else:
-        say_errors(request, form.errors)
+        say_errors(request, dict(form.errors))
     return redirect(_back(request, case))
 
 
@@ -113,22 +114,32 @@ def export_reply(found: Any, case: Case, user: Any, kind: str) -> StreamingHttpR
     return reply
 
 
-@require_http_methods(["POST"])
+@csrf_exempt  # `_import` checks it, after the handler that takes the file is in place
+@require_POST
 @login_required
 def timeline_import(request: HttpRequest, reference: str) -> HttpResponse:
     """Events of a file onto the timeline, or the lines that cannot be read."""
-    user, case = case_to_change(request, reference)
-    form = BringInForm(request.POST, request.FILES)
-    if not form.is_valid():
-        say_errors(request, form.errors)
-        return redirect("ircase:timeline", case.reference)
-    upload, problems = form.cleaned_data["file"], []
+    _, case = case_to_change(request, reference)
     try:
-        if upload.size > files.MOST_BYTES:
-            raise ValidationError(f"The file is larger than {files.MOST_BYTES // 1024 // 1024} MB.")
-        done = bringin.bring_in(
-            case=case, actor=user, data=upload.read(), name=upload.name, zone=form.cleaned_data["zone"]
-        )
+        file = uploads.receive_one(request, files.MOST_BYTES)
+    except (ValidationError, RequestDataTooBig) as error:
+        messages.error(request, "; ".join(getattr(error, "messages", [str(error)])))
+        return redirect("ircase:timeline", case.reference)
+    response: HttpResponse = _import(request, case, file)
+    return response
+
+
+@csrf_protect
+def _import(request: HttpRequest, case: Case, upload: uploads.Upload) -> HttpResponse:
+    user = access.current_user(request)
+    form = BringInForm(request.POST, {"file": upload})
+    if not form.is_valid():
+        say_errors(request, dict(form.errors))
+        return redirect("ircase:timeline", case.reference)
+    problems: list[str] = []
+    try:
+        data, zone = upload.read(files.MOST_BYTES + 1), form.cleaned_data["zone"]
+        done = bringin.bring_in(case=case, actor=user, data=data, name=upload.name or "", zone=zone)
     except ValidationError as error:
         problems = error.messages
     else:

@@ -125,5 +125,5 @@ class EntitiesTests(CastTestCase):
             findings.add_indicator(case=self.case, actor=self.bob, kind="ip", value=f"10.0.0.{number}")
             findings.add_asset(case=self.case, actor=self.bob, kind="device", name=f"ws-{number}")
         self.sign_in(self.bob)
-        with at_most(17):
+        with at_most(19):
             self.client.get(self.url())
