@@ -11,6 +11,7 @@ from ircase.api import (
     custody,
     evidence,
     exports,
+    finding,
     findings,
     intake,
     notes,
@@ -35,7 +36,7 @@ api = NinjaAPI(
     throttle=[PerToken()],
 )
 _CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
-_SITE = (approvals, intake, connections)
+_SITE = (finding, approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
     api.add_router("", _area.router)

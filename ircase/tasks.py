@@ -10,6 +10,7 @@ from celery.signals import worker_ready, worker_shutdown
 from ircase import access, destroyer, intake, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
+from ircase.finder import cells
 from ircase.models import (
     CaseExport,
     CaseImport,
@@ -21,6 +22,7 @@ from ircase.models import (
     ReportBuild,
     RowTake,
     StoreSurvey,
+    TableIndexing,
     TimelineBuild,
     TimelineExport,
     Upload,
@@ -44,6 +46,7 @@ from ircase.services import (
     storehealth,
     supertimeline,
     sweep,
+    tablesearch,
 )
 from ircase.work import new_owner
 
@@ -114,6 +117,13 @@ def build_timeline(pk: int) -> None:
     job = TimelineBuild.objects.select_related("case").claim(pk, new_owner())
     if job is not None:
         timeliner.build_timeline(job)
+
+
+@shared_task(name="ircase.index_table")
+def index_table(pk: int) -> None:
+    job = TableIndexing.objects.select_related("table__evidence").claim(pk, new_owner())
+    if job is not None:
+        cells.index_table(job)
 
 
 @shared_task(name="ircase.export_timeline")
@@ -194,6 +204,7 @@ def sweep_all() -> None:
     statements.make_if_due()
     posting.remind()
     supertimeline.tidy()
+    tablesearch.tidy()
     looking.tidy()
     approvals.expire_old()
     destruction.tidy()

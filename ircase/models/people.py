@@ -15,6 +15,9 @@ class User(AbstractUser):
 
     site_role = models.CharField(max_length=16, choices=SiteRole.choices, default=SiteRole.GUEST)
     time_zone = models.CharField(max_length=64, default="UTC", help_text="An IANA name, as in Europe/Copenhagen.")
+    single_keys = models.BooleanField(
+        "single-key shortcuts", default=True, help_text="Keys such as / and j. Ctrl K works without them."
+    )
 
     @property
     def name(self) -> str:

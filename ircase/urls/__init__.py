@@ -3,11 +3,11 @@
 from ircase.urls import administration, cases, custody, evidence, finding, reports, supertimeline
 
 app_name = "ircase"
-# Custody first: cases/import/ would else be taken for a case of that name.
+# Custody and finding first: cases/import/ and cases/export.csv would else be taken for a case of that name.
 urlpatterns = [
     *custody.urlpatterns,
-    *cases.urlpatterns,
     *finding.urlpatterns,
+    *cases.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,
