@@ -60,6 +60,18 @@ ACTS = ("hunt.queued", "hunt.done", "checklist.done", "note.saved", "evidence.se
         "asset.added", "indicator.added", "event.added", "case.milestone")  # fmt: skip
 
 
+_SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "xo", "zu", "nor")
+
+
+def _rare(rank: float) -> str:
+    """The word of this rank, of some 65,000."""
+    number, word = min(int(rank), 65_535), ""
+    for _ in range(4):
+        number, place = divmod(number, len(_SYLLABLES))
+        word += _SYLLABLES[place]
+    return word
+
+
 class Rows:
     """Rows in bulk with numbers of our own: by COPY where there is one, which takes a tenth of the time."""
 
@@ -153,7 +165,11 @@ class Filler:
         )
 
     def _words(self, many: int) -> str:
-        return " ".join(self.dice.choices(WORDS, k=many))
+        """Words as people use them: some that stand everywhere, most of them rare."""
+        return " ".join(
+            self.dice.choice(WORDS) if self.dice.random() < 0.2 else _rare(self.dice.paretovariate(0.6))
+            for _ in range(many)
+        )
 
     def _analyst(self) -> User:
         return self.people[self.dice.randrange(30)]

@@ -46,7 +46,15 @@ class ChecklistItem(models.Model):
     class Meta:
         ordering = ["position", "pk"]
         constraints = [models.UniqueConstraint(fields=["case", "key"], name="checklist_key_once")]
-        indexes = [models.Index(fields=["owner", "state", "due_at"], name="checklist_my_work")]
+        indexes = [
+            models.Index(fields=["owner", "state", "due_at"], name="checklist_my_work"),
+            # What is due next of each case of a list.
+            models.Index(
+                fields=["case", "due_at"],
+                name="checklist_next_due",
+                condition=models.Q(state="open", due_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title
