@@ -17,6 +17,7 @@ from ircase.api import (
     custody,
     evidence,
     exports,
+    finding,
     findings,
     incidentdoors,
     intake,
@@ -51,7 +52,7 @@ _CASE = (
     people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
     reports, caseincidents, clocks, life, linking, curated,
 )  # fmt: skip
-_SITE = (approvals, intake, playbooks, work)
+_SITE = (finding, approvals, intake, playbooks, work)
 _DOORS = (connections, incidentdoors)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)

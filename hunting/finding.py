@@ -74,7 +74,7 @@ _SOURCES = (
     Source("hunt", "Hunts that ran", "Hunt run", "crosshair", HuntRun, _run, _run_url),
     Source("cell", "Notebooks", "Cell", "book-open", Cell, _cell, place_url, related=("notebook",)),
     Source(
-        LIBRARY, "Hunt library", "Hunt", "crosshair", HuntVersion, _version, place_url, related=("saved",), extra=_shipped, shared=True,
-        order=60,
+        LIBRARY, "Hunt library", "Hunt", "crosshair", HuntVersion, _version, place_url, related=("saved",),
+        extra=_shipped, shared=True, order=60,
     ),
 )  # fmt: skip

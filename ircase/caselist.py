@@ -1,15 +1,15 @@
 """Finding cases: the list's filters and orders over what a person may see."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django import forms
 from django.db.models import Case as When_
 from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils import timezone
 
-from ircase.models import Case, CaseMember, CaseRole, ChecklistItem, Milestone, Phase, Severity, User
+from ircase.models import Case, CaseMember, CaseRole, CaseTag, ChecklistItem, Milestone, Phase, Severity, User
 from ircase.services.findings import clean
 
 
@@ -26,17 +26,23 @@ class Filters:
     exercise: str = ""
     detected_from: date | None = None
     detected_to: date | None = None
+    owner: str = ""
+    tag: str = ""
+    connection: str = ""
+    age: int = 0  # days since it was opened, at most; negative: at least
+    show: tuple[str, ...] = ()
 
 
 def read_filters(form: forms.Form) -> Filters:
     """The filters of a bound form; a field that makes no sense counts as not given."""
     form.is_valid()
     given = {f.name: form.cleaned_data.get(f.name) for f in fields(Filters)}
+    given["show"] = tuple(given["show"] or ())
     return replace(Filters(), **{name: value for name, value in given.items() if value})
 
 
 def is_filtered(filters: Filters) -> bool:
-    return replace(filters, state="open") != Filters()
+    return replace(filters, state="open", show=()) != Filters()
 
 
 def find(user: User, filters: Filters, sort: str = "") -> QuerySet[Case]:
@@ -51,7 +57,22 @@ def find(user: User, filters: Filters, sort: str = "") -> QuerySet[Case]:
         found = found.filter(exercise=filters.exercise == "1")
     if filters.mine:
         found = found.filter(Exists(CaseMember.objects.filter(case=OuterRef("pk"), user=user)))
-    return _ordered(_with_due(_dated(_worded(found, filters.q), filters), filters.overdue), sort)
+    found = _whose(_dated(_worded(found, filters.q), filters), filters)
+    return _ordered(_with_due(found, filters.overdue), sort)
+
+
+def _whose(found: QuerySet[Case], filters: Filters) -> QuerySet[Case]:
+    if filters.owner:
+        leads = CaseMember.objects.filter(role=CaseRole.LEAD, user__username__iexact=filters.owner)
+        found = found.filter(pk__in=leads.values("case"))
+    if filters.tag:
+        found = found.filter(pk__in=CaseTag.objects.filter(name=filters.tag.lower()).values("case"))
+    if filters.connection:
+        found = found.filter(connection__name=filters.connection)
+    if filters.age:
+        border = timezone.now() - timedelta(days=abs(filters.age))
+        found = found.filter(**{"opened_at__gte" if filters.age > 0 else "opened_at__lt": border})
+    return found
 
 
 def _worded(found: QuerySet[Case], text: str) -> QuerySet[Case]:
@@ -102,24 +123,54 @@ def _ordered(found: QuerySet[Case], sort: str) -> QuerySet[Case]:
 
 @dataclass(frozen=True)
 class Row:
-    """A case of the list with the names of its leads."""
+    """A case of the list with the names of its leads, and its tags."""
 
     case: Case
     leads: str
     late: bool
+    tags: tuple[str, ...] = ()
 
 
 def with_leads(page: Iterable[Case]) -> list[Row]:
-    """Rows for one page, with one more query for the leads of all of them."""
+    """Rows for one page, with two more queries for the leads and tags of all of them."""
     found = list(page)
     leads: dict[int, list[str]] = {case.pk: [] for case in found}
     members = CaseMember.objects.filter(case__in=leads, role=CaseRole.LEAD).select_related("user").order_by("added_at")
     for member in members:
         leads[member.case_id].append(member.user.name)
+    tags: dict[int, list[str]] = {case.pk: [] for case in found}
+    for case_id, name in CaseTag.objects.filter(case__in=tags).order_by("name").values_list("case", "name"):
+        tags[case_id].append(name)
     now = timezone.now()
-    return [Row(case, ", ".join(leads[case.pk]), _late(case, now)) for case in found]
+    return [Row(case, ", ".join(leads[case.pk]), _late(case, now), tuple(tags[case.pk])) for case in found]
 
 
 def _late(case: Case, now: datetime) -> bool:
     due = getattr(case, "next_due", None)
     return case.is_open and due is not None and due < now
+
+
+_HEADER = ("reference", "title", "severity", "phase", "state", "leads", "tags", "tenant", "next due", "opened",
+           "updated", "closed")  # fmt: skip
+_PORTION = 500
+
+
+def as_rows(found: QuerySet[Case]) -> Iterator[list[str]]:
+    """The list as texts, header first; times in UTC. A portion of cases at a time, with its leads and tags."""
+    yield list(_HEADER)
+    keys = list(found.values_list("pk", flat=True))
+    for start in range(0, len(keys), _PORTION):
+        part = keys[start : start + _PORTION]
+        by_pk = {case.pk: case for case in found.filter(pk__in=part)}
+        for row in with_leads(by_pk[pk] for pk in part if pk in by_pk):
+            yield _texts(row)
+
+
+def _texts(row: Row) -> list[str]:
+    case = row.case
+    times = (getattr(case, "next_due", None), case.opened_at, case.updated_at, case.closed_at)
+    return [
+        case.reference, case.title, case.severity, case.phase, "open" if case.is_open else "closed", row.leads,
+        " ".join(row.tags), case.connection.name if case.connection else "",
+        *(at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else "" for at in times),
+    ]  # fmt: skip

@@ -10,6 +10,7 @@ from celery.signals import worker_ready, worker_shutdown
 from ircase import access, destroyer, looker, runner, taker, timeliner
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
+from ircase.finder import cells
 from ircase.indicators import elsewhere
 from ircase.intake import polling, sending
 from ircase.models import (
@@ -28,6 +29,7 @@ from ircase.models import (
     RowTake,
     StoreSurvey,
     SyncChange,
+    TableIndexing,
     TimelineBuild,
     TimelineExport,
     Upload,
@@ -56,6 +58,7 @@ from ircase.services import (
     storehealth,
     supertimeline,
     sweep,
+    tablesearch,
 )
 from ircase.work import new_owner
 
@@ -126,6 +129,13 @@ def build_timeline(pk: int) -> None:
     job = TimelineBuild.objects.select_related("case").claim(pk, new_owner())
     if job is not None:
         timeliner.build_timeline(job)
+
+
+@shared_task(name="ircase.index_table")
+def index_table(pk: int) -> None:
+    job = TableIndexing.objects.select_related("table__evidence").claim(pk, new_owner())
+    if job is not None:
+        cells.index_table(job)
 
 
 @shared_task(name="ircase.export_timeline")
@@ -227,6 +237,7 @@ def sweep_all() -> None:
     supertimeline.tidy()
     supertimeline.take_up(AttackRelease.objects.all(), attackdata.TASK)
     supertimeline.take_up(IndicatorLook.objects.all(), elsewhere.TASK)
+    tablesearch.tidy()
     looking.tidy()
     approvals.expire_old()
     reminders.remind()

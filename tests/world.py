@@ -79,6 +79,7 @@ from ircase.services import (
     playbooks,
     reports,
     resumable,
+    savedviews,
     servicelevels,
     stars,
     statements,
@@ -323,6 +324,7 @@ def make_world(case: Case, asker: User) -> World:
     policy, _ = RetentionPolicy.objects.get_or_create(name="A year", defaults={"days": 365, "changed_by": lead})
     events = supertimeline.request_export(case=case, actor=lead, kind="jsonl", asked="")
     timeline_view = supertimeline.save_view(case=case, actor=lead, name="A view", asked="q=x")
+    view = savedviews.save(person=lead, page="search", name=f"A view of {case.reference}", asked="q=x")
     upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
     feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
     file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
@@ -353,6 +355,8 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:retention_policy.pk": policy.pk,
         "ircase:table.uuid": table.uuid,
         "ircase:upload.uuid": upload.uuid,
+        "ircase:view_change.uuid": view.uuid,
+        "api:DELETE /views/{uuid}.uuid": view.uuid,
         "ircase:table_row.number": 1,
         "ircase:custody.uuid": item.uuid,
         "ircase:custody_act.name": "view",

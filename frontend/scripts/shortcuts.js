@@ -1,10 +1,12 @@
-// "/" search, "?" help, "g" then a letter goes to a [data-go] link, "j"/"k" walk [data-rows] lists.
+// "/" search, "?" help, "n" new, "g" then a letter goes to a [data-go] link, "j"/"k" walk [data-rows] lists.
 // Single keys can be switched off in the help dialog (WCAG 2.1.4): https://www.w3.org/WAI/WCAG22/Understanding/character-key-shortcuts
 import { recall, remember } from "./storage.js";
 
 const GO_WINDOW_MS = 1500;
 let goUntil = 0;
 
+// A person switches them off for themselves everywhere in the profile, or in one browser in the help.
+const off = () => document.body.dataset.keys === "off" || recall("shortcuts") === "off";
 const typing = (target) => target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]") !== null;
 
 function focusSearch() {
@@ -53,6 +55,13 @@ function star() {
   return Boolean(button);
 }
 
+/** What the page is there to begin: a case, a note, an event. */
+function press(selector) {
+  const target = document.querySelector(selector);
+  target?.click();
+  return Boolean(target);
+}
+
 function handle(key) {
   if (Date.now() < goUntil) {
     goUntil = 0;
@@ -63,6 +72,7 @@ function handle(key) {
   if (key === "j") return step(1);
   if (key === "k") return step(-1);
   if (key === "s") return star();
+  if (key === "n") return press("main [data-new]");
   if (key === "g") {
     goUntil = Date.now() + GO_WINDOW_MS;
     return true;
@@ -72,7 +82,7 @@ function handle(key) {
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (recall("shortcuts") === "off" || typing(event.target) || document.querySelector("dialog[open]")) return;
+  if (off() || typing(event.target) || document.querySelector("dialog[open]")) return;
   if (handle(event.key)) event.preventDefault();
 });
 

@@ -1,4 +1,4 @@
-"""Finding: what of a case can be found, and the one box that finds it. Every question begins at what a person may see."""
+"""Finding: what of a case can be found, and the one box that finds it. It begins at what a person may see."""
 
 from ircase.services.findings import clean
 

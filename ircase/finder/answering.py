@@ -1,4 +1,4 @@
-"""What a person is answered: the finds, what is wrong with the query, and how it was made looser where nothing fitted."""
+"""What a person is answered: the finds, or what is wrong with the query, or what a looser query found."""
 
 from dataclasses import dataclass, replace
 from typing import Final

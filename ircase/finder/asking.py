@@ -146,18 +146,19 @@ _FIELDS: Final[dict[str, Callable[[Any, User], Q]]] = {
 }
 
 
-def entries(user: User, tree: Node, source: Source) -> QuerySet[SearchEntry]:
-    """The entries of one kind that the tree asks for and `user` may see, newest first: access is in the same query."""
+def entries(user: User, tree: Node, source: Source, visible: QuerySet[Any]) -> QuerySet[SearchEntry]:
+    """The entries of one kind that the tree asks for, in the cases `visible`, newest first: access is in the query."""
     # The kind is a token, too: the index then passes over the long lists of the log by itself.
     marked = Text(Term((f"kind={source.kind}",)))
     together = All((marked, *tree.parts)) if isinstance(tree, All) else All((marked, tree))
     asked = condition(together, user) if _holds_text(tree) else condition(tree, user)
     found = SearchEntry.objects.filter(asked, kind=source.kind)
-    if source.shared:
-        found = found.filter(case=None)
-    else:
-        found = found.filter(case__in=Case.objects.visible_to(user).values("pk"))
+    found = found.filter(case=None) if source.shared else found.filter(case__in=visible)
     return found.order_by("-at", "-id")
+
+
+def _visible(user: User) -> QuerySet[Any]:
+    return Case.objects.visible_to(user).values("pk")
 
 
 def _holds_text(tree: Node) -> bool:
@@ -203,7 +204,8 @@ def _newest(user: User, tree: Node, kinds: Iterable[Source]) -> dict[str, list[_
     """The newest of each kind, all kinds in one query."""
     fields = ("pk", "kind", "subject", "title", "at")
     # By way of the keys: SQLite takes no LIMIT in the parts of a union.
-    newest = [entries(user, tree, source).values("pk")[:_LOOKED_AT] for source in kinds]
+    visible = _visible(user)
+    newest = [entries(user, tree, source, visible).values("pk")[:_LOOKED_AT] for source in kinds]
     each = [SearchEntry.objects.filter(pk__in=keys).order_by().values_list(*fields) for keys in newest]
     found: dict[str, list[_Candidate]] = {}
     seen: set[tuple[str, Any]] = set()
@@ -237,7 +239,7 @@ def hit(entry: SearchEntry, terms: tuple[Term, ...]) -> Hit:
 def page(user: User, query: Query, source: Source, after: str = "") -> Page:
     """One kind, a page at a time, by key: the tenth page costs what the first does."""
     assert query.tree is not None
-    found = entries(user, query.tree, source)
+    found = entries(user, query.tree, source, _visible(user))
     count = found.order_by()[: MOST_COUNTED + 1].count()
     rows = list(_below(found, after).select_related("case").defer("words")[: PER_PAGE + 1])
     last = rows[PER_PAGE - 1] if len(rows) > PER_PAGE else None
@@ -277,7 +279,6 @@ def _begun(node: Node) -> Node:
 
 def parts_of_titles(user: User, text: str, terms: tuple[Term, ...]) -> list[Hit]:
     """Titles that hold `text` somewhere, inside words too: the last resort, over what people wrote."""
-    visible = Case.objects.visible_to(user).values("pk")
-    found = SearchEntry.objects.filter(title__icontains=text, case__in=visible).exclude(kind__in=_BULKY)
+    found = SearchEntry.objects.filter(title__icontains=text, case__in=_visible(user)).exclude(kind__in=_BULKY)
     rows = found.select_related("case").defer("words").order_by("-at", "-id")[:PER_PAGE]
     return [hit(row, terms) for row in rows if source_of(row.kind)]

@@ -231,9 +231,13 @@ _WORK = (
         "item", "Checklist", "Item", "list-checks", ChecklistItem, _item, url_by_number("ircase:checklist_item"),
         related=("case",), order=30,
     ),
-    Source("proof", "Decisions that prove an item", "Proof", "check", Proof, _proof, place_url, related=("item",), order=30),
     Source(
-        "evidence", "Evidence", "Exhibit", "fingerprint", Evidence, _evidence, url_below_case("ircase:evidence_item"), order=40,
+        "proof", "Decisions that prove an item", "Proof", "check", Proof, _proof, place_url, related=("item",),
+        order=30,
+    ),
+    Source(
+        "evidence", "Evidence", "Exhibit", "fingerprint", Evidence, _evidence, url_below_case("ircase:evidence_item"),
+        order=40,
     ),
     Source("activity", "Work", "Work", "activity", Activity, _activity, place_url, order=40),
     Source(

@@ -178,6 +178,15 @@ class JoinForm(ScopedForm):
 
 
 STATES = [("open", "Open"), ("closed", "Closed"), ("all", "Open and closed")]
+AGES = [
+    ("", "At any time"),
+    ("1", "In the last 24 hours"),
+    ("7", "In the last 7 days"),
+    ("30", "In the last 30 days"),
+    ("-30", "More than 30 days ago"),
+    ("-90", "More than 90 days ago"),
+]
+COLUMNS = [("tags", "Tags"), ("tenant", "Tenant"), ("updated", "Updated"), ("tlp", "TLP")]
 SORTS = ("reference", "title", "severity", "phase", "opened", "updated", "due")
 
 
@@ -197,3 +206,10 @@ class CaseFilterForm(ScopedForm):
     )
     detected_from = forms.DateField(required=False, label="Detected from", widget=forms.DateInput({"type": "date"}))
     detected_to = forms.DateField(required=False, label="Detected to", widget=forms.DateInput({"type": "date"}))
+    owner = forms.CharField(max_length=150, required=False, label="Lead", help_text="A user name.")
+    tag = forms.CharField(max_length=40, required=False, widget=forms.TextInput(attrs={"list": "known-tags"}))
+    connection = forms.CharField(max_length=100, required=False, label="Tenant", help_text="The connection's name.")
+    age = forms.TypedChoiceField(choices=AGES, coerce=int, empty_value=0, required=False, label="Opened")
+    show = forms.MultipleChoiceField(
+        choices=COLUMNS, required=False, label="More columns", widget=forms.CheckboxSelectMultiple
+    )

@@ -89,6 +89,12 @@ class ChecklistItem(models.Model):
         constraints = [models.UniqueConstraint(fields=["case", "key"], name="checklist_key_once")]
         indexes = [
             models.Index(fields=["owner", "state", "due_at"], name="checklist_my_work"),
+            # What is due next, of each case of a list and of all.
+            models.Index(
+                fields=["case", "due_at"],
+                name="checklist_next_due",
+                condition=models.Q(due_at__isnull=False) & ~models.Q(state__in=["done", "skipped"]),
+            ),
             models.Index(fields=["state", "due_at"], name="checklist_due"),
         ]
 

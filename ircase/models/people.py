@@ -22,6 +22,9 @@ class User(AbstractUser):
     checklist_view = models.CharField(
         max_length=4, default="r2", choices=[("r2", "Phases of SP 800-61r2"), ("csf", "Outcomes of CSF 2.0")]
     )
+    single_keys = models.BooleanField(
+        "single-key shortcuts", default=True, help_text="Keys such as / and j. Ctrl K works without them."
+    )
 
     @property
     def name(self) -> str:

@@ -103,7 +103,7 @@ class TableIndexing(Job):
     """
     QUEUED -> RUNNING -> DONE | FAILED
 
-    Reads the text cells of one case table into the search. `left_out` says in words what the search does not know of it.
+    Reads the text cells of one case table into the search. `left_out` says in words what the search does not know.
     """
 
     table = models.OneToOneField(CaseTable, on_delete=models.CASCADE, related_name="indexing")

@@ -35,8 +35,8 @@ class Draft:
 
 @dataclass(frozen=True)
 class Source:
-    """One kind. `draft` makes of a row of `model` what is kept, None where it is not to be found. `url` is the page of a
-    find; its `case` is loaded. `related` is what `draft` follows, for many rows at once."""
+    """One kind. `draft` makes of a row of `model` what is kept, None where it is not to be found. `url` is the page of
+    a find; its `case` is loaded. `related` is what `draft` follows, for many rows at once."""
 
     kind: str
     label: str

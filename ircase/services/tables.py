@@ -13,7 +13,7 @@ from django.db.models import Max
 
 from ircase import jobs
 from ircase.models import Activity, Case, CaseTable, Evidence, ParseJob, User
-from ircase.services import activity, log, waking
+from ircase.services import activity, log, tablesearch, waking
 from kql import Column, Table
 from kql.types import KqlType
 
@@ -61,6 +61,7 @@ def _keep_one(evidence: Evidence, table: NewTable, version: int) -> CaseTable:
     table.path.replace(row.path)
     row.full_clean(exclude=["case", "evidence"])
     row.save()
+    tablesearch.queue(row)
     return row
 
 

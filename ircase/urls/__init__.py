@@ -19,7 +19,7 @@ from ircase.urls import (
 )
 
 app_name = "ircase"
-# Custody first: cases/import/ would else be taken for a case of that name.
+# Custody and finding first: cases/import/ and cases/export.csv would else be taken for a case of that name.
 urlpatterns = [
     *custody.urlpatterns,
     *cases.urlpatterns,
@@ -31,6 +31,8 @@ urlpatterns = [
     *notes.urlpatterns,
     *finding.urlpatterns,
     *work.urlpatterns,
+    *finding.urlpatterns,
+    *cases.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,

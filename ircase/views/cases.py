@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -24,10 +24,11 @@ from ircase.forms.cases import (
     SummaryForm,
 )
 from ircase.intake import held
-from ircase.models import Case, CasePlaybook, ChecklistItem, LogEntry
+from ircase.models import Case, CasePlaybook, ChecklistItem, LogEntry, SavedView
 from ircase.pages import render_tab
 from ircase.sentences import sentences
-from ircase.services import cases, opening
+from ircase.services import cases, delivery, log, opening, savedviews, tags
+from ircase.services.exports import csv_chunks
 from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 25
@@ -48,11 +49,26 @@ def case_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": caselist.with_leads(page.object_list),
         "sort": sort,
+        "show": filters.show,
         "filtered": caselist.is_filtered(filters),
+        "known_tags": tags.common(user),
+        "saved": savedviews.of(user, SavedView.Page.CASES),
+        "asked": savedviews.words_of(request.GET.urlencode()),
         "may_open": user.opens_cases,
         "may_join": user.administers,
     }
     return render(request, "ircase/case_list.html", context)
+
+
+@require_GET
+@login_required
+def case_list_csv(request: HttpRequest) -> HttpResponseBase:
+    """What the list is narrowed to, whole, for a spreadsheet."""
+    user = access.current_user(request)
+    filters = caselist.read_filters(CaseFilterForm(request.GET))
+    rows = caselist.as_rows(caselist.find(user, filters, request.GET.get("sort", "")))
+    log.record("case_list.exported", actor=user, title=savedviews.words_of(request.GET.urlencode()))
+    return delivery.attachment(csv_chunks(rows), name="ircase_cases.csv")
 
 
 @require_http_methods(["GET", "POST"])

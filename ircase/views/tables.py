@@ -17,7 +17,7 @@ from ircase import access, charts, grid
 from ircase.forms.rows import RowsForm
 from ircase.models import Asset, CaseTable, Event, Indicator, User
 from ircase.pages import render_tab
-from ircase.services import delivery, exports, previews, stars, tablerows
+from ircase.services import delivery, exports, previews, stars, tablerows, tablesearch
 from ircase.services.tables import columns_of
 from ircase.views import cells, grids
 from ircase.views.doors import case_to_change
@@ -55,6 +55,7 @@ def table(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     _look(request, found)
     page_url = _page_url(found)
     context = grids.context(request, found, grids.Place(page_url, f"{page_url}rows/", PER_PAGE))
+    context["search_left_out"] = tablesearch.left_out(found)
     context["bulk_url"] = reverse("ircase:table_bulk", args=[reference, uuid])
     status = 422 if "problem" in context else 200
     if request.headers.get("HX-Target") == "rows":

@@ -62,6 +62,7 @@ def test_every_component_is_documented_in_itself_and_in_the_guide() -> None:
         "nav_item",
         "problems",
         "shortcuts",
+        "palette",
         "theme_switch",
         "dialog_head",
         "fill_dialog",

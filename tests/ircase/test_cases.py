@@ -76,7 +76,7 @@ class CaseListTests(CastTestCase):
         for _ in range(12):
             make_case(self.alice)
         self.sign_in(self.alice)
-        with self.assertNumQueries(7):
+        with self.assertNumQueries(10):
             self.client.get(reverse("ircase:case_list"))
 
 

@@ -1,15 +1,31 @@
 """One box over everything, and nothing of what may not be seen."""
 
+from datetime import datetime
+from io import StringIO
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
+
+from django.core.management import call_command
+from django.test import SimpleTestCase
 from django.urls import reverse
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase as HypothesisTestCase
 
+from ircase import finder
+from ircase.finder import cells
 from ircase.finder.answering import Answer, answer
-from ircase.models import Case, SearchEntry, User
-from ircase.search import index
+from ircase.models import Case, CaseTable, SearchEntry, TableIndexing, User
+from ircase.search import index, words
+from ircase.search.fields import FIELDS
+from ircase.search.language import All, Any_, Field, Not, QueryProblem, Text, parse
 from ircase.search.sources import sources
-from ircase.services import cases, findings, notes
+from ircase.search.words import Term
+from ircase.services import cases, findings, notes, tablesearch
 from tests.cast import CastTestCase, make_evidence
 from tests.ircase.queries import at_most
+from tests.world import make_table
 
 
 class SearchTests(CastTestCase):
@@ -181,3 +197,129 @@ class SearchTests(CastTestCase):
             self.search("zebra")
         with at_most(12):
             self.search("zebra", **{"in": "log"})
+
+
+class TableSearchTests(CastTestCase):
+    def test_cells_are_found_once_a_worker_has_read_them(self) -> None:
+        item = make_evidence(self.case, self.alice)
+        rows = [{"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": f"okapi-{n}.contoso.com"} for n in range(30)]
+        table = make_table(item, rows)
+        assert "has not read" in tablesearch.left_out(table)
+        assert not answer(self.carol, "okapi-7.contoso.com").groups
+        self.read(table)
+        group = answer(self.carol, "okapi-7.contoso.com").groups[0]
+        assert (group.source.kind, group.hits[0].entry.subject) == ("table", table.uuid)
+        assert group.hits[0].url == reverse("ircase:table", args=[self.case.reference, table.uuid])
+        assert not answer(self.mallory, "okapi-7.contoso.com").found
+        assert tablesearch.left_out(table) == ""
+        assert index.compare("table", mend=False).is_sound
+
+    def test_what_is_left_out_is_said(self) -> None:
+        table = make_table(make_evidence(self.case, self.alice), [{"DeviceName": f"okapi-{n}"} for n in range(50)])
+        with patch.object(cells, "MOST_TEXTS", 10), patch.object(cells, "MOST_ROWS", 20):
+            self.read(table)
+        job = TableIndexing.objects.get(table=table)
+        assert (job.rows, job.values) == (20, 10)
+        said = tablesearch.left_out(table)
+        assert "rows after the first 20" in said
+        assert "DeviceName" in said
+
+    def test_a_table_that_goes_leaves_nothing(self) -> None:
+        item = make_evidence(self.case, self.alice)
+        self.read(make_table(item, [{"DeviceName": "okapi"}]))
+        newer = make_table(item, [{"DeviceName": "gnu"}])
+        self.read(newer)
+        assert not answer(self.carol, "okapi").found
+        assert answer(self.carol, "gnu").found
+        assert set(SearchEntry.objects.filter(kind="table").values_list("subject", flat=True)) == {newer.uuid}
+
+    def read(self, table: CaseTable) -> None:
+        job = TableIndexing.objects.select_related("table__evidence").claim(table.indexing.pk, "me")
+        assert job is not None
+        cells.index_table(job)
+        job.refresh_from_db()
+        assert job.state == "done", job.reason
+
+
+class LanguageTests(SimpleTestCase):
+    NOW = timezone.now()
+
+    @given(st.text(alphabet=st.sampled_from('abz019 "()-*:.\\/ORAND=@_%\x00é漢kindcasebeforeis'), max_size=80))
+    def test_any_text_is_a_query_or_a_problem_within_it(self, text: str) -> None:
+        try:
+            query = parse(text, self.NOW)
+        except QueryProblem as problem:
+            assert 0 <= problem.start <= problem.end <= len(text)
+            assert problem.message.endswith(".")
+        else:
+            for term in query.terms:
+                assert all(token and not set(token) & set("'\"\\ ()") for token in term.tokens)
+
+    @given(st.text(max_size=200))
+    def test_any_text_becomes_tokens_that_neither_database_reads_as_syntax(self, text: str) -> None:
+        for token in words.tokens([text]):
+            assert not set(token) & set("'\"\\ ()&|!<>*")
+            assert len(token) <= words.LONGEST
+
+    @given(st.text(min_size=1, max_size=40))
+    def test_what_is_asked_is_among_the_tokens_of_what_holds_it(self, text: str) -> None:
+        term = words.term(text)
+        if term is not None:
+            held = words.tokens([text])
+            assert set(term.tokens) <= set(held)
+
+    def test_trees(self) -> None:
+        def tree(text: str) -> object:
+            return parse(text, self.NOW).tree
+
+        a, b, c = (Text(Term((letter,))) for letter in "abc")
+        assert tree("a b") == All((a, b))
+        assert tree("a OR b c") == Any_((a, All((b, c))))
+        assert tree("(a OR b) AND c") == All((Any_((a, b)), c))
+        assert tree("a -b") == All((a, Not(b)))
+        assert tree("-(a OR b)") == Not(Any_((a, b)))
+        assert tree("ab*") == Text(Term(("ab",), prefix=True))
+        assert tree('"a b"') == Text(Term(("a", "b")))
+        assert tree("http://a.b/c") == Text(Term(("http", "a", "b", "c")))
+        assert tree("C:\\a") == All((Text(Term(("c", "a"))),)).parts[0]
+        assert tree("") is None
+        assert tree("%") is None
+
+    def test_times_are_of_the_persons_zone(self) -> None:
+        now = datetime(2026, 11, 22, 13, 30, tzinfo=ZoneInfo("Europe/Copenhagen"))
+        for typed, expected in (
+            ("2026-11-20", "2026-11-20T00:00:00+01:00"),
+            ("2026-07", "2026-07-01T00:00:00+02:00"),
+            ("today", "2026-11-22T00:00:00+01:00"),
+            ("yesterday", "2026-11-21T00:00:00+01:00"),
+            ("36h", "2026-11-21T01:30:00+01:00"),
+            ("2026-11-20T10:00Z", "2026-11-20T10:00:00+00:00"),
+        ):
+            tree = parse(f"before:{typed}", now).tree
+            assert isinstance(tree, Field)
+            assert tree.value.isoformat() == expected, typed
+
+
+class HostileQueryTests(HypothesisTestCase, CastTestCase):
+    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors])
+    @given(st.text(alphabet=st.sampled_from("ab01 \"()-*:.'\\;%=@&|!<>,kindoreistag"), max_size=40))
+    def test_no_query_is_an_error_of_the_database(self, text: str) -> None:
+        answer(self.alice, text)
+
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors])
+    @given(st.sampled_from(sorted(FIELDS)), st.text(max_size=20))
+    def test_no_value_of_a_field_is_one(self, name: str, value: str) -> None:
+        answer(self.alice, finder.cleaned(f"{name}:{value}"))
+
+
+class CommandTests(CastTestCase):
+    def test_the_command_says_mends_and_checks(self) -> None:
+        out = StringIO()
+        call_command("rebuild_search", check=True, stdout=out)
+        assert "case: 2 rows, 0 missing, 0 stale, 0 too many" in out.getvalue()
+        SearchEntry.objects.filter(kind="case").delete()
+        with self.assertRaises(SystemExit):
+            call_command("rebuild_search", check=True, stdout=out)
+        call_command("rebuild_search", kind=["case"], stdout=out)
+        assert "case: 2 rows, 2 missing" in out.getvalue()
+        call_command("rebuild_search", check=True, stdout=out)
