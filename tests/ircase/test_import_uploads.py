@@ -78,7 +78,7 @@ class ImportUploadTests(CastTestCase):
             tasks.seal_upload(upload.pk)
         upload.refresh_from_db()
         assert upload.state == "queued" and incoming.path_of(upload.uuid).exists()
-        Upload.objects.filter(pk=upload.pk).update(due_at=None)
+        Upload.objects.filter(pk=upload.pk).update(not_before=None)
         tasks.seal_upload(upload.pk)
         assert CaseImport.objects.count() == 1
 
@@ -93,8 +93,8 @@ class ImportUploadTests(CastTestCase):
         url = self.begin(len(self.content))["Location"].removeprefix("http://testserver")
         self.patch(url, 0, self.content)
         upload = Upload.objects.get(case=None)
-        self.bob.role = "guest"
-        self.bob.save(update_fields=["role"])
+        self.bob.site_role = "guest"
+        self.bob.save(update_fields=["site_role"])
         tasks.seal_upload(upload.pk)
         upload.refresh_from_db()
         assert upload.state == "failed" and upload.reason
