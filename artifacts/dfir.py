@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from artifacts.collected import printed
+from artifacts.collected import listings
 from artifacts.csvfiles import CsvFile
 from artifacts.culture import Judgement, Order, judged, local_text, read_local
 from artifacts.mapping import FOLDER
@@ -38,10 +38,10 @@ _GROUPED = re.compile("-?\\d{1,3}(?:[.,'\u2019\u00a0\u202f ]\\d{3})+\\Z")
 _NOT_ADMIN = re.compile(r"N/A: ", re.IGNORECASE)
 _WORDS: Mapping[Order, str] = {"ymd": "year, month, day", "mdy": "month, day, year", "dmy": "day, month, year"}
 _PRINTED: Mapping[str, Callable[[Iterable[str]], Iterator[Mapping[str, Any]]]] = {
-    "blocks": printed.blocks,
-    "ruled": printed.ruled,
-    "headed": printed.headed,
-    "ipconfig": printed.adapters,
+    "blocks": listings.blocks,
+    "ruled": listings.ruled,
+    "headed": listings.headed,
+    "ipconfig": listings.adapters,
 }
 
 
@@ -287,7 +287,7 @@ class DfirFile:
         if self.member.print in _PRINTED:
             return _PRINTED[self.member.print](source.lines())
         if shape.shape == "run_keys":
-            return run_keys(printed.blocks(source.lines()) if self.member.print else CsvFile(source).rows())
+            return run_keys(listings.blocks(source.lines()) if self.member.print else CsvFile(source).rows())
         if shape.shape == "lines":
             return self._lines(source)
         if shape.shape.startswith("squeezed"):

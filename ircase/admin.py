@@ -17,14 +17,28 @@ from ircase.models import (
     ApiToken,
     Approval,
     Case,
+    CaseExport,
+    CaseImport,
     CaseTable,
     Connection,
     CustodyEntry,
+    Destruction,
     Evidence,
+    Handling,
+    LegalHold,
     LogEntry,
     ParseJob,
     PreparationItem,
+    Preview,
+    RetentionPolicy,
+    RetentionReview,
+    SigningKey,
     StandingApproval,
+    Statement,
+    TimelineBuild,
+    TimelineExport,
+    Transfer,
+    Upload,
     User,
 )
 from ircase.services import log
@@ -157,6 +171,98 @@ class ApprovalAdmin(ReadOnly):
 @admin.register(StandingApproval, site=site)
 class StandingApprovalAdmin(ReadOnly):
     list_display = ("script_name", "script_sha256", "connection", "granted_by", "expires_at", "revoked_at")
+
+
+@admin.register(Transfer, site=site)
+class TransferAdmin(ReadOnly):
+    case_path = "evidence__case"
+    list_display = ("evidence", "giver", "receiver_name", "state", "offered_at", "decided_at")
+    list_filter = ("state",)
+
+
+@admin.register(CaseExport, site=site)
+class CaseExportAdmin(ReadOnly):
+    case_path = "case"
+    list_display = ("case", "state", "requested_by", "receiver", "size", "queued_at", "removed_at")
+    list_filter = ("state",)
+
+
+@admin.register(CaseImport, site=site)
+class CaseImportAdmin(ReadOnly):
+    """What is on its way in belongs to no case yet: only how far it is, not what it is called."""
+
+    list_display = ("uuid", "state", "attempt", "size", "queued_at", "finished_at")
+    list_filter = ("state",)
+    fields = ("uuid", "state", "attempt", "size", "requested_by", "queued_at", "finished_at", "heartbeat_at")
+
+
+@admin.register(Upload, site=site)
+class UploadAdmin(ReadOnly):
+    case_path = "case"
+    list_display = ("case", "name", "size", "state", "attempt", "begun_at", "expires_at")
+    list_filter = ("state",)
+    exclude = ("wish",)
+
+
+@admin.register(Handling, site=site)
+class HandlingAdmin(ReadOnly):
+    case_path = "evidence__case"
+    list_display = ("evidence", "form", "danger", "mark", "marked_by", "marked_at")
+    list_filter = ("mark", "danger")
+
+
+@admin.register(Preview, site=site)
+class PreviewAdmin(ReadOnly):
+    case_path = "evidence__case"
+    list_display = ("evidence", "kind", "state", "attempt", "reason")
+    list_filter = ("kind", "state")
+
+
+@admin.register(LegalHold, site=site)
+class LegalHoldAdmin(ReadOnly):
+    case_path = "case"
+    list_display = ("case", "evidence", "reason", "placed_by", "placed_at", "lifted_at")
+
+
+@admin.register(RetentionPolicy, site=site)
+class RetentionPolicyAdmin(ReadOnly):
+    list_display = ("name", "days", "tlp", "classification", "kind", "enabled", "changed_by", "changed_at")
+
+
+@admin.register(RetentionReview, site=site)
+class RetentionReviewAdmin(ReadOnly):
+    case_path = "evidence__case"
+    list_display = ("evidence", "by", "at", "keep_until", "reason")
+
+
+@admin.register(Destruction, site=site)
+class DestructionAdmin(ReadOnly):
+    case_path = "case"
+    list_display = ("case", "state", "requested_by", "requested_at", "certificate")
+    list_filter = ("state",)
+
+
+@admin.register(Statement, site=site)
+class StatementAdmin(ReadOnly):
+    list_display = ("number", "at", "digest", "key")
+
+
+@admin.register(SigningKey, site=site)
+class SigningKeyAdmin(ReadOnly):
+    list_display = ("key_id", "public_key", "made_at", "retired_at")
+    fields = list_display
+
+
+@admin.register(TimelineBuild, site=site)
+class TimelineBuildAdmin(ReadOnly):
+    case_path = "case"
+    list_display = ("case", "state", "attempt", "reason", "queued_at", "finished_at")
+
+
+@admin.register(TimelineExport, site=site)
+class TimelineExportAdmin(ReadOnly):
+    case_path = "case"
+    list_display = ("case", "kind", "state", "requested_by", "queued_at")
 
 
 @admin.register(LogEntry, site=site)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 from django.utils.dateparse import parse_datetime
 
@@ -13,7 +14,7 @@ from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
 from ircase import access, incoming, store
 from ircase.models import JobState, ParseJob, Upload
-from ircase.services import activity, evidence, interpreting, tables, uploads
+from ircase.services import activity, caseimports, evidence, interpreting, tables, uploads
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
 
@@ -108,6 +109,9 @@ def seal_upload(upload: Upload) -> None:
     but where the store could not write: then it is tried again, for the bytes are here."""
     try:
         with hold(Upload.objects.all(), upload) as held:
+            if upload.case is None:
+                caseimports.adopt(upload)
+                return
             _check_owner(upload)
             stored = evidence.put_file(incoming.path_of(upload.uuid), held.check)
             held.beat_now()
@@ -115,8 +119,9 @@ def seal_upload(upload: Upload) -> None:
         _keep_upload(upload, stored)
     except Stopped:
         return  # another worker has it
-    except _NotAllowed as error:
-        Upload.objects.end(upload.pk, upload.owner, JobState.FAILED, reason=str(error))
+    except (_NotAllowed, PermissionDenied, ValidationError) as error:
+        reason = " ".join(getattr(error, "messages", [str(error)]))
+        Upload.objects.end(upload.pk, upload.owner, JobState.FAILED, reason=reason)
     except evidence.StoreError as error:
         _try_later(upload, str(error))
     except DatabaseError:
@@ -131,6 +136,7 @@ class _NotAllowed(Exception):
 
 
 def _check_owner(upload: Upload) -> None:
+    assert upload.case is not None
     if not access.still_may(upload.owner_user, upload.case, access.ANALYST):
         raise _NotAllowed("The person who sent it may no longer add evidence to this case. Nothing was sealed.")
     if not upload.case.is_open:
@@ -143,6 +149,7 @@ def _keep_upload(upload: Upload, stored: evidence.Stored) -> None:
             upload.pk, upload.owner, JobState.FAILED, reason="The bytes on the server are not whole. Send it again."
         )
         return
+    assert upload.case is not None
     with transaction.atomic():
         item = uploads.seal_stored(
             case=upload.case,

@@ -2,10 +2,8 @@
 
 import logging
 import uuid
-from datetime import timedelta
 
 from celery import shared_task
-from django.db.models import Max, Q
 from django.utils import timezone
 
 from ircase import jobs
@@ -18,7 +16,6 @@ from liveresponse.services import actions, batches, collections, library, machin
 from msapi.errors import ApiError
 
 logger = logging.getLogger(__name__)
-LIBRARY_AGE = timedelta(minutes=15)
 AT_ONCE = 200
 
 
@@ -39,10 +36,8 @@ def poll() -> None:
         jobs.send("liveresponse.watch_actions", pk)
     for pk in Batch.objects.filter(state=BatchState.RESOLVING).values_list("pk", flat=True):
         jobs.send("liveresponse.find_devices", pk)
-    old = timezone.now() - LIBRARY_AGE
-    seen = Connection.objects.filter(enabled=True).annotate(read=Max("library_scripts__seen_at"))
-    for connection in seen.filter(Q(read=None) | Q(read__lte=old)):
-        jobs.send("liveresponse.sync_library", connection.pk)
+    for pk in library.due(timezone.now()):
+        jobs.send("liveresponse.sync_library", pk)
 
 
 @shared_task(name="liveresponse.step")

@@ -61,6 +61,7 @@ from ircase.services import (
     activity,
     approvals,
     caseexports,
+    caseimports,
     cases,
     checklist,
     clocks,
@@ -326,6 +327,7 @@ def make_world(case: Case, asker: User) -> World:
     timeline_view = supertimeline.save_view(case=case, actor=lead, name="A view", asked="q=x")
     view = savedviews.save(person=lead, page="search", name=f"A view of {case.reference}", asked="q=x")
     upload = resumable.begin(case=case, actor=lead, new=resumable.NewUpload("a.csv", 100))
+    arriving = caseimports.begin_upload(actor=lead, wish=caseimports.Wish("b.zip"), size=100, fingerprint="")
     feed, _ = Feed.objects.get_or_create(address="https://feeds.example.com/list.csv", defaults={"allowed_by": lead})
     file = {"name": "a file", "sha256": "a" * 64, "size": 1, "uploaded_by": lead}
     places = PlacesFile.objects.create(
@@ -363,6 +365,8 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:transfer.uuid": transfer.uuid,
         "ircase:case_export.uuid": export.uuid,
         "ircase:case_import.uuid": coming.uuid,
+        "ircase:import_upload.uuid": arriving.uuid,
+        "ircase:import_upload_discard.uuid": arriving.uuid,
         "ircase:statement.number": statement.number,
         "ircase:statement_again.post": post.pk,
         "api:POST /cases/{reference}/transfers/{uuid}.uuid": transfer.uuid,

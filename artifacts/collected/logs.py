@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from artifacts.clock import utc_text
-from artifacts.collected.printed import Row, plain_lines
+from artifacts.collected.listings import Row, plain_lines
 from artifacts.culture import local_text
 from artifacts.naming import identifier
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import PurePosixPath
 
-from artifacts.collected import logs, printed
+from artifacts.collected import listings, logs
 from artifacts.naming import identifier
 
-Reader = Callable[[Iterable[str]], Iterator[printed.Row]]
+Reader = Callable[[Iterable[str]], Iterator[listings.Row]]
 
 FOLDERS = frozenset(
     (
@@ -86,12 +86,12 @@ def _account(name: str, path: PurePosixPath) -> str:
 
 
 _TEXTS: dict[str, Part] = {
-    "activenetconnections.txt": Part("Package_NetworkConnections", printed.sockets),
-    "arp.txt": Part("Package_ArpCache", printed.neighbours),
-    "dnscache.txt": Part("Package_DnsCache", printed.resolved),
-    "ipconfig.txt": Part("Package_IpConfig", printed.adapters),
+    "activenetconnections.txt": Part("Package_NetworkConnections", listings.sockets),
+    "arp.txt": Part("Package_ArpCache", listings.neighbours),
+    "dnscache.txt": Part("Package_DnsCache", listings.resolved),
+    "ipconfig.txt": Part("Package_IpConfig", listings.adapters),
     "prefetchfileslist.txt": Part("Package_PrefetchFiles", logs.prefetch_list),
-    "systeminformation.txt": Part("Package_SystemInformation", printed.properties),
+    "systeminformation.txt": Part("Package_SystemInformation", listings.properties),
 }
 
 
@@ -112,14 +112,14 @@ def folder_table(name: str) -> str:
     return identifier("Package_" + "".join(word[:1].upper() + word[1:] for word in words))
 
 
-def sniffed(lines: Iterable[str]) -> Iterator[printed.Row]:
+def sniffed(lines: Iterable[str]) -> Iterator[listings.Row]:
     """Rows of a text that is a ruled table or a list; none where it is neither."""
     rest = iter(lines)
     head = list(islice(rest, _SNIFFED))
     whole = chain(head, rest)
     if any(re.match(r"\s*(?:-{3,}|={3,})(?: +[-=]+)+\s*\Z", line) for line in head):
-        yield from printed.ruled(whole)
+        yield from listings.ruled(whole)
         return
     listed = sum(" : " in line or line.rstrip().endswith(" :") for line in head)
     if listed and 2 * listed >= sum(bool(line.strip()) for line in head):
-        yield from printed.blocks(whole)
+        yield from listings.blocks(whole)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from artifacts.archives import Member
 from artifacts.choices import Dialect
-from artifacts.collected import printed
+from artifacts.collected import listings
 from artifacts.collected.browsers import COLUMNS, browser_rows, profile_of
 from artifacts.collected.package import OLE, REPORT, TEXT, Part, folder_table, host_of, known_log, package_text
 from artifacts.collected.sqlitefiles import SqliteBroken, SqliteFile, SqliteTable
@@ -161,7 +161,7 @@ class Collected:
         count = self._put(member, part.table, part.read(source.lines()), part.account)
         if not count and member.package:
             source = open_text(member.path)
-            count = self._put(member, TEXT, printed.numbered(source.lines()), "")
+            count = self._put(member, TEXT, listings.numbered(source.lines()), "")
             if count:
                 self.desk.note(member.name, "note.lines", f"its layout is not known: kept line by line in {TEXT}")
         if not count:

@@ -78,6 +78,7 @@ class Row {
     this.endpoint = form.dataset.resumable;
     this.file = file;
     this.said = said;
+    this.became = form.dataset.sealed ?? "Sealed as ";
     this.element = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
     this.part("name").textContent = file.name;
     this.bar = this.element.querySelector("progress");
@@ -276,7 +277,7 @@ class Row {
   whole() {
     this.state = "whole";
     this.bar.removeAttribute("value");
-    this.show("All of it has arrived; a worker hashes and seals it", true);
+    this.show("All of it has arrived; a worker takes it over", true);
     next(this);
     this.watch();
   }
@@ -295,12 +296,18 @@ class Row {
   sealed(facts) {
     this.state = "sealed";
     this.bar.value = this.bar.max;
-    this.show("Sealed as ");
-    announce(`${this.file.name}: sealed as ${facts.exhibit}`);
+    this.show(this.became);
+    announce(`${this.file.name}: ${this.became}${facts.exhibit}`);
     const link = Object.assign(document.createElement("a"), { href: facts.evidence_url, textContent: facts.exhibit, className: "link" });
     this.part("text").append(link);
     document.body.dispatchEvent(new Event("evidence-sealed"));
   }
+}
+
+/** What stands beside the file in the form, as the server is told of it. */
+function saidIn(form) {
+  const fields = [...form.elements].filter((one) => one.name && one.name !== "csrfmiddlewaretoken" && !["file", "submit", "button"].includes(one.type));
+  return Object.fromEntries(fields.map((one) => [one.name, one.type === "checkbox" ? (one.checked ? "1" : "0") : one.value]));
 }
 
 function queue(row) {
@@ -329,7 +336,7 @@ document.addEventListener("submit", (event) => {
   const files = [...(form?.querySelector("input[type=file]")?.files ?? [])];
   if (!form || files.length === 0 || !document.getElementById("upload-row")) return;
   event.preventDefault();
-  const said = { description: form.elements.description?.value ?? "", read: form.elements.read?.checked ? "1" : "0" };
+  const said = saidIn(form);
   for (const file of files) queue(new Row(form, file, said));
   form.reset();
   document.querySelector(`[data-uploads="${CSS.escape(form.dataset.resumable)}"]`)?.scrollIntoView({ block: "nearest" });

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ircase.models.cases import Case
+from ircase.models.custody import CaseImport
 from ircase.models.evidence import Evidence
 from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet
 
@@ -32,7 +33,10 @@ class Upload(Job):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     state = models.CharField(max_length=12, choices=UploadState.choices, default=UploadState.RECEIVING)
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="uploads")
+    case = models.ForeignKey(
+        Case, null=True, blank=True, on_delete=models.PROTECT, related_name="uploads",
+        help_text="Whose evidence it becomes; none: it is an export of another IRCase, to be brought in.",
+    )  # fmt: skip
     owner_user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="uploads")
     name = models.CharField(max_length=255)
     media_type = models.CharField(max_length=100, blank=True)
@@ -43,6 +47,8 @@ class Upload(Job):
     begun_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(help_text="When it is given up unless another byte comes.")
     evidence = models.ForeignKey(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    wish = models.JSONField(default=dict, blank=True, help_text="Of an export: how it shall be brought in.")
+    came_in = models.ForeignKey(CaseImport, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
     arrived = 0  # bytes; the file says it, services.resumable.unfinished fills it in
 
@@ -53,7 +59,8 @@ class Upload(Job):
         indexes = [models.Index(fields=["case", "owner_user", "state"], name="upload_of_person")]
         constraints = [
             models.CheckConstraint(
-                condition=~Q(state=UploadState.DONE) | Q(evidence__isnull=False), name="upload_done_has_evidence"
+                condition=~Q(state=UploadState.DONE) | Q(evidence__isnull=False) | Q(came_in__isnull=False),
+                name="upload_done_became_something",
             )
         ]
 

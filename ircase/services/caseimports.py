@@ -2,6 +2,7 @@
 ircase.dossier.bringin."""
 
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,9 +14,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from ircase import jobs, secrets
-from ircase.models import CaseImport, JobState, User
-from ircase.services import log, packing
+from ircase import incoming, jobs, secrets
+from ircase.models import CaseImport, JobState, Upload, User
+from ircase.services import log, packing, resumable
 from ircase.services.opening import require_opener
 
 TASK: Final = "ircase.import_case"
@@ -70,11 +71,53 @@ def receive(*, actor: User, wish: Wish, chunks: Iterable[bytes]) -> CaseImport:
         raise
     # File first, row second.
     with transaction.atomic():
-        job.full_clean(exclude=["requested_by"])
-        job.save()
-        log.record("import.received", actor=actor, name=job.name, size=job.size)
-        jobs.enqueue(TASK, job.pk)
+        _keep(job, actor)
     return job
+
+
+def begin_upload(*, actor: User, wish: Wish, size: int, fingerprint: str) -> Upload:
+    """An export that comes in parts. Raises PermissionDenied, ValidationError, and what `resumable.begin` does."""
+    job = _new(actor, wish)
+    kept = {"confidential": job.confidential, "expected_key": job.expected_key, "password": job.password}
+    return resumable.begin(
+        case=None, actor=actor, new=resumable.NewUpload(job.name, size, fingerprint=fingerprint, wish=kept)
+    )
+
+
+def adopt(upload: Upload) -> None:
+    """Make an import of an upload that is whole, and end it. Harmless when it is done again after a crash.
+
+    Raises PermissionDenied where the person may no longer open cases, OSError.
+    """
+    require_opener(upload.owner_user)
+    # The upload's own identifier: a worker that died half-way left at most this file.
+    job = CaseImport(
+        uuid=upload.uuid, requested_by=upload.owner_user, name=upload.name, size=upload.size, **upload.wish
+    )
+    path = path_of(job)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+    path.unlink(missing_ok=True)
+    _second_name(incoming.path_of(upload.uuid), path)
+    with transaction.atomic():
+        _keep(job, upload.owner_user)
+        if not Upload.objects.end(upload.pk, upload.owner, JobState.DONE, came_in=job, wish={}):
+            transaction.set_rollback(True)
+            return
+    incoming.remove(upload.uuid)
+
+
+def _second_name(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def _keep(job: CaseImport, actor: User) -> None:
+    job.full_clean(exclude=["requested_by"])
+    job.save()
+    log.record("import.received", actor=actor, name=job.name, size=job.size)
+    jobs.enqueue(TASK, job.pk)
 
 
 @transaction.atomic

@@ -7,9 +7,9 @@ import base64
 import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -84,10 +84,14 @@ class NewUpload:
     description: str = ""
     read: bool = True
     fingerprint: str = ""
+    wish: dict[str, Any] = field(default_factory=dict)
 
 
-def begin(*, case: Case, actor: User, new: NewUpload) -> Upload:
-    """An upload without a byte yet. Raises ValidationError where it is too large, and NoRoom."""
+def begin(*, case: Case | None, actor: User, new: NewUpload) -> Upload:
+    """An upload without a byte yet; without a case it is an export that shall be brought in (services.caseimports).
+
+    Raises ValidationError where it is too large, and NoRoom.
+    """
     _check_size(new.size)
     upload = Upload(
         case=case,
@@ -98,13 +102,15 @@ def begin(*, case: Case, actor: User, new: NewUpload) -> Upload:
         description=new.description[:2000],
         read=new.read,
         fingerprint=new.fingerprint[:128],
+        wish=new.wish,
         expires_at=_expiry(),
     )
     upload.full_clean(exclude=["case", "owner_user"])
     incoming.create(upload.uuid)
     with transaction.atomic():
         # The case row is the lock under which what is owed to others is counted.
-        Case.objects.select_for_update().get(pk=case.pk)
+        if case is not None:
+            Case.objects.select_for_update().get(pk=case.pk)
         try:
             _check_room(case, actor, new.size)
         except ValidationError:
@@ -126,18 +132,19 @@ def _check_size(size: int) -> None:
         )
 
 
-def _check_room(case: Case, actor: User, size: int) -> None:
+def _check_room(case: Case | None, actor: User, size: int) -> None:
     running = Upload.objects.unfinished()
     if running.filter(owner_user=actor).count() >= MAX_OPEN:
         raise ValidationError(f"You have {MAX_OPEN} unfinished uploads. Finish or discard some of them first.")
     try:
-        quotas.require_room(case, size)
+        if case is not None:
+            quotas.require_room(case, size)
     except quotas.QuotaFull as error:
         raise NoRoom(str(error), code="room") from None
     owed = sum(_COPIES * one.size - arrived(one) for one in running.only("size", "state", "uuid"))
     free = incoming.free_bytes() - owed - settings.UPLOAD_RESERVE_BYTES
     if _COPIES * size > free:
-        logger.warning("upload.no_room", extra={"case": case.reference, "size": size, "free": free})
+        logger.warning("upload.no_room", extra={"case": case.reference if case else "", "size": size, "free": free})
         raise NoRoom(
             f"The server's disk has no room for {filesizeformat(size)} more: an upload needs twice its size while it "
             "is sealed. Ask an administrator to free space.",
@@ -244,8 +251,8 @@ def discard(*, upload: Upload, actor: User | None, reason: str = "Discarded by i
     return True
 
 
-def unfinished(case: Case, user: User) -> list[Upload]:
-    """The person's own uploads to this case that are not sealed yet, oldest first."""
+def unfinished(case: Case | None, user: User) -> list[Upload]:
+    """The person's own uploads to this case, or of exports that shall come in, not ended yet, oldest first."""
     found = list(Upload.objects.unfinished().filter(case=case, owner_user=user))
     for upload in found:
         upload.arrived = arrived(upload)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import caseexports, caseimports, custody, statements
+from ircase.views import caseexports, caseimports, custody, importuploads, statements
 
 _EXPORTS = "cases/<str:reference>/exports/"
 
@@ -21,6 +21,9 @@ urlpatterns = [
     path(f"{_EXPORTS}<uuid:uuid>/remove/", caseexports.remove, name="case_export_remove"),
     path("cases/import/", caseimports.index, name="case_imports"),
     path("cases/import/<uuid:uuid>/", caseimports.item, name="case_import"),
+    path("cases/import/uploads/", importuploads.uploads, name="import_uploads"),
+    path("cases/import/uploads/<uuid:uuid>/", importuploads.upload, name="import_upload"),
+    path("cases/import/uploads/<uuid:uuid>/discard/", importuploads.discard, name="import_upload_discard"),
     path("administration/statements/", statements.index, name="statements"),
     path("administration/statements/key/", statements.rotate, name="signing_rotate"),
     path("administration/statements/<int:number>/", statements.download, name="statement"),

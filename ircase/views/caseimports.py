@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from ircase import access
 from ircase.forms.custody import ImportForm
 from ircase.models import CaseImport, User
-from ircase.services import caseimports, uploads
+from ircase.services import caseimports, resumable, uploads
 from ircase.services.opening import require_opener
 from ircase.views.doors import attempt
 
@@ -60,6 +60,7 @@ def _show(request: HttpRequest, user: User, form: ImportForm, problem: str = "")
     found = CaseImport.objects.filter(requested_by=user).select_related("case")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "form": form, "problem": problem, "limit": uploads.limit_text()}
+    context["uploads"] = resumable.unfinished(None, user)
     return render(request, "custody/imports.html", context, status=422 if problem or form.errors else 200)
 
 

@@ -46,18 +46,18 @@ def uploads(request: HttpRequest, reference: str) -> HttpResponse:
     if request.method == "GET":
         case = access.get_case(access.current_user(request), reference)
         mine = resumable.unfinished(case, access.current_user(request))
-        return JsonResponse({"uploads": [_facts(case, upload) for upload in mine]})
+        for one in mine:
+            one.case = case
+        return JsonResponse({"uploads": [facts_of(upload) for upload in mine]})
     if request.method == "OPTIONS":
         access.get_case(access.current_user(request), reference)
-        return _capabilities()
+        return capabilities()
     user, case = case_to_change(request, reference)
-    return _answered(lambda: _begin(request, case, user))
+    return answered(lambda: _begin(request, case, user))
 
 
 def _begin(request: HttpRequest, case: Case, user: Any) -> HttpResponse:
-    _check_version(request)
-    length = _number(request, "Upload-Length")
-    said = _metadata(request.headers.get("Upload-Metadata", ""))
+    length, said = announced(request)
     new = resumable.NewUpload(
         name=said.get("filename", ""),
         size=length,
@@ -66,9 +66,25 @@ def _begin(request: HttpRequest, case: Case, user: Any) -> HttpResponse:
         read=said.get("read", "1") not in ("", "0", "false"),
         fingerprint=said.get("fingerprint", ""),
     )
-    upload = resumable.begin(case=case, actor=user, new=new)
-    location = request.build_absolute_uri(reverse("ircase:upload", args=[case.reference, upload.uuid]))
+    return begun(request, resumable.begin(case=case, actor=user, new=new))
+
+
+def announced(request: HttpRequest) -> tuple[int, dict[str, str]]:
+    """The length of a new upload and what is said of it. Raises _Refused."""
+    _check_version(request)
+    return _number(request, "Upload-Length"), _metadata(request.headers.get("Upload-Metadata", ""))
+
+
+def begun(request: HttpRequest, upload: Upload) -> HttpResponse:
+    location = request.build_absolute_uri(place_of(upload))
     return HttpResponse(status=201, headers={"Location": location, **_expires(upload)})
+
+
+def place_of(upload: Upload) -> str:
+    """Its address: below its case, or below the imports."""
+    if upload.case is None:
+        return reverse("ircase:import_upload", args=[upload.uuid])
+    return reverse("ircase:upload", args=[upload.case.reference, upload.uuid])
 
 
 @login_required
@@ -77,15 +93,19 @@ def upload(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """One upload of the person: how far it is (HEAD), one more part (PATCH), its end (DELETE), its state (GET)."""
     case = access.get_case(access.current_user(request), reference)
     found = _find(request, case, uuid)
+    if request.method in ("PATCH", "DELETE"):
+        _check_may_write(case)
+    return served(request, found)
+
+
+def served(request: HttpRequest, found: Upload) -> HttpResponse:
+    """What the protocol asks of one upload, for one who may."""
     if request.method == "GET":
-        return JsonResponse(_facts(case, found))
+        return JsonResponse(facts_of(found))
     if request.method == "OPTIONS":
-        return _capabilities()
-    if request.method == "HEAD":
-        return _answered(lambda: _head(request, found))
-    _check_may_write(case)
-    act = _patch if request.method == "PATCH" else _delete
-    return _answered(lambda: act(request, found))
+        return capabilities()
+    acts = {"HEAD": _head, "PATCH": _patch, "DELETE": _delete}
+    return answered(lambda: acts[request.method or ""](request, found))
 
 
 def _find(request: HttpRequest, case: Case, uuid: UUID) -> Upload:
@@ -152,7 +172,7 @@ def upload_discard(request: HttpRequest, reference: str, uuid: UUID) -> HttpResp
     return redirect("ircase:evidence", reference)
 
 
-def _answered(act: Callable[[], HttpResponse]) -> HttpResponse:
+def answered(act: Callable[[], HttpResponse]) -> HttpResponse:
     """The answer, or the protocol's status for what went wrong; either says which protocol it is."""
     try:
         response = act()
@@ -183,7 +203,7 @@ def _said(status: int, message: str) -> HttpResponse:
     return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
 
 
-def _capabilities() -> HttpResponse:
+def capabilities() -> HttpResponse:
     headers = {
         "Tus-Resumable": VERSION,
         "Tus-Version": VERSION,
@@ -227,11 +247,10 @@ def _expires(upload: Upload) -> dict[str, str]:
     return {"Upload-Expires": http_date(upload.expires_at.timestamp())} if not upload.is_final else {}
 
 
-def _facts(case: Case, upload: Upload) -> dict[str, Any]:
+def facts_of(upload: Upload) -> dict[str, Any]:
     """What the page says of an upload. `offset` and `size` in bytes."""
-    place = [case.reference, upload.uuid]
     facts: dict[str, Any] = {
-        "url": reverse("ircase:upload", args=place),
+        "url": place_of(upload),
         "name": upload.name,
         "size": upload.size,
         "offset": resumable.arrived(upload),
@@ -240,7 +259,10 @@ def _facts(case: Case, upload: Upload) -> dict[str, Any]:
         "label": upload.get_state_display(),
         "reason": upload.reason,
     }
-    if upload.evidence is not None:
+    if upload.evidence is not None and upload.case is not None:
         facts["exhibit"] = upload.evidence.exhibit
-        facts["evidence_url"] = reverse("ircase:evidence_item", args=[case.reference, upload.evidence.uuid])
+        facts["evidence_url"] = reverse("ircase:evidence_item", args=[upload.case.reference, upload.evidence.uuid])
+    if upload.came_in is not None:
+        facts["exhibit"] = upload.name
+        facts["evidence_url"] = reverse("ircase:case_import", args=[upload.came_in.uuid])
     return facts

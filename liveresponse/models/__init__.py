@@ -25,7 +25,7 @@ from liveresponse.models.freezing import Freeze
 from liveresponse.models.lookups import Lookup, LookupQuerySet, LookupState
 from liveresponse.models.machine_actions import ActionInCase, ActionRecord, ActionWatch
 from liveresponse.models.polled import Polled, PolledQuerySet, lease
-from liveresponse.models.scripts import LibraryChange, LibraryScript
+from liveresponse.models.scripts import LibraryChange, LibraryScript, LibraryWatch
 
 __all__ = [
     "FINAL_ACTION_STATES",
@@ -52,6 +52,7 @@ __all__ = [
     "Effect",
     "Freeze",
     "LibraryScript",
+    "LibraryWatch",
     "Lookup",
     "LookupQuerySet",
     "LookupState",

@@ -30,6 +30,16 @@ class LibraryScript(models.Model):
         return self.name
 
 
+class LibraryWatch(models.Model):
+    """When a tenant's library is read again by itself. An empty library leaves no row that says when it was read."""
+
+    connection = models.OneToOneField(Connection, on_delete=models.CASCADE, related_name="library_watch")
+    next_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.connection_id}: {self.next_at:%H:%M:%S}"
+
+
 class LibraryChange(models.Model):
     """
     WAITING -> DONE | FAILED     asked for here: a worker does it in the tenant

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from ircase import jobs
@@ -16,7 +16,7 @@ from ircase.models import Connection, StandingApproval, User
 from ircase.services import log
 from liveresponse import access, shelf
 from liveresponse.catalogue import Definition
-from liveresponse.models import LibraryChange, LibraryScript
+from liveresponse.models import LibraryChange, LibraryScript, LibraryWatch
 from liveresponse.ownscripts import OwnScript, ThirdParty, own_scripts, third_party
 from msapi.commands import check_file_name
 from msapi.errors import InvalidParameter
@@ -26,9 +26,26 @@ UPLOAD_BYTES: Final = 20_000_000
 """The API's cap; the Defender portal takes up to 250 MB.
 https://learn.microsoft.com/defender-endpoint/api/upload-library"""
 LEASE: Final = timedelta(minutes=5)
+AGE: Final = timedelta(minutes=15)
+"""A library that was read longer ago is read again by itself."""
+RETRY: Final = timedelta(minutes=5)
 MAX_WORDS: Final = 1000
 Kind = LibraryChange.Kind
 State = LibraryChange.State
+
+
+def due(now: datetime) -> list[int]:
+    """The connections whose library should be read again now; each is named once in a while, however its reading ends:
+    an empty library, or a tenant that does not answer, is asked every `RETRY`."""
+    read = Connection.objects.filter(enabled=True).annotate(read=Max("library_scripts__seen_at"))
+    old = list(read.filter(Q(read=None) | Q(read__lte=now - AGE)).values_list("pk", flat=True))
+    resting = LibraryWatch.objects.filter(connection__in=old, next_at__gt=now).values_list("connection_id", flat=True)
+    found = sorted(set(old) - set(resting))
+    LibraryWatch.objects.bulk_create(
+        [LibraryWatch(connection_id=pk, next_at=now + RETRY) for pk in found],
+        update_conflicts=True, unique_fields=["connection"], update_fields=["next_at"],
+    )  # fmt: skip
+    return found
 
 
 @dataclass(frozen=True)

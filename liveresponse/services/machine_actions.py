@@ -228,7 +228,7 @@ def link(connection: Connection) -> int:
     new = 0
     for case, (names, identifiers) in devices.items():
         for record in found:
-            if (case.pk, record.pk) not in known and _is_of(record, names, identifiers):
+            if (case.pk, record.pk) not in known and is_of(record, names, identifiers):
                 new += _link_one(case, record)
     return new
 
@@ -244,7 +244,7 @@ def _devices(connection: Connection) -> dict[Case, tuple[set[str], set[str]]]:
     return devices
 
 
-def _is_of(record: ActionRecord, names: Iterable[str], identifiers: Iterable[str]) -> bool:
+def is_of(record: ActionRecord, names: Iterable[str], identifiers: Iterable[str]) -> bool:
     """By id, else by name. A name without a domain is the host of any; two with a domain must be the same."""
     if record.machine_id in identifiers or record.device in names:
         return True

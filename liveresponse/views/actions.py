@@ -17,7 +17,7 @@ from ircase.views.doors import attempt, case_to_change
 from liveresponse.forms.actions import ActionForm
 from liveresponse.kinds import KINDS, Kind
 from liveresponse.models import ActionKind, Effect, ResponseAction
-from liveresponse.services import actions, freezing
+from liveresponse.services import actions, already, freezing
 from liveresponse.services.wanted import MOST_TARGETS
 
 SHOWN = 200
@@ -55,7 +55,11 @@ def ask(request: HttpRequest, reference: str, kind: str) -> HttpResponse:
     plan = _kind(kind)
     undoes = _undone(case, request)
     form = ActionForm(case, plan, request.POST or None, chosen=_chosen(request, undoes))
+    context = _ask_context(user, case, plan, form)
     if request.method == "POST" and form.is_valid():
+        context["already"] = already.known(case, plan, form.wanted)
+        if context["already"] and not request.POST.get("go_on"):
+            return render_tab(request, case, "response", "liveresponse/actions/ask.html", context, status=422)
         try:
             rows = actions.request_actions(
                 case=case, actor=user, kind=kind, targets=form.wanted, parameters=form.values,
@@ -65,9 +69,10 @@ def ask(request: HttpRequest, reference: str, kind: str) -> HttpResponse:
             form.add_error(None, error)
         else:
             return _asked(request, case, rows)
-    status = 422 if form.errors else 200
+    elif request.method == "GET":
+        context["already"] = already.known(case, plan, _chosen(request, undoes))
     return render_tab(
-        request, case, "response", "liveresponse/actions/ask.html", _ask_context(user, case, plan, form), status
+        request, case, "response", "liveresponse/actions/ask.html", context, status=422 if form.errors else 200
     )
 
 

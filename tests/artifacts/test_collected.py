@@ -9,7 +9,7 @@ import pytest
 from artifacts.collected.browsers import chromium_time, firefox_time, profile_of
 from artifacts.collected.package import folder_table, host_of, package_root
 from tests.artifacts.conftest import Loaded, codes, counts, rows, zipped
-from tests.artifacts.test_collected_printed import MPLOG
+from tests.artifacts.test_collected_listings import MPLOG
 from tests.artifacts.test_dfir import BOM, CSV, ROOT, dfir_zip
 
 

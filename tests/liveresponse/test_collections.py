@@ -11,9 +11,9 @@ from django.utils import timezone
 from ircase.models import Approval, Evidence, LogEntry, ParseJob
 from ircase.services import approvals, cases, evidence
 from liveresponse import runner, tasks
-from liveresponse.models import Collection, CollectionState, LibraryScript
+from liveresponse.models import Collection, CollectionState, LibraryScript, LibraryWatch
 from liveresponse.runner.polling import Lost
-from liveresponse.services import collections
+from liveresponse.services import collections, library
 from msapi.errors import ActiveRequestExists, Ambiguous, Forbidden, LinkExpired, NotFound, Throttled, Unavailable
 from tests.cast import CastTestCase
 from tests.liveresponse.tenant import MACHINE, SCRIPT_SHA, ZIP_PATH, FakeGovernor, FakeTenant, transcript
@@ -419,8 +419,17 @@ class ClockTests(CollectionTestCase):
         assert sent() == []
         LibraryScript.objects.update(seen_at=timezone.now() - timedelta(hours=1))
         assert sent() == [("liveresponse.sync_library", self.connection.pk)]
-        LibraryScript.objects.all().delete()
+        assert sent() == []
+        LibraryWatch.objects.update(next_at=timezone.now())
         assert sent() == [("liveresponse.sync_library", self.connection.pk)]
+
+    def test_an_empty_library_is_read_in_calm_intervals(self) -> None:
+        LibraryScript.objects.all().delete()
+        now = timezone.now()
+        assert library.due(now) == [self.connection.pk]
+        assert library.due(now + timedelta(seconds=5)) == []
+        with self.assertNumQueries(3):
+            assert library.due(now + timedelta(minutes=6)) == [self.connection.pk]
 
     def test_due_collections_get_a_worker(self) -> None:
         row = self.ask("get-file", Path="C:\\x")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifacts.collected import logs, printed
+from artifacts.collected import listings, logs
 
 
 def lines(text: str) -> list[str]:
@@ -20,7 +20,7 @@ def test_a_list_with_wrapped_and_broken_values() -> None:
         + "\nMessage : one\n          two\n\n"
         "          three\nUser    : PC1\\ann\n\n\nName    : Next : one\nEmpty   :\nUser    : a\n"
     )
-    first, second = printed.blocks(lines(text))
+    first, second = listings.blocks(lines(text))
     assert first == {"Name": "Upd", "Command": path, "Message": "one\ntwo\n\nthree", "User": "PC1\\ann"}
     assert second == {"Name": "Next : one", "User": "a"}
 
@@ -32,7 +32,7 @@ def test_driverquery_by_its_ruler() -> None:
         "1394ohci     1394 OHCI Compliant Ho Kernel        11/3/2025 1:02:03 PM\n"
         "abcdefghijkl A name that fills it a File System\n"
     )
-    first, second = printed.ruled(lines(text))
+    first, second = listings.ruled(lines(text))
     assert first["Display_Name"] == "1394 OHCI Compliant Ho" and first["Link_Date"] == "11/3/2025 1:02:03 PM"
     assert second == {
         "Module_Name": "abcdefghijkl",
@@ -43,7 +43,7 @@ def test_driverquery_by_its_ruler() -> None:
 
 def test_a_powershell_table_with_numbers_wider_than_their_heading() -> None:
     text = "Name  Count Note\n----  ----- ----\na        12 x\nbc  1234567 y z\n"
-    assert list(printed.ruled(lines(text))) == [
+    assert list(listings.ruled(lines(text))) == [
         {"Name": "a", "Count": "12", "Note": "x"},
         {"Name": "bc", "Count": "1234567", "Note": "y z"},
     ]
@@ -57,7 +57,7 @@ def test_openfiles_tells_its_sections_from_its_remarks() -> None:
         "======== ==================== ========== =================================\n"
         "201      bob                  Windows    D:\\Shares\\plan.xlsx\n"
     )
-    rows = list(printed.ruled(lines(text)))
+    rows = list(listings.ruled(lines(text)))
     assert rows == [
         {"ID": "201", "Accessed_By": "bob", "Type": "Windows", "Open_File_Path_executable": "D:\\Shares\\plan.xlsx"}
     ]
@@ -70,7 +70,7 @@ def test_sessions_keep_their_columns_where_cells_are_missing() -> None:
         " console           localops                  1  Active\n"
         " rdp-tcp                                 65536  Listen\n"
     )
-    services, console, listener = printed.headed(lines(text))
+    services, console, listener = listings.headed(lines(text))
     assert (services["SESSIONNAME"], services["ID"], services["STATE"], services["IsCurrent"]) == (
         "services", "0", "Disc", "true",
     )  # fmt: skip
@@ -84,7 +84,7 @@ def test_users_keep_theirs_too() -> None:
         ">ann                   console             1  Active      none   5/15/2026 10:00 AM\n"
         " bob                                       2  Disc         1:07  5/15/2026 9:00 AM\n"
     )
-    ann, bob = printed.headed(lines(text))
+    ann, bob = listings.headed(lines(text))
     assert (ann["SESSIONNAME"], ann["IDLE_TIME"], ann["LOGON_TIME"]) == ("console", "none", "5/15/2026 10:00 AM")
     assert "SESSIONNAME" not in bob and (bob["ID"], bob["STATE"]) == ("2", "Disc")
 
@@ -95,7 +95,7 @@ def test_ipconfig_with_several_values_and_a_german_one() -> None:
         "   Physische Adresse . . . . . . . . : 00-15-5D-01-02-03\n"
         "   DNS-Server  . . . . . . . . . . . : 10.0.0.1\n                                       10.0.0.2\n"
     )
-    rows = list(printed.adapters(lines(text)))
+    rows = list(listings.adapters(lines(text)))
     assert rows[0] == {"Adapter": "Windows-IP-Konfiguration", "Property": "Hostname", "Value": "PC1"}
     assert [row["Value"] for row in rows if row["Property"] == "DNS-Server"] == ["10.0.0.1", "10.0.0.2"]
     assert rows[-1]["Adapter"] == "Ethernet-Adapter Ethernet"
@@ -106,7 +106,7 @@ def test_arp_netstat_and_the_resolver_cache() -> None:
         "\nSchnittstelle: 10.0.0.5 --- 0x6\n  Internetadresse  Phys. Adresse  Typ\n"
         "  10.0.0.1  00-15-5d-01-02-03  dynamisch\n"
     )
-    assert list(printed.neighbours(lines(arp))) == [
+    assert list(listings.neighbours(lines(arp))) == [
         {
             "Interface": "10.0.0.5",
             "InternetAddress": "10.0.0.1",
@@ -119,7 +119,7 @@ def test_arp_netstat_and_the_resolver_cache() -> None:
         "  TCP    10.0.0.5:50001     203.0.113.7:443     ESTABLISHED     4120\n [evil.exe]\n"
         "  UDP    [fe80::1%6]:546     *:*      900\n"
     )
-    tcp, udp = printed.sockets(lines(netstat))
+    tcp, udp = listings.sockets(lines(netstat))
     assert tcp == {
         "Protocol": "TCP", "State": "ESTABLISHED", "LocalIP": "10.0.0.5", "LocalPort": 50001,
         "RemoteIP": "203.0.113.7", "RemotePort": 443, "OwningProcess": 4120, "ProcessName": "evil.exe",
@@ -130,7 +130,7 @@ def test_arp_netstat_and_the_resolver_cache() -> None:
         "    Record Type . . . . . : 1\n    A (Host) Record . . . : 203.0.113.7\n\n\n"
         "x.example                  10.1.2.3\n"
     )
-    first, second = printed.resolved(lines(dns))
+    first, second = listings.resolved(lines(dns))
     assert first == {"Record_Name": "evil.example", "Record_Type": "1", "A_Host_Record": "203.0.113.7"}
     assert second == {"Record_Name": "x.example", "Data": "10.1.2.3"}
 
@@ -214,8 +214,8 @@ def test_history_and_prefetch() -> None:
 
 
 READERS = (
-    printed.blocks, printed.ruled, printed.headed, printed.adapters, printed.resolved, printed.neighbours,
-    printed.sockets, printed.properties, printed.numbered, logs.protection_log, logs.command_runs, logs.firewall_log,
+    listings.blocks, listings.ruled, listings.headed, listings.adapters, listings.resolved, listings.neighbours,
+    listings.sockets, listings.properties, listings.numbered, logs.protection_log, logs.command_runs, logs.firewall_log,
     logs.shell_history, logs.prefetch_list,
 )  # fmt: skip
 PIECES = st.sampled_from(
