@@ -6,8 +6,8 @@ class HuntingConfig(AppConfig):
     verbose_name = "KQL hunts"
 
     def ready(self) -> None:
-        # Registers the system checks, the chapters of the report, the content of exports, what can be commented and found,
-        # and which stored files are needed here.
+        # Registers the system checks, the chapters of the report, the content of exports, what can be commented and
+        # found, and which stored files are needed here.
         from hunting import checks, commented, dossier, finding  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
         from hunting.services import holding, patterns  # noqa: PLC0415

@@ -12,7 +12,7 @@ from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.schemas import CaseDetail, inline
 from ircase.models import Case, CaseLink, Severity, User
-from ircase.services import linking, merging, opening, templating
+from ircase.services import casemerging, linking, opening, templating
 
 router = Router(tags=["Linked cases"])
 LinkKind = Annotated[CaseLink.Kind, inline(CaseLink.Kind)]
@@ -118,22 +118,22 @@ def remove_link(request: HttpRequest, reference: str, uuid: UUID) -> Status[None
 
 
 @router.get("/cases/{reference}/merge", response=PlanOut, summary="What a merge into another case would do")
-def plan_merge(request: HttpRequest, reference: str, wanted: Query[MergeWanted]) -> merging.Plan:
+def plan_merge(request: HttpRequest, reference: str, wanted: Query[MergeWanted]) -> casemerging.Plan:
     case, actor = case_of(request, reference, access.LEAD), person(request)
-    return merging.plan(case, _visible(actor, wanted.into), actor)
+    return casemerging.plan(case, _visible(actor, wanted.into), actor)
 
 
 @router.post("/cases/{reference}/merge", response={201: LinkOut}, summary="Merge into another case, and close")
 def merge(request: HttpRequest, reference: str, body: MergeIn) -> Status[dict[str, Any]]:
     case, actor = open_case_of(request, reference, access.LEAD), person(request)
-    made = merging.merge(case=case, into=_visible(actor, body.into), actor=actor, reason=body.reason)
+    made = casemerging.merge(case=case, into=_visible(actor, body.into), actor=actor, reason=body.reason)
     return Status(201, _out(_seen(actor, case, made.uuid)))
 
 
 @router.post("/cases/{reference}/links/{uuid}/undo", response=UndoOut, summary="Take a merge apart again")
 def undo_merge(request: HttpRequest, reference: str, uuid: UUID, body: UndoIn) -> dict[str, int]:
     case, actor = case_of(request, reference, access.LEAD), person(request)
-    return merging.undo(made=_seen(actor, case, uuid).link, actor=actor, reason=body.reason)
+    return casemerging.undo(made=_seen(actor, case, uuid).link, actor=actor, reason=body.reason)
 
 
 @router.post("/cases/{reference}/like", response={201: CaseDetail}, summary="Open a case after the pattern of this one")

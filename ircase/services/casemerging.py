@@ -12,7 +12,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from ircase import access
-from ircase.models import Asset, Case, CaseLink, CaseMember, Classification, Event, Evidence, Indicator, User
+from ircase.models import (
+    Asset,
+    Case,
+    CaseLink,
+    CaseMember,
+    ChecklistItem,
+    Classification,
+    Event,
+    Evidence,
+    Indicator,
+    User,
+)
 from ircase.services import cases, closing, log
 from ircase.services.findings import clean
 
@@ -58,7 +69,7 @@ def plan(case: Case, into: Case, actor: User) -> Plan:
         new_events=len(new.events),
         joined_events=case.events.count() - len(new.events),
         exhibits=Evidence.objects.filter(case=case).count(),
-        open_items=case.checklist.filter(state="open").exclude(phase="preparation").count(),
+        open_items=case.checklist.filter(state__in=ChecklistItem.LIVE).exclude(phase="preparation").count(),
         notes=case.notes.count(),
         people=tuple(member.user.name for member in left),
         hold=tuple(_holds(case, into, actor)),

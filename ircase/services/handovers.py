@@ -100,7 +100,7 @@ def _clocks(case: Case) -> list[dict[str, Any]]:
 
 
 def _items(case: Case) -> list[dict[str, Any]]:
-    found = ChecklistItem.objects.filter(case=case, state=ChecklistItem.State.OPEN).exclude(phase=Phase.PREPARATION)
+    found = ChecklistItem.objects.filter(case=case, state__in=ChecklistItem.LIVE).exclude(phase=Phase.PREPARATION)
     return [
         {
             "title": item.title,
@@ -258,7 +258,7 @@ def _move(handover: HandOver) -> list[str]:
     elif handover.moves_lead:
         said.append(f"{giver.name} did not lead the case any more, so the lead stayed where it was.")
     if handover.moves_items:
-        mine = ChecklistItem.objects.filter(case=case, owner=giver, state=ChecklistItem.State.OPEN)
+        mine = ChecklistItem.objects.filter(case=case, owner=giver, state__in=ChecklistItem.LIVE)
         moved = [checklist.plan_item(item=i, actor=giver, owner=receiver, due_at=i.due_at) for i in mine]
         said.append(f"{len(moved)} open item{'' if len(moved) == 1 else 's'} went to {receiver.name}.")
     return said
