@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 MOST_TRIES: Final = 12
 _WAIT: Final = 30.0
 _LONGEST_WAIT: Final = 3600.0
-_LINKS_AT_ONCE: Final = 200
+_LINKS_AT_ONCE: Final = 50
 _KEPT: Final = timedelta(days=30)
 
 
