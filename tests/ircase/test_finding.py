@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import caselist
-from ircase.finder.palette import commands
 from ircase.models import Case, CaseTag, LogEntry, SavedView, User
+from ircase.palette import commands
 from ircase.services import people, savedviews, tags
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most

@@ -19,6 +19,7 @@ class PageQueryTests(CastTestCase):
     def setUpTestData(cls) -> None:
         super().setUpTestData()
         asker = make_user("asker", User.SiteRole.ANALYST)
+        make_user("outsider", User.SiteRole.GUEST)
         cases.set_member(case=cls.case, actor=cls.alice, user=asker, role=CaseRole.ANALYST)
         cls.world = make_world(Case.objects.visible_to(cls.alice).get(pk=cls.case.pk), asker=asker)
 
