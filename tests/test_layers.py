@@ -25,7 +25,7 @@ NO_DJANGO = ("msapi", "kql", "artifacts", "simulator")
 ROWS = (
     {"urls", "checks", "apps", "signals"},
     {"views", "api", "admin", "management", "tasks"},
-    {"context", "middleware", "pages", "templatetags"},
+    {"context", "middleware", "pages", "palette", "templatetags"},
     {"forms", "runner", "watcher", "taker", "timeliner", "report", "dossier", "dashboard", "casehead", "caselist",
      "clockcard", "finder", "finding", "audit", "commented", "sentences", "spool", "manifest", "gathering", "line",
      "importer", "supplying", "pushing", "destroyer", "looker"},

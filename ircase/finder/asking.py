@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from functools import reduce
 from operator import and_, or_
 from typing import Any, Final
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -56,6 +58,18 @@ class Page:
     hits: tuple[Hit, ...]
     after: str
     count: int
+
+
+class Way(Enum):
+    """How the newest of a kind are found.
+
+    LIST: by the list of the tokens' finds, the kind being a token, too: right for few finds. WALK: from the newest row
+    of the kind downwards, until there are enough: right for many. NONE: there is nothing.
+    """
+
+    LIST = "list"
+    WALK = "walk"
+    NONE = "none"
 
 
 def condition(tree: Node, user: User) -> Q:
@@ -146,24 +160,56 @@ _FIELDS: Final[dict[str, Callable[[Any, User], Q]]] = {
 }
 
 
-def entries(user: User, tree: Node, source: Source, visible: QuerySet[Any]) -> QuerySet[SearchEntry]:
+def entries(user: User, tree: Node, source: Source, visible: QuerySet[Any], way: Way) -> QuerySet[SearchEntry]:
     """The entries of one kind that the tree asks for, in the cases `visible`, newest first: access is in the query."""
-    # The kind is a token, too: the index then passes over the long lists of the log by itself.
-    marked = Text(Term((f"kind={source.kind}",)))
-    together = All((marked, *tree.parts)) if isinstance(tree, All) else All((marked, tree))
-    asked = condition(together, user) if _holds_text(tree) else condition(tree, user)
-    found = SearchEntry.objects.filter(asked, kind=source.kind)
+    if way is Way.WALK:
+        found = SearchEntry.objects.filter(condition(tree, user), kind=source.kind)
+    else:
+        found = SearchEntry.objects.filter(condition(_marked(tree, source.kind), user))
     found = found.filter(case=None) if source.shared else found.filter(case__in=visible)
     return found.order_by("-at", "-id")
 
 
+_FEW: Final = 300
+
+
+def _ways(tree: Node, kinds: Iterable[Source]) -> dict[str, Way]:
+    """The way of each kind. PostgreSQL knows how common a token is, not how common it is within a kind: so it is asked,
+    for at most `_FEW` of each, in one query."""
+    asked = _texts_of(tree)
+    names = [source.kind for source in kinds]
+    if connection.vendor != "postgresql" or asked is None:
+        way = Way.WALK if asked is None else Way.LIST
+        return dict.fromkeys(names, way)
+    one = "(SELECT %s, count(*) FROM (SELECT 1 FROM ircase_searchentry WHERE words @@ %s::tsquery LIMIT %s) few)"
+    values = [(name, AllOf((Term((f"kind={name}",)), asked)).tsquery(), _FEW) for name in names]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join([one] * len(values)), [value for row in values for value in row])
+        counted = dict(cursor.fetchall())
+    return {name: _way(counted[name]) for name in names}
+
+
+def _way(many: int) -> Way:
+    return Way.NONE if many == 0 else Way.LIST if many < _FEW else Way.WALK
+
+
+def _texts_of(tree: Node) -> Expression | None:
+    """What every find must hold of tokens; None where nothing is asked of them."""
+    whole = _expression(tree)
+    if whole is not None or not isinstance(tree, All):
+        return whole
+    parts = tuple(part for one in tree.parts if (part := _texts_of(one)) is not None)
+    return _all(parts) if parts else None
+
+
+def _marked(tree: Node, kind: str) -> Node:
+    """With the kind as a token."""
+    mark = Text(Term((f"kind={kind}",)))
+    return All((mark, *tree.parts)) if isinstance(tree, All) else All((mark, tree))
+
+
 def _visible(user: User) -> QuerySet[Any]:
     return Case.objects.visible_to(user).values("pk")
-
-
-def _holds_text(tree: Node) -> bool:
-    """Whether every find holds a token that is asked for."""
-    return _expression(tree) is not None or isinstance(tree, All) and any(map(_holds_text, tree.parts))
 
 
 def best(user: User, query: Query) -> list[Group]:
@@ -200,12 +246,16 @@ class _Candidate:
     at: datetime
 
 
-def _newest(user: User, tree: Node, kinds: Iterable[Source]) -> dict[str, list[_Candidate]]:
+def _newest(user: User, tree: Node, kinds: list[Source]) -> dict[str, list[_Candidate]]:
     """The newest of each kind, all kinds in one query."""
     fields = ("pk", "kind", "subject", "title", "at")
     # By way of the keys: SQLite takes no LIMIT in the parts of a union.
-    visible = _visible(user)
-    newest = [entries(user, tree, source, visible).values("pk")[:_LOOKED_AT] for source in kinds]
+    visible, ways = _visible(user), _ways(tree, kinds)
+    newest = [
+        entries(user, tree, source, visible, ways[source.kind]).values("pk")[:_LOOKED_AT]
+        for source in kinds
+        if ways[source.kind] is not Way.NONE
+    ]
     each = [SearchEntry.objects.filter(pk__in=keys).order_by().values_list(*fields) for keys in newest]
     found: dict[str, list[_Candidate]] = {}
     seen: set[tuple[str, Any]] = set()
@@ -239,7 +289,7 @@ def hit(entry: SearchEntry, terms: tuple[Term, ...]) -> Hit:
 def page(user: User, query: Query, source: Source, after: str = "") -> Page:
     """One kind, a page at a time, by key: the tenth page costs what the first does."""
     assert query.tree is not None
-    found = entries(user, query.tree, source, _visible(user))
+    found = entries(user, query.tree, source, _visible(user), _ways(query.tree, [source])[source.kind])
     count = found.order_by()[: MOST_COUNTED + 1].count()
     rows = list(_below(found, after).select_related("case").defer("words")[: PER_PAGE + 1])
     last = rows[PER_PAGE - 1] if len(rows) > PER_PAGE else None

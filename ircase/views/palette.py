@@ -7,7 +7,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
 from ircase import access, finder
-from ircase.finder.palette import commands
+from ircase.palette import commands
 
 
 @require_GET
