@@ -389,7 +389,7 @@ def _note(row: Note) -> shape.NoteRow:
 def _comments(case: Case, reader: _Reader) -> tuple[shape.CommentRow, ...]:
     """What each is about is read from the log: the thing itself may have gone, and is not asked for one by one."""
     written = LogEntry.objects.filter(case=case, action="comment.written").values_list("detail", flat=True)
-    titles = {str(detail.get("comment")): str(detail.get("title")) for detail in written}
+    titles = {str(detail.get("uuid")): str(detail.get("title")) for detail in written}
     rows = Comment.objects.filter(case=case).select_related("author", "resolved_by").order_by("kind", "subject", "at")
 
     def row_of(row: Comment) -> shape.CommentRow:

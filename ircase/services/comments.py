@@ -155,7 +155,7 @@ def _body(text: str) -> str:
 
 def _log(what: str, comment: Comment, actor: User, about: Subject | None, **more: Any) -> None:
     log.record(
-        f"comment.{what}", case=comment.case, actor=actor, comment=str(comment.uuid), kind=comment.kind,
+        f"comment.{what}", case=comment.case, actor=actor, uuid=str(comment.uuid), kind=comment.kind,
         subject=comment.subject, title=about.title if about else "", **more,
     )  # fmt: skip
 

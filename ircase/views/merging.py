@@ -60,6 +60,8 @@ def note_compare(request: HttpRequest, reference: str, uuid: UUID) -> HttpRespon
     form = CompareForm(request.GET, revisions=revisions)
     form.is_valid()
     last = list(revisions.filter(rejected=False)[:2])
+    if not last:
+        raise Http404("The note came without its earlier texts.")
     after = form.cleaned_data.get("after") or last[0]
     before = form.cleaned_data.get("before") or last[-1]
     lines = side_by_side(before.body, after.body, context=CONTEXT_LINES)

@@ -119,6 +119,14 @@ class PanelTests(CommentsTestCase):
         self.assertContains(self.client.get(self.url("event", event.uuid)), "not in the case any more")
         assert self.client.get(self.url("event", uuid.uuid4())).status_code == 404
 
+    def test_the_log_says_it_in_words(self) -> None:
+        comment = self.write()
+        self.sign_in(self.bob)
+        page = self.client.get(reverse("ircase:log", args=[self.case.reference]))
+        self.assertContains(page, "commented on")
+        self.assertContains(page, "E001 loader.exe")
+        self.assertNotContains(page, f"“{comment.uuid}”")  # its id is not its words
+
     def test_limits_and_emptiness(self) -> None:
         for body in ("", "  \n ", "x" * 30_001):
             with pytest.raises(ValidationError):

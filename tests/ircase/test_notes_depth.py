@@ -7,9 +7,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from ircase.models import LogEntry, Note, NoteRevision, Notice
+from ircase.models import CustodyEntry, JobState, LogEntry, Note, NoteRevision, Notice, Preview
 from ircase.services import notes, people
-from tests.cast import CastTestCase
+from tests.cast import CastTestCase, make_evidence
 
 BASE = "one\ntwo\nthree"
 
@@ -231,3 +231,32 @@ class MentionTests(DepthTestCase):
             assert [one["username"] for one in found] == expected
         url = reverse("ircase:people_to_name", args=[self.case.reference])
         assert self.client.get(url, {"q": "mal"}).json()["people"] == []
+
+
+class PictureTests(DepthTestCase):
+    def test_a_worker_draws_what_a_note_shows_and_only_its_picture_is_shown(self) -> None:
+        item = make_evidence(self.case, self.alice, b"\x89PNG...", name="screen.png")
+        make_evidence(self.secret_case, self.alice, b"other", name="other.png")
+        text = "![The screen](E-1) and ![another](E-2) and ![outside](https://stranger.example/x.png)"
+        notes.save_note(note=self.note, actor=self.bob, title="Findings", body=text, version=1)
+        drawn = Preview.objects.get(kind="image")
+        assert drawn.evidence == item
+        self.sign_in(self.bob)
+        page = self.client.get(self.url("note")).content.decode()
+        assert "[picture of E001: The screen]" in page and "<img" not in page.split('class="body prose"')[1]
+        Preview.objects.filter(pk=drawn.pk).update(state=JobState.DONE)
+        page = self.client.get(self.url("note")).content.decode().split('class="body prose"')[1]
+        picture = reverse("ircase:evidence_picture", args=[self.case.reference, item.uuid])
+        assert f'<img class="exhibit" src="{picture}" alt="The screen" loading="lazy">' in page
+        assert page.count("<img") == 1 and "stranger" not in page
+        before = CustodyEntry.objects.filter(evidence=item, action="viewed").count()
+        self.client.get(picture)
+        assert CustodyEntry.objects.filter(evidence=item, action="viewed").count() == before + 1
+
+    def test_a_preview_shows_nothing_that_the_reader_may_not_see(self) -> None:
+        self.sign_in(self.bob)
+        url = reverse("ircase:preview", args=[self.case.reference])
+        text = f"{self.secret_case.reference} {self.case.reference} <script>alert(1)</script>"
+        page = self.client.post(url, {"text": text}).content.decode()
+        assert self.case.reference in page and f"/cases/{self.secret_case.reference}/" not in page
+        assert "<script>" not in page
