@@ -44,7 +44,7 @@ def provider_page(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "saved": saved,
-        "back_url": request.build_absolute_uri(reverse("ircase:entra_back")),
+        "redirect_uri": request.build_absolute_uri(reverse("ircase:entra_back")),
         "left_url": request.build_absolute_uri(reverse("ircase:entra_left")),
     }
     return render(request, "administration/signin.html", context, status=422 if form.errors else 200)

@@ -212,7 +212,6 @@ class SetPasswordView(PasswordResetConfirmView):
 
     template_name = "registration/set_password.html"
     success_url = reverse_lazy("ircase:sign_in")
-    http_method_names = ["get", "head", "post"]
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.user
@@ -223,4 +222,5 @@ class SetPasswordView(PasswordResetConfirmView):
         return response
 
 
-set_password = SetPasswordView.as_view()
+# Django's view answers a link that is no good before it looks at the method.
+set_password = require_http_methods(["GET", "HEAD", "POST"])(SetPasswordView.as_view())
