@@ -202,8 +202,9 @@ def ask_review(request: HttpRequest, reference: str, key: str, body: AskReview) 
 
 
 @router.get("/cases/{reference}/gate", response=list[HeldOut], summary="What holds the way to a phase")
-def get_gate(request: HttpRequest, reference: str, phase: Phase) -> list[dict[str, Any]]:
-    held = gate.held_by(case_of(request, reference), phase)
+def get_gate(request: HttpRequest, reference: str, phase: Phase | None = None) -> list[dict[str, Any]]:
+    """Without `phase`: the way to the last one."""
+    held = gate.held_by(case_of(request, reference), phase or Phase.POST_INCIDENT)
     return [
         {
             "key": one.item.key,
