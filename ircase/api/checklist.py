@@ -82,7 +82,7 @@ class AskReview(Schema):
     result: str = Field("", max_length=20_000)
 
 
-class ChangeOut(Schema):
+class ItemChangeOut(Schema):
     before: str
     state: str
     note: str
@@ -177,7 +177,7 @@ def get_item(request: HttpRequest, reference: str, key: str) -> ChecklistItem:
     return get_object_or_404(_items(case_of(request, reference)), key=key)
 
 
-@router.get(f"{_ITEM}/changes", response=list[ChangeOut], summary="Its states, each with its time")
+@router.get(f"{_ITEM}/changes", response=list[ItemChangeOut], summary="Its states, each with its time")
 def list_changes(request: HttpRequest, reference: str, key: str) -> list[ItemChange]:
     item = get_object_or_404(_items(case_of(request, reference)), key=key)
     return list(item.changes.select_related("by"))

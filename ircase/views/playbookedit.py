@@ -198,5 +198,5 @@ def _act(request: HttpRequest, user: User, newest: PlaybookVersion, key: str, ac
         return redirect("ircase:playbook", newest.saved.slug)
     form.cleaned_data["change"] = said
     if _save(request, user, form, newest.saved.slug, wanted) is None:
-        messages.error(request, " ".join(form.non_field_errors()))
+        messages.error(request, " ".join(str(one) for one in form.non_field_errors()))
     return redirect("ircase:playbook", newest.saved.slug)
