@@ -82,7 +82,7 @@ class AskReview(Schema):
     result: str = Field("", max_length=20_000)
 
 
-class ChangeOut(Schema):
+class ItemChangeOut(Schema):
     before: str
     state: str
     note: str
@@ -177,7 +177,7 @@ def get_item(request: HttpRequest, reference: str, key: str) -> ChecklistItem:
     return get_object_or_404(_items(case_of(request, reference)), key=key)
 
 
-@router.get(f"{_ITEM}/changes", response=list[ChangeOut], summary="Its states, each with its time")
+@router.get(f"{_ITEM}/changes", response=list[ItemChangeOut], summary="Its states, each with its time")
 def list_changes(request: HttpRequest, reference: str, key: str) -> list[ItemChange]:
     item = get_object_or_404(_items(case_of(request, reference)), key=key)
     return list(item.changes.select_related("by"))
@@ -202,8 +202,9 @@ def ask_review(request: HttpRequest, reference: str, key: str, body: AskReview) 
 
 
 @router.get("/cases/{reference}/gate", response=list[HeldOut], summary="What holds the way to a phase")
-def get_gate(request: HttpRequest, reference: str, phase: Phase) -> list[dict[str, Any]]:
-    held = gate.held_by(case_of(request, reference), phase)
+def get_gate(request: HttpRequest, reference: str, phase: Phase | None = None) -> list[dict[str, Any]]:
+    """Without `phase`: the way to the last one."""
+    held = gate.held_by(case_of(request, reference), phase or Phase.POST_INCIDENT)
     return [
         {
             "key": one.item.key,

@@ -237,12 +237,12 @@ def judge_asset(request: HttpRequest, reference: str, uuid: UUID, body: AssetJud
     return findings.judge_asset(asset=asset, actor=person(request), compromise=body.compromise, description=text)
 
 
-class Removal(Schema):
+class AssetRemoval(Schema):
     reason: str = Field(min_length=1, max_length=2000)
 
 
 @router.post("/cases/{reference}/assets/{uuid}/removal", response={204: None}, summary="Off the case, with the reason")
-def remove_asset(request: HttpRequest, reference: str, uuid: UUID, body: Removal) -> Status[None]:
+def remove_asset(request: HttpRequest, reference: str, uuid: UUID, body: AssetRemoval) -> Status[None]:
     asset = get_object_or_404(Asset, case=open_case_of(request, reference), uuid=uuid)
     findings.remove_asset(asset=asset, actor=person(request), reason=body.reason)
     return Status(204, None)

@@ -31,7 +31,7 @@ class PlaybookDetail(PlaybookOut):
     content: dict[str, Any]
 
 
-class VersionOut(Schema):
+class PlaybookVersionOut(Schema):
     """`stage`: draft, reviewed or approved."""
 
     number: int
@@ -62,11 +62,11 @@ class PlaybookIn(Schema):
     edited_from: int = Field(0, ge=0, le=999_999, description="The version that was edited; 0 for a new playbook.")
 
 
-class ReviewIn(Schema):
+class PlaybookReview(Schema):
     words: str = Field(min_length=1, max_length=4000)
 
 
-class Retirement(Schema):
+class PlaybookRetirement(Schema):
     reason: str = Field("", max_length=500)
 
 
@@ -108,14 +108,14 @@ def get_playbook(request: HttpRequest, slug: str, version: int = 0) -> catalogue
     return found
 
 
-@router.put(_ONE, response={200: VersionOut}, summary="Save the next version, a draft")
+@router.put(_ONE, response={200: PlaybookVersionOut}, summary="Save the next version, a draft")
 def save_playbook(request: HttpRequest, slug: str, body: PlaybookIn) -> PlaybookVersion:
     user = person(request)
     playbooks.require_save(user)
     return playbooks.save_playbook(actor=user, slug=slug, **body.dict())
 
 
-@router.get(f"{_ONE}/versions", response=list[VersionOut], summary="Every version of one of the team's own")
+@router.get(f"{_ONE}/versions", response=list[PlaybookVersionOut], summary="Every version of one of the team's own")
 def list_versions(request: HttpRequest, slug: str) -> list[PlaybookVersion]:
     saved = get_object_or_404(SavedPlaybook, slug=slug)
     return list(saved.versions.select_related("author", "reviewed_by", "approved_by"))
@@ -127,21 +127,23 @@ def _version(slug: str, number: int) -> PlaybookVersion:
     return found
 
 
-@router.post(f"{_VERSION}/review", response=VersionOut, summary="A second person has read it")
-def review(request: HttpRequest, slug: str, number: int, body: ReviewIn) -> PlaybookVersion:
+@router.post(f"{_VERSION}/review", response=PlaybookVersionOut, summary="A second person has read it")
+def review(request: HttpRequest, slug: str, number: int, body: PlaybookReview) -> PlaybookVersion:
     user = person(request)
     playbooks.require_save(user)
     return playbooks.review(version=_version(slug, number), actor=user, words=body.words)
 
 
-@router.post(f"{_VERSION}/approval", response=VersionOut, summary="New cases are given it from now on")
+@router.post(f"{_VERSION}/approval", response=PlaybookVersionOut, summary="New cases are given it from now on")
 def approve(request: HttpRequest, slug: str, number: int) -> PlaybookVersion:
     user = person(request)
     libraries.require_review(user)
     return playbooks.approve(version=_version(slug, number), actor=user)
 
 
-@router.post(f"{_VERSION}/restoration", response=VersionOut, summary="An earlier version as the next one, a draft")
+@router.post(
+    f"{_VERSION}/restoration", response=PlaybookVersionOut, summary="An earlier version as the next one, a draft"
+)
 def bring_back(request: HttpRequest, slug: str, number: int) -> PlaybookVersion:
     user = person(request)
     playbooks.require_save(user)
@@ -149,7 +151,7 @@ def bring_back(request: HttpRequest, slug: str, number: int) -> PlaybookVersion:
 
 
 @router.post(f"{_ONE}/retirement", response={204: None}, summary="No case is given it any more")
-def retire(request: HttpRequest, slug: str, body: Retirement) -> Status[None]:
+def retire(request: HttpRequest, slug: str, body: PlaybookRetirement) -> Status[None]:
     user = person(request)
     playbooks.require_save(user)
     playbooks.retire(saved=get_object_or_404(SavedPlaybook, slug=slug), actor=user, reason=body.reason)

@@ -100,7 +100,7 @@ class PreparationIn(PreparationNew):
     result: str = Field("", max_length=20_000)
 
 
-class Why(Schema):
+class PreparationRemoval(Schema):
     reason: str = Field(min_length=1, max_length=2000)
 
 
@@ -148,7 +148,7 @@ def plan_preparation(request: HttpRequest, key: str, body: PreparationIn) -> Pre
 
 
 @router.post("/preparation/{key}/removal", response={204: None}, summary="Off the list")
-def remove_preparation(request: HttpRequest, key: str, body: Why) -> Status[None]:
+def remove_preparation(request: HttpRequest, key: str, body: PreparationRemoval) -> Status[None]:
     user = _administrator(request)
     preparation.remove(item=get_object_or_404(PreparationItem, key=key), actor=user, reason=body.reason)
     return Status(204, None)

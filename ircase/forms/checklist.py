@@ -45,9 +45,11 @@ class ReviewForm(ScopedForm):
     def offer(self, people: forms.Field) -> None:
         """The same people as a field beside it, so that they are read once."""
         assert isinstance(people, forms.ModelChoiceField)
-        known = [(str(value), label) for value, label in people.choices if value]
+        known = [(str(person.pk), people.label_from_instance(person)) for person in people.queryset or ()]
         people.widget.choices = [("", people.empty_label or ""), *known]
-        self.fields["reviewer"].widget.choices = [("", "Any of the leads"), *known]  # type: ignore[attr-defined]
+        reviewer = self.fields["reviewer"]
+        assert isinstance(reviewer, forms.ModelChoiceField)
+        reviewer.widget.choices = [("", "Any of the leads"), *known]
 
 
 class PlanForm(ScopedForm):

@@ -27,7 +27,7 @@ class NamesField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         return list(
-            dict.fromkeys(name.strip() for name in re.split(r"[,\n]", super().to_python(value)) if name.strip())
+            dict.fromkeys(name.strip() for name in re.split(r"[,\n]", super().to_python(value) or "") if name.strip())
         )
 
     def validate(self, value: Any) -> None:

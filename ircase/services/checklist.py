@@ -1,6 +1,6 @@
 """The checklist: made from a playbook, worked through, ended with a result and its proof."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
@@ -292,14 +292,13 @@ def add_proof(
 
 @transaction.atomic
 def plan_many(
-    *, items: Iterable[ChecklistItem], actor: User, owner: User | None = None, due_at: datetime | None = None
+    *, items: Sequence[ChecklistItem], actor: User, owner: User | None = None, due_at: datetime | None = None
 ) -> tuple[int, list[str]]:
     """Give many items, of any of the actor's cases, an owner or a date or both; what is None is left alone. How many
     were planned, and why the others were not, a sentence for each case or person."""
     planned, refused = 0, dict[str, None]()
-    roles = dict(
-        Case.objects.visible_to(actor).filter(closed_at=None).values_list("pk", "my_role")  # only what is open
-    )
+    seen = Case.objects.visible_to(actor).filter(closed_at=None, pk__in={item.case_id for item in items})
+    roles = {case.pk: case.my_role for case in seen}
     may: dict[int, bool] = {}
     for item in items:
         if not CaseRole.at_least(roles.get(item.case_id, ""), access.ANALYST):

@@ -31,11 +31,11 @@ def held_by(case: Case, phase: str) -> list[Held]:
     return _held(case, passed(case, phase))
 
 
-def held_by_phase(case: Case) -> dict[str, list[Held]]:
-    """For every phase ahead, what holds the way there."""
-    ahead = [phase for phase in Phase.values if passed(case, phase)]
-    found = _held(case, passed(case, ahead[-1])) if ahead else []
-    return {phase: [one for one in found if one.item.phase in passed(case, phase)] for phase in ahead}
+def held_in_each(case: Case) -> dict[str, list[Held]]:
+    """For the current phase and every later one that can be left, what has to be done before it is. Two queries."""
+    phases = passed(case, Phase.values[-1])
+    found = _held(case, phases)
+    return {phase: [one for one in found if one.item.phase == phase] for phase in phases}
 
 
 def _held(case: Case, phases: list[str]) -> list[Held]:

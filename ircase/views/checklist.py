@@ -204,6 +204,7 @@ def _row(request: HttpRequest, case: Case, item: ChecklistItem, errors: dict[str
     others = items_of(case).filter(depends_on=item)
     group = next((g for g in groups_of(case, "r2") if g.key == item.phase), None)
     assets = [one for one in group.per_asset if item in one.items] if group else []
-    context = {"case": case, "item": _find(case, item.pk), "others": others, "group": group, "may_write": True}
-    context["assets"] = assets
+    found = _find(case, item.pk)
+    context: dict[str, Any] = {"case": case, "item": found, "others": others, "group": group, "assets": assets}
+    context["may_write"] = True
     return render(request, "case/_item_swap.html", context, status=200)

@@ -24,7 +24,7 @@ def case_phase(request: HttpRequest, reference: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and _move(case, user, form):
         messages.success(request, f"The case is in {Phase(form.cleaned_data['phase']).label}.")
         return redirect("ircase:case", case.reference)
-    ways = [(Phase(phase), held) for phase, held in gate.held_by_phase(case).items()]
+    ways = [(Phase(phase), held) for phase, held in gate.held_in_each(case).items()]
     context = {"form": form, "ways": ways, "held": any(held for _, held in ways)}
     return render_tab(request, case, "overview", "case/phase.html", context, status=422 if form.errors else 200)
 

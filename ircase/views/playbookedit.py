@@ -169,7 +169,7 @@ def item(request: HttpRequest, slug: str, key: str = "") -> HttpResponse:
         wanted = playbooks.with_item(_edited(slug, form, newest), form.content(), replaces=key)
         if _save(request, user, form, slug, wanted):
             return redirect("ircase:playbook", slug)
-    context = {"form": form, "newest": newest, "slug": slug, "key": key, "count": len(content["items"]), "place": place}
+    context = {"form": form, "newest": newest, "slug": slug, "key": key, "total": len(content["items"]), "place": place}
     return render(request, "playbooks/item.html", context, status=422 if form.errors else 200)
 
 
@@ -198,5 +198,5 @@ def _act(request: HttpRequest, user: User, newest: PlaybookVersion, key: str, ac
         return redirect("ircase:playbook", newest.saved.slug)
     form.cleaned_data["change"] = said
     if _save(request, user, form, newest.saved.slug, wanted) is None:
-        messages.error(request, " ".join(form.non_field_errors()))
+        messages.error(request, " ".join(str(one) for one in form.non_field_errors()))
     return redirect("ircase:playbook", newest.saved.slug)

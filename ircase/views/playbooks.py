@@ -37,10 +37,9 @@ def playbook(request: HttpRequest, slug: str) -> HttpResponse:
     """One playbook: as it ships, or as one of its versions has it (`?version=`), else its newest."""
     user = access.current_user(request)
     cases = Case.objects.visible_to(user).filter(playbook=slug).order_by("-opened_at")
-    shipped = catalogue.playbooks().get(slug)
-    if shipped is not None:
-        plan, more = shipped, {}
-    else:
+    plan: catalogue.Playbook | None = catalogue.playbooks().get(slug)
+    more: dict[str, Any] = {}
+    if plan is None:
         plan, more = _saved(request, user, slug)
     context = {
         "slug": slug,

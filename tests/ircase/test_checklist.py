@@ -222,7 +222,7 @@ class PhasePageTests(ChecklistCase):
         assert self.client.get(url).status_code == 403
         self.sign_in(self.alice)
         page = self.client.get(url)
-        self.assertContains(page, "The way to Containment, Eradication and Recovery")
+        self.assertContains(page, "To leave Detection and Analysis")
         self.assertContains(page, "Find how the attacker got in")
         self.assertContains(page, "Lacks a proof: evidence, a run, an event or a decision")
         values = {"phase": "containment", "reason": "It spreads"}

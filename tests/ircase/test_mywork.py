@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Activity
-from ircase.services import activity, approvals, cases, checklist
+from ircase.services import activity, approvals, cases, checklist, notices
 from tests.cast import CastTestCase, make_user
 from tests.ircase.queries import at_most
 
@@ -49,6 +49,7 @@ class MyWorkTests(CastTestCase):
         assert item.title in self.page()
         cases.edit_case(case=self.case, actor=self.alice, classification="truePositive")
         cases.close_case(case=self.case, actor=self.alice, reason="done")
+        notices.mark_read(person=self.bob)
         assert item.title not in self.page()
 
     def test_what_waits_for_a_lead_waits_for_no_one_else(self) -> None:

@@ -72,7 +72,7 @@ class GateTests(GateCase):
 
     def test_the_gate_costs_two_queries_however_long_the_list(self) -> None:
         with self.assertNumQueries(2):
-            gate.held_by_phase(self.plan)
+            gate.held_in_each(self.plan)
 
 
 class ProofTests(GateCase):
