@@ -55,7 +55,8 @@ def _moment(at: datetime) -> str:
 
 def _folded(line: str) -> str:
     """At most 75 octets a line; what follows begins with a space (section 3.1)."""
-    parts, now = [], b""
+    parts: list[bytes] = []
+    now = b""
     for letter in line:
         piece = letter.encode("utf-8", "replace")
         if len(now) + len(piece) > (75 if not parts else 74):

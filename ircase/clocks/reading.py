@@ -111,7 +111,8 @@ class Rule:
     @property
     def counted(self) -> str:
         """How it is counted, in words."""
-        start = Milestone.Kind(self.milestone).label if self.milestone else f"delivery of {self.after}"
+        begun = Milestone.Kind(self.milestone).label if self.milestone else ""
+        start = begun or f"Delivery of the {rules()[self.after].title}"
         said = f"{self.span.words} from: {start}"
         if self.limit is None:
             return said

@@ -158,7 +158,7 @@ class CaseApiTests(ApiTestCase):
         path = f"/cases/{made.json()['reference']}"
         assert made.json()["role"] == "lead"
         assert {a["name"] for a in self.call("get", f"{path}/assets").json()["items"]} == {"ws-07", "eve@example.com"}
-        self.call("patch", path, {"summary": "It was bad.", "classification": "truePositive"})
+        self.call("patch", path, {"summary": "It was bad.", "classification": "falsePositive"})
         moved = self.call("post", f"{path}/phase", {"phase": "containment", "reason": "It spreads"})
         assert moved.json()["phase"] == "containment"
         at = timezone.now().isoformat()

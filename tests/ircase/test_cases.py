@@ -208,7 +208,7 @@ class OverviewTests(CastTestCase):
             checklist.add_item(case=case, actor=self.alice, title=f"More {number}", phase="detection", owner=self.bob)
         self.sign_in(self.bob)
         for name in ("case", "checklist", "timeline", "entities", "notes", "log"):
-            with self.subTest(name), at_most(17):
+            with self.subTest(name), at_most(18):
                 self.client.get(reverse(f"ircase:{name}", args=[case.reference]))
 
 
