@@ -202,19 +202,19 @@ def others(case: Case) -> Others:
     """One query. Of each kind the first 200 by name."""
     text = CharField()
     parts: dict[str, QuerySet[Any]] = {
-        "assets": case.assets.filter(events__case=case).annotate(key=Cast("uuid", text), words=F("name")),
-        "indicators": case.indicators.filter(events__case=case).annotate(key=Cast("uuid", text), words=F("value")),
-        "tags": case.finding_tags.filter(events__case=case).annotate(key=F("name"), words=F("name")),
+        "assets": case.assets.filter(events__case=case).annotate(named=Cast("uuid", text), words=F("name")),
+        "indicators": case.indicators.filter(events__case=case).annotate(named=Cast("uuid", text), words=F("value")),
+        "tags": case.finding_tags.filter(events__case=case).annotate(named=F("name"), words=F("name")),
         "techniques": EventTechnique.objects.filter(event__case=case).annotate(
-            key=F("technique"), words=F("technique")
+            named=F("technique"), words=F("technique")
         ),
     }
     rows = [
-        found.annotate(what=Value(what, text)).order_by().values_list("what", "words", "key").distinct()
+        found.annotate(what=Value(what, text)).order_by().values_list("what", "words", "named").distinct()
         for what, found in parts.items()
     ]
     lists: dict[str, list[tuple[str, str]]] = {what: [] for what in parts}
-    for what, words, key in rows[0].union(*rows[1:]).order_by("what", "words")[: 4 * OFFERED]:
+    for what, words, key in rows[0].union(*rows[1:]).order_by("what", "words")[:MOST]:
         if len(lists[what]) < OFFERED:
             lists[what].append((str(UUID(key)) if what in ("assets", "indicators") else key, words))
     return Others(

@@ -6,7 +6,7 @@ import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -131,7 +131,7 @@ def _floor(at: datetime, precision: str, zone: str) -> datetime:
     if parts is None:
         return at
     # The fold stays: of the hour that is there twice, it is the same one.
-    small = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
+    small: dict[str, Any] = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
     for name in ("hour", "minute")[: parts - 3]:
         del small[name]
     return local.replace(**small).astimezone(UTC)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from ircase.attack import ID
@@ -34,9 +35,17 @@ def _known(row: Row, name: str, there: Mapping[str, Any]) -> list[Any]:
 
 def _tags(case: Case, rows: Iterable[Row]) -> dict[str, FindingTag]:
     names = {str(name) for row in rows for name in data(row, "tags", list)}
-    kept = sorted(name for name in names if TAG.regex.search(name))
+    kept = sorted(filter(_is_tag, names))
     FindingTag.objects.bulk_create(FindingTag(case=case, name=name) for name in kept)
     return {tag.name: tag for tag in FindingTag.objects.filter(case=case)}
+
+
+def _is_tag(name: str) -> bool:
+    try:
+        TAG(name)
+    except ValidationError:
+        return False
+    return True
 
 
 def _assets(case: Case, actor: User, rows: Rows, old: str) -> dict[str, Asset]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from django.utils import timezone
 
+from ircase.indicators.extract import is_private
 from ircase.indicators.harmless import Known
 from ircase.models import Case, Indicator
 from ircase.recognition import is_elsewhere
@@ -69,6 +70,8 @@ def _not(one: Indicator, known: Known) -> str:
         return "it has expired"
     if one.kind == Indicator.Kind.IP and not is_elsewhere(one.value):
         return "it is an address of every device"
+    if one.kind == Indicator.Kind.IP and is_private(one.value):
+        return "it is an address of inside networks"
     entry = known.of(one.kind, one.value)
     return f"known to be harmless: {entry.reason}" if entry else ""
 

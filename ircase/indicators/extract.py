@@ -36,6 +36,10 @@ _BLANK_AT: Final = re.compile(r"(?i)[ ]?[\[({] ?(at|@) ?[\])}][ ]?")
 _TAKEN: Final = frozenset(
     {Kind.SHA256, Kind.SHA1, Kind.MD5, Kind.IP, Kind.DOMAIN, Kind.URL, Kind.EMAIL, Kind.FILE_NAME, Kind.FILE_PATH}
 )
+# https://www.rfc-editor.org/rfc/rfc1918, 6598 (shared by carriers) and 4193 (IPv6).
+_INSIDE: Final = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
 # A sentence that ends without a blank ("done.Then") has a domain's shape.
 _SENTENCE: Final = re.compile(r"[A-Za-z][a-z]*\.[A-Z][a-z]*")
 # Endings of names of software and of abbreviations.
@@ -101,9 +105,10 @@ def _token(token: str) -> Iterator[tuple[str, str]]:
 def is_private(address: str) -> bool:
     """An address of networks inside, which says nothing outside of them."""
     try:
-        return ipaddress.ip_address(address).is_private
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    return any(found in network for network in _INSIDE)
 
 
 def _is_file(word: str) -> bool:

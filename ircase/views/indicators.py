@@ -86,7 +86,7 @@ def is_public(address: str) -> bool:
 def _add_chosen(request: HttpRequest, case: Case, user: User) -> HttpResponse:
     form = ChosenForm(request.POST)
     if not form.is_valid():
-        say_errors(request, dict(form.errors))
+        say_errors(request, {name: [str(one) for one in said] for name, said in form.errors.items()})
         return redirect("ircase:indicators_paste", case.reference)
     added = known = 0
     refused = []
@@ -204,7 +204,7 @@ def indicators_change(request: HttpRequest, reference: str) -> HttpResponse:
         return _act(request, case, lambda: _ask(request, case, user))
     form = ManyIndicatorsForm(request.POST)
     if not form.is_valid():
-        say_errors(request, dict(form.errors))
+        say_errors(request, {name: [str(one) for one in said] for name, said in form.errors.items()})
         return redirect(reverse("ircase:entities", args=[case.reference]) + "#indicators")
 
     def change() -> str:

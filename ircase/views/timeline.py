@@ -77,7 +77,7 @@ def events_change(request: HttpRequest, reference: str) -> HttpResponse:
         else:
             messages.success(request, f"{count} event{'' if count == 1 else 's'} changed.")
     else:
-        say_errors(request, dict(form.errors))
+        say_errors(request, {name: [str(one) for one in said] for name, said in form.errors.items()})
     return redirect(_back(request, case))
 
 
@@ -134,7 +134,7 @@ def _import(request: HttpRequest, case: Case, upload: uploads.Upload) -> HttpRes
     user = access.current_user(request)
     form = BringInForm(request.POST, {"file": upload})
     if not form.is_valid():
-        say_errors(request, dict(form.errors))
+        say_errors(request, {name: [str(one) for one in said] for name, said in form.errors.items()})
         return redirect("ircase:timeline", case.reference)
     problems: list[str] = []
     try:

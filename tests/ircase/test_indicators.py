@@ -57,7 +57,7 @@ class IndicatorTests(CastTestCase):
         found = {one["value"]: one for one in page.context["found"]}
         assert list(found) == ["https://evil.example/a", "203.0.113.7", "192.0.2.10", "10.1.2.3", "evil.example"]
         assert [one["chosen"] for one in found.values()] == [True, False, False, False, True]
-        assert found["203.0.113.7"]["double"] and found["10.1.2.3"]["private"]
+        assert found["203.0.113.7"]["double"] and not found["203.0.113.7"]["private"] and found["10.1.2.3"]["private"]
         assert found["192.0.2.10"]["harmless"] == "Our own net"
         assert self.case.indicators.count() == 1, "nothing is kept by looking"
         chosen = ["url https://evil.example/a", "ip 192.0.2.10", "planet x"]
@@ -152,11 +152,12 @@ class IndicatorTests(CastTestCase):
         self.add("198.51.100.1")
         self.add("ours.example.com", kind="domain", verdict="malicious")
         harmless.add(actor=self.bob, match="suffix", value="example.com", reason="Ours")
+        self.add("10.9.8.7", verdict="malicious")
         gone = self.add("203.0.113.8", verdict="malicious")
         Indicator.objects.filter(pk=gone.pk).update(expires_at=timezone.now() - timedelta(days=1))
         page = self.client.get(self.url("indicators_defender"))
         left = dict(page.context["made"].left_out)
-        assert set(left) == {"d" * 32, "198.51.100.1", "ours.example.com", "203.0.113.8"}
+        assert set(left) == {"d" * 32, "198.51.100.1", "ours.example.com", "203.0.113.8", "10.9.8.7"}
         assert left["ours.example.com"] == "known to be harmless: Ours" and left["203.0.113.8"] == "it has expired"
         reply = self.client.get(self.url("indicators_defender") + "?action=block")
         rows = list(csv.DictReader(io.StringIO(reply.content.decode())))
