@@ -17,6 +17,7 @@ from ircase.api import (
     people,
     problems,
     reports,
+    retention,
     stars,
     supertimeline,
 )
@@ -34,7 +35,20 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-_CASE = (people, cases, checklist, findings, notes, evidence, custody, exports, stars, supertimeline, reports)
+_CASE = (
+    people,
+    cases,
+    checklist,
+    findings,
+    notes,
+    evidence,
+    custody,
+    retention,
+    exports,
+    stars,
+    supertimeline,
+    reports,
+)
 _SITE = (approvals, intake, connections)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 for _area in (*_CASE, *_SITE, library, runs, packs, copies, notebooks, watches, *_DEVICES):
