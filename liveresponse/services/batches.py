@@ -260,7 +260,7 @@ def start(*, batch: Batch, actor: User, without: Iterable[str] = ()) -> Batch:
 
 @transaction.atomic
 def leave_out(*, batch: Batch, actor: User, without: Iterable[str]) -> int:
-    """Take devices (by id) out of a draft; how many there were. Raises ValidationError for what is no draft any more."""
+    """Take devices (by id) out of a draft; how many there were. Raises ValidationError where it is one no more."""
     batch = Batch.objects.select_for_update().get(pk=batch.pk)
     if batch.state != BatchState.DRAFT:
         raise ValidationError(f"This batch is already {batch.get_state_display().lower()}.")
