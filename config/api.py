@@ -28,6 +28,7 @@ from ircase.api import (
     playbooks,
     problems,
     reports,
+    retention,
     stars,
     supertimeline,
     work,
@@ -47,6 +48,7 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
+<<<<<<< HEAD
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
     people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
@@ -54,6 +56,23 @@ _CASE = (
 )  # fmt: skip
 _SITE = (finding, approvals, intake, playbooks, work)
 _DOORS = (connections, incidentdoors)
+=======
+_CASE = (
+    people,
+    cases,
+    checklist,
+    findings,
+    notes,
+    evidence,
+    custody,
+    retention,
+    exports,
+    stars,
+    supertimeline,
+    reports,
+)
+_SITE = (approvals, intake, connections)
+>>>>>>> x-left4
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)
 _AREAS = (

@@ -258,6 +258,18 @@ def start(*, batch: Batch, actor: User, without: Iterable[str] = ()) -> Batch:
     return batch
 
 
+@transaction.atomic
+def leave_out(*, batch: Batch, actor: User, without: Iterable[str]) -> int:
+    """Take devices (by id) out of a draft; how many there were. Raises ValidationError where it is one no more."""
+    batch = Batch.objects.select_for_update().get(pk=batch.pk)
+    if batch.state != BatchState.DRAFT:
+        raise ValidationError(f"This batch is already {batch.get_state_display().lower()}.")
+    before = len(batch.included)
+    _leave_out(batch, set(without), actor)
+    batch.save(update_fields=["devices"])
+    return before - len(batch.included)
+
+
 def _leave_out(batch: Batch, without: set[str], actor: User) -> None:
     for one in batch.devices:
         if one["verdict"] == "in" and one["id"] in without:

@@ -9,12 +9,14 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
 from ircase.models import Approval, Case
 from ircase.pages import render_tab
+from ircase.wording import counted
 from liveresponse import shelf
 from liveresponse.forms.batches import BatchForm
 from liveresponse.models import Batch, BatchState, LibraryScript
@@ -77,6 +79,11 @@ def batch(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
     context = {"batch": row, **writes, **head, "page": page, "shown": board.shown(rows, row)}
     context |= {"said": head["counts"].ended}
     context |= {"first": rows[0].device, "last": rows[-1].device} if rows else {}
+    if row.state == BatchState.DRAFT:
+        context |= {
+            "inside": Paginator(row.included, PAGE).get_page(request.GET.get("p")),
+            "outside": Paginator(row.left_out, PAGE).get_page(request.GET.get("rows")),
+        }
     context |= {"plan": shelf.plan_of(row), "standing": _standing(row), "approval": _approval(row)}
     return render_tab(request, case, "live-response", "liveresponse/batch.html", context)
 
@@ -131,13 +138,21 @@ def _standing(row: Batch) -> bool:
 @login_required
 @require_POST
 def batch_start(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
+    """Ask for the batch, or begin; with `act=leave_out` only take the ticked devices of a page out of the draft."""
     user = access.current_user(request)
     case = access.get_case(user, reference, access.ANALYST)
+    ticked = request.POST.getlist("without")
+    page = reverse("liveresponse:batch", args=[case.reference, uuid])
     try:
-        batches.start(batch=_batch(case, uuid), actor=user, without=request.POST.getlist("without"))
+        if request.POST.get("act") == "leave_out":
+            out = batches.leave_out(batch=_batch(case, uuid), actor=user, without=ticked)
+            messages.success(request, f"{counted(out, 'device')} left out.")
+            at = request.GET.get("p", "")
+            return redirect(f"{page}?p={at}" if at.isdecimal() and len(at) < 6 else page)
+        batches.start(batch=_batch(case, uuid), actor=user, without=ticked)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
-    return redirect("liveresponse:batch", case.reference, uuid)
+    return redirect(page)
 
 
 @login_required

@@ -8,12 +8,11 @@ from ircase.models import CaseExport, CaseImport, Upload
 from ircase.services import caseexports, caseimports, holds, resumable
 from liveresponse.models import Freeze
 from liveresponse.services import freezing
-from tests.cast import CastTestCase, make_evidence, make_user
+from tests.cast import CastTestCase, make_evidence
 
 
 class AdminTests(CastTestCase):
     def setUp(self) -> None:
-        self.ada = make_user("ada", "administrator")
         make_evidence(self.case, self.alice, b"x", name="secret-name.txt")
         caseexports.request_export(case=self.case, actor=self.alice, purpose="Court", receiver="R. Eceiver")
         caseimports.begin_upload(actor=self.alice, wish=caseimports.Wish("hushed.zip"), size=1, fingerprint="")

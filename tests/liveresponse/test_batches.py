@@ -364,6 +364,27 @@ class BoardTests(BatchTestCase):
         self.sign_in(self.carol)
         assert self.client.post(f"{base}batches/{batch.uuid}/cancel/").status_code == 403
 
+    def test_a_large_draft_is_paged_and_devices_are_left_out_page_by_page(self) -> None:
+        self.sign_in(self.bob)
+        batch = self.drafted(*[f"pc-{n:03}" for n in range(4)])
+        one = batch.devices[0]
+        batch.devices = [{**one, "name": f"pc-{n:03}.contoso.com", "id": f"{n:040x}"} for n in range(250)]
+        batch.save(update_fields=["devices"])
+        page = f"/cases/{self.case.reference}/live-response/batches/{batch.uuid}/"
+        shown = self.client.get(page, {"p": "3"}).content.decode()
+        assert "250 devices are in" in shown and shown.count('name="without"') == 50
+        ticked = {"without": [f"{n:040x}" for n in (200, 201)], "act": "leave_out"}
+        reply = self.client.post(f"{page}start/?p=3", ticked)
+        assert reply.headers["Location"] == f"{page}?p=3"
+        shown = self.client.get(page, {"p": "3"}).content.decode()
+        assert "248 devices are in, 2 are not" in shown and "Left out by Bob" in shown
+        batch.refresh_from_db()
+        assert batch.state == BatchState.DRAFT and not self.rows(batch)
+        batch.state = BatchState.STARTED
+        batch.save(update_fields=["state"])
+        with pytest.raises(ValidationError, match="already"):
+            batches.leave_out(batch=batch, actor=self.bob, without=[f"{5:040x}"])
+
     def test_a_requester_who_left_is_refused_and_a_started_batch_is_not_started_twice(self) -> None:
         batch = self.started("pc-000")
         with pytest.raises(ValidationError, match="already started"):
