@@ -48,31 +48,13 @@ api = NinjaAPI(
     auth=TokenAuth(),
     throttle=[PerToken()],
 )
-<<<<<<< HEAD
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
     people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
-    reports, caseincidents, clocks, life, linking, curated,
+    reports, caseincidents, clocks, life, linking, curated, retention,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, playbooks, work)
 _DOORS = (connections, incidentdoors)
-=======
-_CASE = (
-    people,
-    cases,
-    checklist,
-    findings,
-    notes,
-    evidence,
-    custody,
-    retention,
-    exports,
-    stars,
-    supertimeline,
-    reports,
-)
-_SITE = (approvals, intake, connections)
->>>>>>> x-left4
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)
 _AREAS = (

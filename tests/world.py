@@ -573,16 +573,13 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/transfers/{uuid}": {"act": "confirm"},
     "POST /cases/{reference}/evidence/{uuid}/acts": {"act": "view", "purpose": "A test", "place": "Here"},
     "POST /cases/{reference}/evidence/{uuid}/handling": {"mark": "malicious", "reason": "It is a test of doors"},
-<<<<<<< HEAD
     "POST /incidents/dismissal": {"incidents": [], "reason": "A test"},
     "POST /incident-files": {"source": "A file", "content": "title\nOne\n"},
     "PUT /incident-files/{uuid}/mapping": {"mapping": {"fields": {"title": "title"}}},
     "PUT /incident-sources/{pk}": {"name": "SIEM", "mapping": {"fields": {"title": "title"}}},
     "POST /incident-sources": {"name": "Another", "mapping": {"fields": {"title": "title"}}},
-=======
     "POST /cases/{reference}/holds": {"reason": "A court asked for it"},
     "POST /cases/{reference}/retention": {"exhibits": ["E001"], "days": 30, "reason": "It is needed for longer"},
->>>>>>> x-left4
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},
     "POST /cases/{reference}/hunts/sweeps": {"hunt": "device-logons", "source": "case"},
     "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},
