@@ -110,7 +110,7 @@ class Audit:
     @property
     def _sources(self) -> Mapping[str, Callable[[], QuerySet[Any]]]:
         cases = self._cases.values("pk")
-        led = self._cases.filter(my_role=CaseRole.LEAD).values("pk")
+        led = self._cases.filter(my_role=CaseRole.LEAD).values("pk")  # type: ignore[misc]
         every: dict[str, Callable[[], QuerySet[Any]]] = {
             "case": lambda: LogEntry.objects.filter(case__in=cases),
             "custody": lambda: CustodyEntry.objects.filter(evidence__case__in=cases).select_related("evidence"),

@@ -54,7 +54,7 @@ def _as_it_was(request: HttpRequest) -> HttpRequest:
     request.POST = values  # type: ignore[assignment]
     if was_get:
         request.method = "GET"
-        request.POST = QueryDict()  # type: ignore[assignment]
+        request.POST = QueryDict()
     return request
 
 

@@ -90,7 +90,7 @@ def code(request: HttpRequest) -> HttpResponse:
     """The second step: a code of the telephone, or a recovery code."""
     pending = request.session.get(PENDING)
     user = _pending(pending)
-    if user is None:
+    if user is None or pending is None:
         return redirect("ircase:sign_in")
     problem = ""
     if request.method == "POST":
