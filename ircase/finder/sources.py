@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.apps import apps
-from django.db.models import CharField, Model, TextField
 from django.urls import reverse
 
 from ircase.models import (
@@ -13,6 +11,8 @@ from ircase.models import (
     Case,
     CaseTable,
     ChecklistItem,
+    Comment,
+    Decision,
     Event,
     Evidence,
     Indicator,
@@ -30,7 +30,7 @@ CASE, TABLE, LOG = "case", "table", "log"
 
 def register_all() -> None:
     """Called when Django starts."""
-    for source in (*_CASE_AND_FINDINGS, *_by_name(), *_WORK):
+    for source in (*_CASE_AND_FINDINGS, *_WORK):
         index.register(source)
 
 
@@ -170,44 +170,16 @@ def _log_url(entry: SearchEntry) -> str:
     return reverse("ircase:log", args=[_reference(entry)])
 
 
-def _texts_of(model: type[Model]) -> list[str]:
-    """The fields in which people write."""
-    return [
-        field.name
-        for field in model._meta.concrete_fields
-        if isinstance(field, CharField | TextField) and not field.choices and field.name != "kind"
-    ]
+def _comment(row: Comment) -> Draft:
+    place = f"ircase:comments {row.kind} {row.subject}" if " " not in row.subject else "ircase:case"
+    return Draft(row.case_id, row.uuid, row.body[:120], row.at, row.body, owner_id=row.author_id, place=place)
 
 
-def _plain_draft(model: type[Model]) -> Callable[[Any], Draft | None]:
-    """A draft for a model that is known by its name alone: all its texts."""
-    names = _texts_of(model)
-    people = [f.attname for f in model._meta.concrete_fields if f.name in ("author", "decided_by", "owner", "added_by")]
-    times = [f.name for f in model._meta.concrete_fields if f.get_internal_type() == "DateTimeField"]
-
-    def draft(row: Any) -> Draft | None:
-        said = [str(getattr(row, name)) for name in names if getattr(row, name)]
-        at = next((value for name in times if (value := getattr(row, name))), None)
-        if not said or at is None:
-            return None
-        owner = next((value for name in people if isinstance(value := getattr(row, name), int)), None)
-        return Draft(row.case_id, row.uuid, said[0][:120], at, "\n".join(said), owner_id=owner)
-
-    return draft
-
-
-def _by_name() -> Iterable[Source]:
-    """Kinds whose models may not be there."""
-    for name, kind, label, one, icon in (
-        ("Comment", "comment", "Comments", "Comment", "message-square"),
-        ("Decision", "decision", "Decisions", "Decision", "stamp"),
-    ):
-        try:
-            model = apps.get_model("ircase", name)
-        except LookupError:
-            continue
-        if {"case", "uuid"} <= {field.name for field in model._meta.concrete_fields}:
-            yield Source(kind, label, one, icon, model, _plain_draft(model), _case_url, order=25)
+def _decision(row: Decision) -> Draft:
+    body = _joined(row.why, row.alternatives, row.told)
+    return Draft(
+        row.case_id, row.uuid, row.what, row.decided_at, body, also=(row.decided_by,), owner_id=row.written_by_id
+    )
 
 
 _CASE_AND_FINDINGS = (
@@ -225,6 +197,10 @@ _CASE_AND_FINDINGS = (
     Source("asset", "Assets", "Asset", "laptop", Asset, _asset, url_below_case("ircase:asset"), order=20),
     Source("event", "Timeline", "Event", "clock", Event, _event, url_below_case("ircase:event"), order=20),
     Source("note", "Notes", "Note", "file-text", Note, _note, url_below_case("ircase:note"), order=20),
+    Source("comment", "Comments", "Comment", "message-square", Comment, _comment, place_url, order=25),
+    Source(
+        "decision", "Decisions", "Decision", "gavel", Decision, _decision, url_below_case("ircase:decision"), order=25
+    ),
 )
 _WORK = (
     Source(

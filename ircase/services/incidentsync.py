@@ -33,7 +33,7 @@ from ircase.models import (
     SyncState,
     User,
 )
-from ircase.services import cases, log, notices
+from ircase.services import cases, closing, log, notices
 from ircase.services.findings import clean
 from ircase.services.incident_facts import moment
 from msapi.incidents import Comment, Incident, read_incident
@@ -225,7 +225,7 @@ def _adopt(case: Case, state: SyncState, conflict: SyncConflict, actor: User) ->
     field, theirs = conflict.field, conflict.theirs
     if field == SyncField.STATUS:
         if theirs == agreeing.RESOLVED:
-            cases.close_case(case=case, actor=actor, reason="Resolved in Defender.")
+            closing.close(case=case, actor=actor, reason="Resolved in Defender.")
         else:
             cases.reopen_case(case=case, actor=actor, reason="Opened again in Defender.")
     elif field in agreeing.CASE_FIELDS:

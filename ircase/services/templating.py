@@ -9,8 +9,8 @@ from typing import Final
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from ircase import access, catalogue
-from ircase.models import Case, ChecklistItem, Phase, User
+from ircase import access, shelf
+from ircase.models import Case, CasePlaybook, ChecklistItem, Phase, User
 from ircase.services import checklist, log, opening
 from ircase.services.findings import clean
 
@@ -26,13 +26,14 @@ def register(hunts: Hunts) -> None:
 
 def own_items(case: Case) -> list[ChecklistItem]:
     """What was added by hand, beside the playbook: the pattern of the case."""
-    keys = {item.key for item in catalogue.playbooks()[case.playbook].items} if case.playbook in known() else set()
-    found = ChecklistItem.objects.filter(case=case).exclude(phase=Phase.PREPARATION).order_by("position", "pk")
-    return [item for item in found[:MOST] if item.key not in keys]
+    plan = CasePlaybook.objects.filter(case=case).first()
+    keys = {item["key"] for item in plan.content.get("items", ())} if plan else set()
+    found = ChecklistItem.objects.filter(case=case, repeat_of="").exclude(phase=Phase.PREPARATION)
+    return [item for item in found.order_by("position", "pk")[:MOST] if item.key not in keys]
 
 
 def known() -> set[str]:
-    return set(catalogue.playbooks())
+    return {plan.id for plan in shelf.usable()}
 
 
 def hunts_of(case: Case) -> list[str]:
