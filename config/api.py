@@ -20,6 +20,7 @@ from ircase.api import (
     finding,
     findings,
     incidentdoors,
+    incidentfiles,
     intake,
     life,
     linking,
@@ -53,7 +54,7 @@ _CASE = (
     people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
     reports, caseincidents, clocks, life, linking, curated, retention,
 )  # fmt: skip
-_SITE = (finding, approvals, intake, playbooks, work)
+_SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
 _DOORS = (connections, incidentdoors)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)

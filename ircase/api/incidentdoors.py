@@ -1,4 +1,4 @@
-"""Sources of incidents, and files of them."""
+"""Sources of incidents beside the tenants, as administrators keep them."""
 
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,8 @@ from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import person
-from ircase.intake import csvfile
-from ircase.models import Connection, IncidentFile, IncidentSource, User
-from ircase.services import incidentdoors, incidentfiles
-from ircase.services.intake import require_inbox
+from ircase.models import Connection, IncidentSource, User
+from ircase.services import incidentdoors
 
 router = Router(tags=["Sources of incidents"])
 
@@ -46,47 +44,9 @@ class SecretOut(Schema):
     secret: str
 
 
-class FileNew(Schema):
-    source: str = Field(min_length=1, max_length=100, description="Made where there is none of that name.")
-    name: str = Field("incidents.csv", max_length=255)
-    content: str = Field(max_length=csvfile.MOST_BYTES, description="The CSV as text.")
-
-
-class FileOut(Schema):
-    uuid: UUID
-    source: str
-    name: str
-    sha256: str
-    state: str
-    asked_at: datetime | None
-    taken: int
-    same: int
-    reason: str
-    problems: list[dict[str, Any]]
-    mapping: dict[str, Any]
-
-    @staticmethod
-    def resolve_source(file: IncidentFile) -> str:
-        return file.source.name
-
-    @staticmethod
-    def resolve_mapping(file: IncidentFile) -> dict[str, Any]:
-        return dict(file.source.mapping)
-
-
-class Mapping(Schema):
-    mapping: dict[str, Any]
-
-
 def _administrator(request: HttpRequest) -> User:
     user = person(request)
     access.require_administrator(user)
-    return user
-
-
-def _analyst(request: HttpRequest) -> User:
-    user = person(request)
-    require_inbox(user)
     return user
 
 
@@ -122,35 +82,3 @@ def renew_secret(request: HttpRequest, pk: int) -> dict[str, str]:
     user = _administrator(request)
     source = get_object_or_404(IncidentSource, pk=pk, kind=IncidentSource.Kind.WEBHOOK)
     return {"secret": incidentdoors.new_secret(source=source, actor=user)}
-
-
-def _file(uuid: UUID) -> IncidentFile:
-    return get_object_or_404(IncidentFile.objects.select_related("source"), uuid=uuid)
-
-
-@router.post("/incident-files", response={201: FileOut}, summary="Hand in a CSV of incidents")
-def new_file(request: HttpRequest, body: FileNew) -> Status[IncidentFile]:
-    user = _analyst(request)
-    source = incidentdoors.csv_source(name=body.source, actor=user)
-    content = body.content.encode("utf-8", "replace")
-    return Status(201, incidentfiles.keep_file(actor=user, source=source, name=body.name, content=content))
-
-
-@router.get("/incident-files/{uuid}", response=FileOut, summary="How far it is, and what could not be taken")
-def get_file(request: HttpRequest, uuid: UUID) -> IncidentFile:
-    _analyst(request)
-    return _file(uuid)
-
-
-@router.put("/incident-files/{uuid}/mapping", response=FileOut, summary="Say which column is which")
-def map_file(request: HttpRequest, uuid: UUID, body: Mapping) -> IncidentFile:
-    user = _analyst(request)
-    incidentfiles.map_columns(file=_file(uuid), actor=user, mapping=body.mapping)
-    return _file(uuid)
-
-
-@router.post("/incident-files/{uuid}/reading", response={202: FileOut}, summary="Have a worker read it")
-def read_file(request: HttpRequest, uuid: UUID) -> Status[IncidentFile]:
-    user = _analyst(request)
-    incidentfiles.ask(file=_file(uuid), actor=user)
-    return Status(202, _file(uuid))

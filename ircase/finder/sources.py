@@ -171,7 +171,8 @@ def _log_url(entry: SearchEntry) -> str:
 
 
 def _comment(row: Comment) -> Draft:
-    place = f"ircase:comments {row.kind} {row.subject}" if " " not in row.subject else "ircase:case"
+    whole = not any(letter in row.subject for letter in " /")
+    place = f"ircase:comments {row.kind} {row.subject}" if whole else "ircase:case"
     return Draft(row.case_id, row.uuid, row.body[:120], row.at, row.body, owner_id=row.author_id, place=place)
 
 
