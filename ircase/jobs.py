@@ -16,7 +16,8 @@ def enqueue(task: str, *args: int | str, after: float = 0.0) -> None:
 
     A dead broker loses nothing: the row stays QUEUED, and the sweep sends the message again.
     """
-    transaction.on_commit(lambda: send(task, *args, after=after))
+    later = {"after": after} if after else {}
+    transaction.on_commit(lambda: send(task, *args, **later))
 
 
 def send(task: str, *args: int | str, after: float = 0.0) -> None:
