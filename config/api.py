@@ -51,8 +51,8 @@ api = NinjaAPI(
 )
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
-    people, audit, cases, checklist, findings, notes, comments, evidence, custody, exports, stars, supertimeline,
-    reports, caseincidents, clocks, life, linking, curated, retention,
+    people, audit, cases, checklist, curated, findings, notes, comments, evidence, custody, exports, stars,
+    supertimeline, reports, caseincidents, clocks, life, linking, retention,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
 _DOORS = (connections, incidentdoors)

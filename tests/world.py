@@ -525,6 +525,7 @@ def make_world(case: Case, asker: User) -> World:
         "POST /incidents/{pk}/merge": {"case": case.reference},
         "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
         "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
+        "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
         "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
         "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
         "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},

@@ -14,11 +14,8 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.models import (
     Case,
     CaseIncident,
-    Connection,
     IncidentComment,
-    IncidentSync,
     SyncConflict,
-    SyncField,
 )
 from ircase.services import incidentsync, merging
 
@@ -106,12 +103,6 @@ class Telling(Schema):
     allowed: bool
 
 
-class SyncSettings(Schema):
-    enabled: bool
-    fields: list[Literal["status", "assigned_to", "classification", "determination", "severity", "tags"]]
-    comments: bool
-
-
 def _links(case: Case) -> Any:
     found = CaseIncident.objects.filter(case=case).select_related("case", "incoming", "added_by", "evidence")
     return found.defer("incoming__raw", "evidence__manifest")
@@ -177,22 +168,3 @@ def choose(request: HttpRequest, reference: str, uuid: UUID, body: Choice) -> Sy
 def set_telling(request: HttpRequest, reference: str, body: Telling) -> Any:
     case = case_of(request, reference, access.LEAD)
     return incidentsync.allow(case=case, actor=person(request), allowed=body.allowed)
-
-
-def _connection(request: HttpRequest, pk: int) -> Connection:
-    access.require_administrator(person(request))
-    return get_object_or_404(Connection, pk=pk)
-
-
-@router.get("/connections/{pk}/incident-sync", response=SyncSettings, summary="What a connection keeps the same")
-def get_sync(request: HttpRequest, pk: int) -> Any:
-    found = _connection(request, pk)
-    return IncidentSync.objects.filter(connection=found).first() or IncidentSync(connection=found)
-
-
-@router.put("/connections/{pk}/incident-sync", response=SyncSettings, summary="Set what it keeps the same")
-def set_sync(request: HttpRequest, pk: int, body: SyncSettings) -> Any:
-    found, fields = _connection(request, pk), [SyncField(field) for field in body.fields]
-    return incidentsync.set_sync(
-        connection=found, actor=person(request), enabled=body.enabled, fields=fields, comments=body.comments
-    )

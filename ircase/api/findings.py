@@ -243,7 +243,7 @@ class AssetRemoval(Schema):
 
 @router.post("/cases/{reference}/assets/{uuid}/removal", response={204: None}, summary="Off the case, with the reason")
 def remove_asset(request: HttpRequest, reference: str, uuid: UUID, body: AssetRemoval) -> Status[None]:
-    asset = get_object_or_404(Asset, case=open_case_of(request, reference), uuid=uuid)
+    asset = get_object_or_404(Asset, case=open_case_of(request, reference, access.LEAD), uuid=uuid)
     findings.remove_asset(asset=asset, actor=person(request), reason=body.reason)
     return Status(204, None)
 

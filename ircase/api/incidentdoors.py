@@ -1,7 +1,7 @@
-"""Sources of incidents beside the tenants, as administrators keep them."""
+"""Sources of incidents beside the tenants, and what a tenant and its cases keep the same, as administrators set it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -11,8 +11,8 @@ from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import person
-from ircase.models import Connection, IncidentSource, User
-from ircase.services import incidentdoors
+from ircase.models import Connection, IncidentSource, IncidentSync, SyncField, User
+from ircase.services import incidentdoors, incidentsync
 
 router = Router(tags=["Sources of incidents"])
 
@@ -42,6 +42,12 @@ class SourceBody(Schema):
 
 class SecretOut(Schema):
     secret: str
+
+
+class SyncSettings(Schema):
+    enabled: bool
+    fields: list[Literal["status", "assigned_to", "classification", "determination", "severity", "tags"]]
+    comments: bool
 
 
 def _administrator(request: HttpRequest) -> User:
@@ -82,3 +88,22 @@ def renew_secret(request: HttpRequest, pk: int) -> dict[str, str]:
     user = _administrator(request)
     source = get_object_or_404(IncidentSource, pk=pk, kind=IncidentSource.Kind.WEBHOOK)
     return {"secret": incidentdoors.new_secret(source=source, actor=user)}
+
+
+def _connection(request: HttpRequest, pk: int) -> Connection:
+    access.require_administrator(person(request))
+    return get_object_or_404(Connection, pk=pk)
+
+
+@router.get("/connections/{pk}/incident-sync", response=SyncSettings, summary="What a connection keeps the same")
+def get_sync(request: HttpRequest, pk: int) -> Any:
+    found = _connection(request, pk)
+    return IncidentSync.objects.filter(connection=found).first() or IncidentSync(connection=found)
+
+
+@router.put("/connections/{pk}/incident-sync", response=SyncSettings, summary="Set what it keeps the same")
+def set_sync(request: HttpRequest, pk: int, body: SyncSettings) -> Any:
+    found, fields = _connection(request, pk), [SyncField(field) for field in body.fields]
+    return incidentsync.set_sync(
+        connection=found, actor=person(request), enabled=body.enabled, fields=fields, comments=body.comments
+    )

@@ -22,6 +22,7 @@ app_name = "ircase"
 # Custody and finding first: cases/import/ and cases/export.csv would else be taken for a case of that name.
 urlpatterns = [
     *custody.urlpatterns,
+    *finding.urlpatterns,
     *cases.urlpatterns,
     *checklist.urlpatterns,
     *playbooks.urlpatterns,
@@ -29,10 +30,7 @@ urlpatterns = [
     *timeline.urlpatterns,
     *life.urlpatterns,
     *notes.urlpatterns,
-    *finding.urlpatterns,
     *work.urlpatterns,
-    *finding.urlpatterns,
-    *cases.urlpatterns,
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,

@@ -15,7 +15,10 @@ def named(name: str) -> Callable[[HttpRequest], HttpResponse]:
     return view
 
 
-NAMES = ["dashboard", "case_list", "intake", "approvals", "administration", "search", "profile", "sign_in", "sign_out"]
+NAMES = [
+    "dashboard", "case_list", "intake", "deadlines", "improvements", "approvals", "administration", "playbooks",
+    "search", "palette", "profile", "sign_in", "sign_out",
+]  # fmt: skip
 ircase = [path("", named("my_work"), name="my_work"), *(path(f"{name}/", named(name), name=name) for name in NAMES)]
 liveresponse = [
     path("collections/", named("collections"), name="collection_library"),

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Activity, ChecklistItem, Evidence
-from ircase.services import activity, approvals, cases, checklist, findings, intake, notes
+from ircase.services import activity, approvals, cases, checklist, findings, incidentkeeping, notes
 from msapi.incidents import read_incident
 from tests.cast import CastTestCase, make_case, make_evidence
 
@@ -53,7 +53,7 @@ class XssTests(CastTestCase):
         )  # fmt: skip
         alert = {"id": nasty, "title": nasty, "description": nasty, "mitreTechniques": [nasty], "evidence": []}
         raw = {"id": "9", "displayName": nasty, "severity": nasty, "status": nasty, "alerts": [alert], nasty: nasty}
-        cls.incident = intake.keep_incident(connection=cls.connection, incident=read_incident(raw))
+        cls.incident = incidentkeeping.keep_incident(connection=cls.connection, incident=read_incident(raw))
         cls.nasty_case = case
 
     def check(self, url: str) -> None:

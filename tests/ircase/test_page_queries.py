@@ -21,7 +21,9 @@ class PageQueryTests(CastTestCase):
     def setUpTestData(cls) -> None:
         super().setUpTestData()
         asker = make_user("asker", User.SiteRole.ANALYST)
-        make_user("outsider", User.SiteRole.GUEST)
+        for name in ("outsider", "viewer"):
+            make_user(name, User.SiteRole.GUEST)
+        make_user("administrator", User.SiteRole.ADMINISTRATOR)
         cases.set_member(case=cls.case, actor=cls.alice, user=asker, role=CaseRole.ANALYST)
         cls.world = make_world(Case.objects.visible_to(cls.alice).get(pk=cls.case.pk), asker=asker)
 

@@ -141,7 +141,7 @@ class SearchTests(CastTestCase):
 
     def test_the_index_follows_every_write(self) -> None:
         note = self.case.notes.get()
-        cases.save_note(note=note, actor=self.alice, title="Okapi", body="only okapis here", version=note.version)
+        notes.save_note(note=note, actor=self.alice, title="Okapi", body="only okapis here", version=note.version)
         assert self.kinds("okapis")["note"] == 1
         assert "note" not in self.kinds("zebrafish")
         event = self.case.events.get()
@@ -185,7 +185,7 @@ class SearchTests(CastTestCase):
             assert self.client.get(reverse("ircase:search"), {"q": text}).status_code == 200
 
     def test_markup_in_what_is_found_stays_text(self) -> None:
-        cases.create_note(case=self.case, actor=self.alice, title="<b>okapi</b>", body="<script>okapi()</script>")
+        notes.create_note(case=self.case, actor=self.alice, title="<b>okapi</b>", body="<script>okapi()</script>")
         self.sign_in(self.carol)
         page = self.search("okapi")
         assert "&lt;script&gt;<mark>okapi</mark>()" in page

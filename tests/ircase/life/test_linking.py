@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Asset, Case, CaseLink, CaseRole, ChecklistItem, Event, Indicator, LogEntry
-from ircase.services import cases, checklist, clocks, findings, linking, merging, templating
+from ircase.services import casemerging, cases, checklist, clocks, findings, linking, templating
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
 
@@ -92,7 +92,7 @@ class MergeTests(CastTestCase):
         make_evidence(cls.case, cls.alice)
 
     def merge(self) -> CaseLink:
-        return merging.merge(case=self.case, into=self.into, actor=self.alice, reason="Same incident")
+        return casemerging.merge(case=self.case, into=self.into, actor=self.alice, reason="Same incident")
 
     def counts(self, case: Case) -> tuple[int, int, int]:
         return (
@@ -102,7 +102,7 @@ class MergeTests(CastTestCase):
         )
 
     def test_the_plan_counts_and_changes_nothing(self) -> None:
-        plan = merging.plan(self.case, self.into, self.alice)
+        plan = casemerging.plan(self.case, self.into, self.alice)
         assert (plan.new_assets, plan.joined_assets) == (1, 1)
         assert (plan.new_indicators, plan.joined_indicators) == (1, 1)
         assert (plan.new_events, plan.joined_events) == (1, 1)
@@ -127,8 +127,8 @@ class MergeTests(CastTestCase):
         asset = Asset.objects.get(case=self.into, name="ws-08")
         findings.judge_asset(asset=asset, actor=self.alice, compromise="confirmed", description="Seen by us")
         with pytest.raises(ValidationError, match="Say why"):
-            merging.undo(made=made, actor=self.alice, reason=" ")
-        kept = merging.undo(made=made, actor=self.alice, reason="Two actors after all")
+            casemerging.undo(made=made, actor=self.alice, reason=" ")
+        kept = casemerging.undo(made=made, actor=self.alice, reason="Two actors after all")
         assert kept == {"assets": 1, "indicators": 0, "events": 0}
         assert self.counts(self.into) == (2, 1, 1)
         assert Case.objects.get(pk=self.case.pk).is_open
@@ -137,11 +137,11 @@ class MergeTests(CastTestCase):
     def test_who_does_not_lead_both_does_not_merge(self) -> None:
         cases.set_member(case=self.case, actor=self.alice, user=self.bob, role=CaseRole.LEAD)
         with pytest.raises(PermissionDenied):
-            merging.merge(case=self.case, into=self.into, actor=self.bob, reason="x")
+            casemerging.merge(case=self.case, into=self.into, actor=self.bob, reason="x")
 
     def test_a_hidden_case_does_not_spill_into_an_open_one(self) -> None:
         with pytest.raises(ValidationError, match="confidential"):
-            merging.merge(case=self.secret_case, into=self.into, actor=self.alice, reason="x")
+            casemerging.merge(case=self.secret_case, into=self.into, actor=self.alice, reason="x")
         assert self.counts(self.into) == (1, 1, 1)
 
     def test_a_running_deadline_holds_the_merge(self) -> None:

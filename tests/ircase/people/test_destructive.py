@@ -21,6 +21,8 @@ LEADS = {
     "DELETE /cases/{reference}/teams/{pk}",
     "POST hunting:push_remove",
     "POST liveresponse:revoke_standing",
+    "POST ircase:asset_remove",
+    "DELETE /cases/{reference}/notes/{uuid}",
 }
 # Nothing is lost: it can be brought back, or it was made to be thrown away (a view of a list, a copy to hand out).
 RECOVERABLE = {
@@ -28,6 +30,12 @@ RECOVERABLE = {
     "POST ircase:super_timeline_view_remove",
     "POST ircase:case_export_remove",
     "DELETE /cases/{reference}/stars/{uuid}",
+    "POST ircase:link_remove",
+    "DELETE /cases/{reference}/links/{uuid}",
+    "DELETE /incidents/{pk}/dismissal",
+    "POST ircase:harmless_withdraw",
+    "DELETE /harmless/{uuid}",
+    "DELETE ircase:draft",  # one's own, nobody else's
 }
 # One's own things.
 OWN = {
@@ -37,11 +45,17 @@ OWN = {
     "POST ircase:factor_remove",
     "POST ircase:upload_discard",
     "DELETE ircase:upload",
+    "DELETE ircase:import_upload",
+    "POST ircase:import_upload_discard",
+    "DELETE /views/{uuid}",
 }
 LIBRARY = {
     "POST hunting:hunt_retire",
     "POST hunting:pack_retire",
     "POST liveresponse:definition_retire",
+    "POST ircase:playbook_retire",
+    "POST /playbooks/{slug}/retirement",
+    "DELETE /playbooks/{slug}/retirement",
     "POST /hunts/{hunt_id}/retirement",
     "DELETE /hunts/{hunt_id}/retirement",
     "POST /collection-definitions/{definition_id}/retirement",
@@ -54,6 +68,7 @@ TENANT = {
 SITE = {
     "POST hunting:places_withdraw",
     "POST hunting:profiles_withdraw",
+    "POST ircase:attack_withdraw",
     "POST ircase:team_remove",
     "POST ircase:team_gone",
     "POST ircase:signing_rotate",
@@ -67,6 +82,8 @@ SITE = {
 MAY = {
     "leads-case": LEADS,
     "writes-case": RECOVERABLE,
+    "writes-library": RECOVERABLE,
+    "opens-cases": RECOVERABLE,
     "own-only": OWN,
     "signed-in": OWN,
     "reviews-library": LIBRARY,
