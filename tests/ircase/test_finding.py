@@ -138,7 +138,7 @@ class CaseListTests(CastTestCase):
         self.sign_in(self.alice)
         with at_most(12):
             self.client.get(reverse("ircase:case_list"), {"show": ["tags", "tenant", "updated", "tlp"]})
-        with at_most(12):
+        with at_most(15):
             self.client.get(reverse("ircase:case", args=[self.case.reference]), headers={"HX-Request": "true"})
         with at_most(8):
             self.client.get(reverse("ircase:palette"), {"q": "odd"}, headers={"HX-Request": "true"})

@@ -298,7 +298,7 @@ class ReportTests(CastTestCase):
             typeset.write_pdf(report, Path(self.enterContext(tempfile.TemporaryDirectory())), size=40)
 
 
-FEW = 44
+FEW = 42
 
 
 LETTERS = st.text(st.characters(exclude_categories=[]), max_size=60)

@@ -146,7 +146,7 @@ class SimilarTests(CastTestCase):
         keep(self.connection, "2", alert("1", device("ws-01.contoso.com"), file(A)))
         self.sign_in(self.bob)
         self.client.get(reverse("ircase:intake"))
-        with self.assertNumQueries(15):
+        with self.assertNumQueries(16):
             page = self.client.get(reverse("ircase:intake_item", args=[incident.pk]))
         self.assertContains(page, "Merge into IR-", count=10)
         self.assertContains(page, "Probably the same incident")
