@@ -47,7 +47,7 @@ def is_filtered(filters: Filters) -> bool:
 
 def find(user: User, filters: Filters, sort: str = "") -> QuerySet[Case]:
     """The cases that `user` may see and `filters` let through, with `next_due` and `late` on each."""
-    found = Case.objects.visible_to(user).select_related("connection")
+    found: QuerySet[Case] = Case.objects.visible_to(user).select_related("connection")
     if filters.state in ("open", "closed"):
         found = found.filter(closed_at__isnull=filters.state == "open")
     for name in ("phase", "severity"):

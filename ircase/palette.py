@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
+from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from ircase import access
@@ -133,7 +134,8 @@ def _views(user: User) -> Iterator[Command]:
         SavedView.Page.CASES.value: "ircase:case_list",
         SavedView.Page.MY_WORK.value: "ircase:my_work",
     }
-    for view in savedviews.usable(user).order_by("-pinned", "name")[:100]:
+    found: QuerySet[Any] = savedviews.usable(user)
+    for view in found.order_by("-pinned", "name")[:100]:
         yield Command(view.name, f"{reverse(urls[view.page])}?{view.asked}", "bookmark", view.get_page_display())
 
 

@@ -188,7 +188,7 @@ def start_clock(request: HttpRequest, reference: str, body: ClockStart) -> Statu
 @router.post(f"{_CLOCK}/delivery", response=ClockOut, summary="It was delivered")
 def deliver_clock(request: HttpRequest, reference: str, uuid: UUID, body: Delivery) -> Clock:
     case = case_of(request, reference, access.LEAD)
-    proof = {
+    proof: dict[str, Any] = {
         "evidence": get_object_or_404(Evidence, case=case, uuid=body.evidence) if body.evidence else None,
         "report": get_object_or_404(ReportBuild, case=case, uuid=body.report) if body.report else None,
         "decision": _decision(case, body.decision),

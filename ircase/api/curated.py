@@ -40,7 +40,7 @@ _UPLOAD = {
         },
     }
 }
-_TAGS = Field(default_factory=list, max_length=20)
+_TAGS: Any = Field(default_factory=list, max_length=20)
 
 
 class EventsChange(Schema):
@@ -241,7 +241,7 @@ def preview_indicators(request: HttpRequest, reference: str, body: PasteIn) -> l
 @router.post("/cases/{reference}/indicators/changes", response=Changed, summary="Change many indicators at once")
 def change_indicators(request: HttpRequest, reference: str, body: IndicatorsChange) -> dict[str, int]:
     case = open_case_of(request, reference)
-    given = {name: value or "" for name, value in body.dict(include={"verdict", "tlp", "pap"}).items()}
+    given: dict[str, Any] = {name: value or "" for name, value in body.dict(include={"verdict", "tlp", "pap"}).items()}
     rest = body.dict(exclude={"indicators", *given})
     return {"changed": many.change_indicators(case=case, actor=person(request), uuids=body.indicators, **given, **rest)}
 

@@ -23,6 +23,9 @@ def playbook_choices() -> list[tuple[str, str]]:
     return [("", "No playbook"), *((p.id, p.title) for p in shelf.usable())]
 
 
+ANY_AGE: Any = 0
+
+
 class NewCaseForm(ScopedForm):
     """A case by hand. The first device and account become assets, so that hunts can be filled from them."""
 
@@ -209,7 +212,7 @@ class CaseFilterForm(ScopedForm):
     owner = forms.CharField(max_length=150, required=False, label="Lead", help_text="A user name.")
     tag = forms.CharField(max_length=40, required=False, widget=forms.TextInput(attrs={"list": "known-tags"}))
     connection = forms.CharField(max_length=100, required=False, label="Tenant", help_text="The connection's name.")
-    age = forms.TypedChoiceField(choices=AGES, coerce=int, empty_value=0, required=False, label="Opened")
+    age = forms.TypedChoiceField(choices=AGES, coerce=int, empty_value=ANY_AGE, required=False, label="Opened")
     show = forms.MultipleChoiceField(
         choices=COLUMNS, required=False, label="More columns", widget=forms.CheckboxSelectMultiple
     )

@@ -44,7 +44,7 @@ class Decision(models.Model):
     def save(self, *args: object, **kwargs: object) -> None:
         if self.pk is not None:
             refuse("save() of a decision that stands")
-        super().save(*args, **kwargs)  # type: ignore[arg-type]
+        super().save(*args, **kwargs)
 
     def delete(self, *args: object, **kwargs: object) -> tuple[int, dict[str, int]]:
         refuse("delete() of a decision")

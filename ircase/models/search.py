@@ -48,17 +48,17 @@ def _lexemes(tokens: Sequence[str]) -> str:
 
 
 @WordsField.register_lookup
-class Matches(Lookup):  # type: ignore[type-arg]
+class Matches(Lookup):
     """`words__matches=expression`, an `ircase.search.words.Expression`."""
 
     lookup_name = "matches"
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
         if connection.vendor == "postgresql":
             lhs, params = self.process_lhs(compiler, connection)
             return f"{lhs} @@ %s::tsquery", [*params, self.rhs.tsquery()]
-        alias = compiler.quote_name_unless_alias(self.lhs.alias)  # type: ignore[attr-defined]
+        alias = compiler.quote_name_unless_alias(self.lhs.alias)
         key = compiler.quote_name_unless_alias("id")
         return (
             f"{alias}.{key} IN (SELECT rowid FROM {FTS_TABLE} WHERE {FTS_TABLE} MATCH %s)",

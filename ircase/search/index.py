@@ -39,6 +39,7 @@ def entry_of(kind: str, draft: Draft) -> SearchEntry:
     """The row of `draft`, not saved."""
     title, body = _whole(draft.title), _whole(draft.body)
     marks = [f"kind={kind}", *(f"{name}={value}" for name, value in draft.marks)]
+    tokens: Any = words.tokens([title, body, *map(_whole, draft.also)], marks)
     return SearchEntry(
         case_id=draft.case_id,
         kind=kind,
@@ -46,7 +47,7 @@ def entry_of(kind: str, draft: Draft) -> SearchEntry:
         part=draft.part,
         title=title[:300],
         body=body[:_BODY],
-        words=words.tokens([title, body, *map(_whole, draft.also)], marks),
+        words=tokens,
         status=draft.status[:16],
         owner_id=draft.owner_id,
         place=draft.place[:140],

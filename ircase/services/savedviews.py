@@ -1,5 +1,6 @@
 """Saved views: the words of an address under a name, a person's own or for everybody. They hold no result."""
 
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from django.core.exceptions import ValidationError
@@ -18,7 +19,8 @@ _PASSING = frozenset({"page", "after", "csrfmiddlewaretoken", "view"})
 
 def of(person: User, page: str) -> list[SavedView]:
     """Those that the person may use on a page, the pinned first; each with `pinned`."""
-    return list(usable(person).filter(page=page).order_by("-pinned", "name", "pk")[:MOST])
+    found: QuerySet[Any] = usable(person)
+    return list(found.filter(page=page).order_by("-pinned", "name", "pk")[:MOST])
 
 
 def usable(person: User) -> QuerySet[SavedView]:

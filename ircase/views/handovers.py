@@ -1,6 +1,7 @@
 """Handing a case over, and the record of it."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -92,8 +93,10 @@ def handover(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 def _readable(case: Case, snapshot: dict[str, Any]) -> dict[str, Any]:
     """The frozen JSON with times as times and the log's codes in words."""
     entries = [
-        LogEntry(sequence=row["sequence"], at=parse_datetime(row["at"]), actor_name=row["by"], action=row["action"],
-                 detail=row["detail"])
+        LogEntry(
+            sequence=row["sequence"], at=datetime.fromisoformat(row["at"]), actor_name=row["by"], action=row["action"],
+            detail=row["detail"],
+        )
         for row in snapshot["changes"]
     ]  # fmt: skip
     timed = {name: [_timed(row, key) for row in snapshot[name]] for name, key in _TIMES.items()}
