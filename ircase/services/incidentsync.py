@@ -22,6 +22,7 @@ from ircase.models import (
     CaseMember,
     CaseRole,
     CaseSync,
+    Classification,
     Connection,
     IncidentComment,
     IncidentSync,
@@ -225,6 +226,10 @@ def _adopt(case: Case, state: SyncState, conflict: SyncConflict, actor: User) ->
     field, theirs = conflict.field, conflict.theirs
     if field == SyncField.STATUS:
         if theirs == agreeing.RESOLVED:
+            if case.classification != Classification.UNKNOWN and closing.needs_review(case):
+                raise ValidationError(
+                    "This case is closed by two people: close it on its own page. Then both sides say the same."
+                )
             closing.close(case=case, actor=actor, reason="Resolved in Defender.")
         else:
             cases.reopen_case(case=case, actor=actor, reason="Opened again in Defender.")

@@ -110,7 +110,10 @@ def test_resolved_there_is_a_question_for_a_lead(desk: Desk, number: str) -> Non
         incidentsync.choose(conflict=conflict, actor=desk.bob, choice="theirs")
     with pytest.raises(ValidationError, match="classification"):
         incidentsync.choose(conflict=conflict, actor=desk.alice, choice="theirs")
-    cases.edit_case(case=desk.case, actor=desk.alice, classification="truePositive")
+    cases.edit_case(case=desk.case, actor=desk.alice, classification="truePositive", severity="high")
+    with pytest.raises(ValidationError, match="closed by two people"):
+        incidentsync.choose(conflict=conflict, actor=desk.alice, choice="theirs")
+    cases.edit_case(case=desk.case, actor=desk.alice, classification="falsePositive")
     incidentsync.choose(conflict=conflict, actor=desk.alice, choice="theirs")
     desk.case.refresh_from_db()
     assert not desk.case.is_open
