@@ -34,7 +34,7 @@ def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
 
 def tab(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Parts of the case").get_by_role("link", name=name, exact=True).click()
-    expect(page.locator("nav.tabs [aria-current]")).to_have_text(name)
+    expect(page.locator("nav[aria-label='Parts of the case'] [aria-current]")).to_have_text(name)
     page.wait_for_load_state("networkidle")
 
 
@@ -62,7 +62,7 @@ def open_case(bob: Film, analyst: Api) -> None:
     page = bob.page
     bob.sign_in("bob")
     bob.scene("my-work")
-    analyst.until("/incidents", lambda found: found["items"])
+    analyst.until("/incidents?show=all", lambda found: found["items"])
     page.get_by_role("link", name="Incidents").first.click()
     bob.scene("incidents")
     page.get_by_role("link", name=re.compile("Multi-stage incident")).first.click()

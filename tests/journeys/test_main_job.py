@@ -21,7 +21,7 @@ PATIENT_ZERO = "jump01.northwharf.example"
 
 def open_from_incident(analyst: Api) -> dict[str, Any]:
     """A new case of the tenant's main incident, led by Bob, with Alice as a second lead."""
-    waiting = analyst.until("/incidents", lambda page: page["items"])["items"]
+    waiting = analyst.until("/incidents?show=all", lambda page: page["items"])["items"]
     main = max(waiting, key=lambda incident: incident["alert_count"])
     case: dict[str, Any] = analyst.post(f"/incidents/{main['id']}/accept", {"playbook": "device-compromise"})
     analyst.call("PUT", f"/cases/{case['reference']}/members/alice", json={"role": "lead"})
