@@ -148,7 +148,7 @@ def approve(studio: Studio, reference: str) -> None:
     row = page.get_by_role("region", name="Waiting for you").get_by_role("article").filter(has_text=reference)
     row.get_by_role("link").first.click()
     alice.scene("question")
-    page.get_by_label(re.compile("Comment")).fill("Go ahead.")
+    page.get_by_label(re.compile(r"^Comment \(needed")).fill("Go ahead.")
     page.get_by_role("button", name="Approve").click()
     expect(page.locator(".toasts")).to_be_visible()
     alice.scene("decided")

@@ -156,7 +156,7 @@ class TestInTheBrowser:
         alice.go("/approvals/")
         question = alice.page.get_by_role("article").filter(has_text=reference)
         alice.small_and_dark("inbox")
-        question.get_by_label(re.compile("Comment")).fill("Go ahead.")
+        question.get_by_label(re.compile(r"^Comment \(needed")).fill("Go ahead.")
         question.get_by_role("button", name=re.compile("^Approve")).click()
         expect(bob.page.get_by_text(re.compile("^Frozen: Everything")).first).to_be_visible(timeout=WORK_MS)
         bob.scene("held")
