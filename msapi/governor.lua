@@ -50,15 +50,13 @@ local function window_wait(limit, length, ahead)
   local used = redis.call('ZCOUNT', calls, '(' .. text(now - length), '+inf')
   local missing = used + ahead + 1 - limit
   if missing <= 0 then return 0 end
-  local rounds, place = 0, missing - 1
-  if used > 0 then
-    rounds = math.floor(place / used)
-    place = place % used
-    local from = redis.call('ZCARD', calls) - used
-    local oldest = redis.call('ZRANGE', calls, from + place, from + place, 'WITHSCORES')
-    return math.max(tonumber(oldest[2]) + length - now, 0) + rounds * length
-  end
-  return math.floor(place / limit + 1) * length
+  -- A window lets in `limit` calls, so places are free again in rounds of that many: first where calls were made, then
+  -- where those ahead are about to make theirs.
+  local rounds, place = math.floor((missing - 1) / limit), (missing - 1) % limit
+  if place >= used then return (rounds + 1) * length end
+  local from = redis.call('ZCARD', calls) - used
+  local oldest = redis.call('ZRANGE', calls, from + place, from + place, 'WITHSCORES')
+  return math.max(tonumber(oldest[2]) + length - now, 0) + rounds * length
 end
 
 local function lease_wait(ahead)

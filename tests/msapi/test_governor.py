@@ -80,6 +80,21 @@ def test_estimates_beyond_one_window(governor: Governor) -> None:
     assert etas == [60.0] * 3 + [120.0] * 3 + [180.0]
 
 
+def test_an_estimate_amid_a_window_that_fills(governor: Governor, clock: Clock) -> None:
+    """Half of the window is called, the other half stands ahead and is about to: who comes behind them waits for one
+    window, not for two."""
+    bucket = replace(BUCKET, per_minute=10, per_hour=0)
+    for number in range(10):
+        granted(governor.acquire(bucket, f"first {number}"))
+    for number in range(10):
+        waiting(governor.acquire(bucket, f"second {number}"))
+    clock.now += 60.5
+    for number in range(5):
+        granted(governor.acquire(bucket, f"second {number}"))
+    waits = [waiting(governor.acquire(bucket, f"third {number}")).eta for number in range(11)]
+    assert waits == [60.0] * 10 + [120.0]
+
+
 def test_the_line_keeps_its_order(governor: Governor, clock: Clock) -> None:
     for call in range(3):
         granted(governor.acquire(BUCKET, f"g{call}"))
