@@ -15,7 +15,7 @@ from artifacts.looks.kinds import VERSION
 from ircase import jobs, store
 from ircase.models import Case, Evidence, Indicator, JobState, Preview, User
 from ircase.models.handling import previews_of
-from ircase.services import evidence, findings, supertimeline
+from ircase.services import evidence, findings, sweep
 
 LABELS: Final = {
     "text": "Text",
@@ -60,7 +60,7 @@ def again(job: Preview) -> None:
 
 def tidy() -> None:
     """Beat's part: looks whose worker was lost, or whose message was, go on."""
-    supertimeline.take_up(Preview.objects.all(), "ircase.make_preview")
+    sweep.take_up(Preview.objects.all(), "ircase.make_preview")
 
 
 def forget(item: Evidence) -> None:

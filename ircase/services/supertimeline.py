@@ -17,8 +17,6 @@ from ircase.models import (
     Case,
     CaseTable,
     Evidence,
-    JobQuerySet,
-    JobState,
     RowTag,
     Star,
     TimelineBuild,
@@ -27,7 +25,7 @@ from ircase.models import (
     User,
 )
 from ircase.models.supertimeline import store_folder
-from ircase.services import findings, log
+from ircase.services import findings, log, sweep
 from ircase.services.tables import columns_of
 from ircase.supertimeline import reading, rules, store
 from ircase.supertimeline.model import Asked, TimelineEvent
@@ -35,7 +33,6 @@ from ircase.supertimeline.model import Asked, TimelineEvent
 MOST_TAGS: Final = 5_000
 MOST_VIEWS: Final = 100
 EXPORT_DAYS: Final = 7
-ATTEMPTS: Final = 5
 ONLY: Final = {"starred": "Starred", "tagged": "Tagged", "marked": "Starred or tagged"}
 
 
@@ -217,22 +214,10 @@ def request_export(*, case: Case, actor: User, kind: str, asked: str) -> Timelin
     return export
 
 
-def take_up(rows: JobQuerySet[Any], task: str) -> None:
-    """Hand back what a dead worker held, and send every due row again. A row that has outlived its attempts fails with
-    that reason, for it is likely what kills its workers."""
-    for job in rows.silent():
-        if job.attempt >= ATTEMPTS:
-            rows.end(job.pk, job.owner, JobState.FAILED, reason=f"{job.attempt} workers died over it.")
-        else:
-            rows.hand_back(job.pk, job.owner, reason="The worker was lost; another takes it up.")
-    for pk in rows.due().values_list("pk", flat=True):
-        jobs.send(task, pk)
-
-
 def tidy() -> None:
     """Beat's part: lost builds and exports go on, files whose time is over go."""
-    take_up(TimelineBuild.objects.all(), "ircase.build_timeline")
-    take_up(TimelineExport.objects.all(), "ircase.export_timeline")
+    sweep.take_up(TimelineBuild.objects.all(), "ircase.build_timeline")
+    sweep.take_up(TimelineExport.objects.all(), "ircase.export_timeline")
     for export in TimelineExport.objects.filter(expires_at__lt=timezone.now()):
         export.path.unlink(missing_ok=True)
         TimelineExport.objects.filter(pk=export.pk).update(expires_at=None)

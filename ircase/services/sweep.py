@@ -27,6 +27,18 @@ def sweep(rows: JobQuerySet[Any], task: str) -> int:
     return len(due)
 
 
+def take_up(rows: JobQuerySet[Any], task: str, most: int | None = None) -> None:
+    """The same for rows that are no activity of a case: hand back what a dead worker held, and send every due row
+    again, or the first `most`. A row that has outlived its attempts fails with that reason."""
+    for job in rows.silent():
+        if job.attempt >= settings.MAX_ATTEMPTS:
+            rows.end(job.pk, job.owner, JobState.FAILED, reason=f"Given up: {job.attempt} workers died over it.")
+        else:
+            rows.hand_back(job.pk, job.owner, reason="The worker stopped answering; another takes it up.")
+    for pk in rows.due().values_list("pk", flat=True)[:most]:
+        jobs.send(task, pk)
+
+
 def _revive(rows: JobQuerySet[Any], job: Any) -> None:
     logger.warning("sweep.silent", extra={"row": str(job), "attempt": job.attempt, "owner": job.owner})
     with transaction.atomic():

@@ -1,10 +1,10 @@
 """Having the texts of case tables known to the search: asked for when a table is kept."""
 
-from django.conf import settings
 from django.db import transaction
 
 from ircase import jobs
 from ircase.models import CaseTable, JobState, TableIndexing
+from ircase.services import sweep
 
 
 @transaction.atomic
@@ -21,14 +21,7 @@ def queue(table: CaseTable) -> TableIndexing:
 
 def tidy() -> None:
     """Send what waits once more; hand back what a dead worker had."""
-    for job in TableIndexing.objects.silent():
-        if job.attempt >= settings.MAX_ATTEMPTS:
-            reason = f"Given up: {job.attempt} workers died or fell silent while working on it."
-            TableIndexing.objects.all().end(job.pk, job.owner, JobState.FAILED, reason=reason)
-        else:
-            TableIndexing.objects.all().hand_back(job.pk, job.owner, reason="The worker stopped answering.")
-    for pk in TableIndexing.objects.due().values_list("pk", flat=True)[:500]:
-        jobs.send("ircase.index_table", pk)
+    sweep.take_up(TableIndexing.objects.all(), "ircase.index_table", most=500)
 
 
 def left_out(table: CaseTable) -> str:
