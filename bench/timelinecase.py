@@ -6,7 +6,8 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from bench.supertimeline import TABLES, write_rows
 from ircase.models import Evidence, TimelineBuild, User
-from ircase.services import cases, evidence, tables
+from ircase.services import cases, evidence
+from ircase.services.analysis import tables
 from ircase.tasks import build_timeline
 from kql.parquet import read_columns
 

@@ -30,7 +30,7 @@ STORE_RESERVE_BYTES = env_int("IRCASE_STORE_RESERVE_BYTES", 256 * 2**20)  # of a
 STORE_CACHE_DIR = DATA_DIR / "copies"  # plain copies for parsers, of what lies elsewhere or is encrypted
 STORE_CACHE_BYTES = env_int("IRCASE_STORE_CACHE_BYTES", 10 * 2**30)
 CASE_QUOTA_BYTES = env_int("IRCASE_CASE_QUOTA_BYTES", 0)  # of evidence a case may hold; 0: no limit
-# Cases of these severities are closed by two people, unless nothing bad had happened (ircase.services.closing).
+# Closed by two people are cases of these severities, unless nothing bad had happened (services.casework.closing).
 CLOSE_REVIEW = env_list("IRCASE_CLOSE_REVIEW", "medium,high,critical")
 REHASH_DAYS = env_int("IRCASE_REHASH_DAYS", 30)  # every file is hashed again in this time; 0: never by itself
 REHASH_BYTES_PER_SECOND = env_int("IRCASE_REHASH_BYTES_PER_SECOND", 50 * 2**20)
@@ -187,7 +187,7 @@ STORAGES = {
 }
 WHITENOISE_ADD_HEADERS_FUNCTION = of_static_file
 # Files are taken where evidence is handed in, and nowhere else: a form elsewhere must not fill the disk.
-FILE_UPLOAD_HANDLERS = ["ircase.services.uploads.RefuseHandler"]
+FILE_UPLOAD_HANDLERS = ["ircase.services.transfer.uploads.RefuseHandler"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20
 UPLOAD_MAX_BYTES = env_int("IRCASE_UPLOAD_MAX_BYTES", 4 * 2**30)  # of one form

@@ -12,7 +12,8 @@ class HuntingConfig(AppConfig):
         from hunting.report import Chapters  # noqa: PLC0415
         from hunting.services import holding, patterns  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
-        from ircase.services import removal, templating  # noqa: PLC0415
+        from ircase.services import templating  # noqa: PLC0415
+        from ircase.services.vault import removal  # noqa: PLC0415
 
         chapters.register(Chapters())
         commented.register()

@@ -9,7 +9,7 @@ from hunting.models import HuntRun, Source
 from hunting.services import schemas
 from hunting.services.notebooks import naming
 from ircase.models import CaseTable
-from ircase.services.findings import clean_json
+from ircase.services.analysis.findings import clean_json
 
 
 def manifest_of(run: HuntRun, gathered: Gathered, missing: tuple[str, ...], beside: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ircase import access, grid
 from ircase.grid import GridError, cell_text
 from ircase.models import Activity, CaseTable, JobState
 from ircase.services import activity, connections
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
 from ircase.work import Hold, Stopped, hold
 from kql import Column
 from msapi.errors import ApiError, Cancelled

@@ -11,7 +11,9 @@ from hunting.models import HuntRun
 from ircase import grid
 from ircase.grid import Condition, GridError, GridPage
 from ircase.models import Evidence, User
-from ircase.services import evidence, previews, tables
+from ircase.services import evidence
+from ircase.services.analysis import tables
+from ircase.services.vault import previews
 from kql import Column
 from kql.parquet import stored_columns
 from kql.sql import quote_name, quote_text, sandbox

@@ -28,8 +28,9 @@ from hunting.spool import folder_of
 from hunting.supplying import Help, Supplied, supply
 from ircase import access
 from ircase.models import Activity, CaseTable, Connection, Evidence, JobState
-from ircase.services import activity, connections, evidence, tables
-from ircase.services import quotas as case_quota
+from ircase.services import activity, connections, evidence
+from ircase.services.analysis import tables
+from ircase.services.vault import quotas as case_quota
 from ircase.store import NotStored, StoreError
 from ircase.work import Hold, Stopped, hold
 from kql import KqlCancelled, KqlError, Limits

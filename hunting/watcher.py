@@ -16,7 +16,8 @@ from hunting.services import turns
 from ircase import grid
 from ircase.grid import Fresh, GridError
 from ircase.models import JobState, NoticeCode
-from ircase.services import log, notices, rowsets
+from ircase.services import log, notices
+from ircase.services.analysis import rowsets
 from ircase.wording import counted
 from ircase.work import Stopped, hold
 from kql import Column

@@ -12,7 +12,7 @@ class IrcaseConfig(AppConfig):
         # Registers the system checks, what can be commented, and what of a case can be found.
         from ircase import checks, signals  # noqa: F401, PLC0415
         from ircase.finder import sources  # noqa: PLC0415
-        from ircase.services import commented  # noqa: PLC0415
+        from ircase.services.writing import commented  # noqa: PLC0415
 
         commented.register()
 
@@ -24,7 +24,7 @@ class IrcaseConfig(AppConfig):
 def _fill_preparation(**_: Any) -> None:
     """A new database gets the program's list of preparation; one that has a list keeps it."""
     # Models cannot be imported before every app is loaded.
-    from ircase.services.preparation import load_preparation  # noqa: PLC0415
+    from ircase.services.phases.preparation import load_preparation  # noqa: PLC0415
 
     load_preparation()
 

@@ -10,7 +10,7 @@ from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Sub
 from django.utils import timezone
 
 from ircase.models import Case, CaseMember, CaseRole, CaseTag, ChecklistItem, Milestone, Phase, Severity, User
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 from ircase.casehead import CLOCKS
 from ircase.clocks import windows
 from ircase.models import Case
-from ircase.services import clocks
+from ircase.services.phases import clocks
 
 
 def context(case: Case) -> dict[str, Any]:

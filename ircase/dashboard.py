@@ -12,7 +12,7 @@ from ircase import charts, metrics
 from ircase.metrics import Period
 from ircase.models import Case, ChecklistItem, Milestone, Phase, Severity, User
 from ircase.models.cases import CaseQuerySet
-from ircase.services.exports import safe_cell
+from ircase.services.transfer.exports import safe_cell
 
 MOST_LATE = 15
 MOST_PEOPLE = 12

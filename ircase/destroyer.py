@@ -13,7 +13,8 @@ from django.utils import timezone
 from ircase import access
 from ircase.models import Approval, Case, CaseTable, Destruction, Evidence, JobState, ParseJob
 from ircase.report import certificate
-from ircase.services import approvals, destruction, evidence, log, looking, removal, waking
+from ircase.services import approvals, evidence, log, waking
+from ircase.services.vault import destruction, looking, removal
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,9 @@ from ircase import store
 from ircase.models import Evidence, Indicator, JobState, Preview
 from ircase.recognition import is_elsewhere, recognise
 from ircase.runner import RETRY_SECONDS, spool_folder
-from ircase.services import evidence, looking
-from ircase.services.findings import normalise
+from ircase.services import evidence
+from ircase.services.analysis.findings import normalise
+from ircase.services.vault import looking
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)

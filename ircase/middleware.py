@@ -14,7 +14,9 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from ircase.models import User
-from ircase.services import drafts, looks, sessions
+from ircase.services.identity import sessions
+from ircase.services.vault import looks
+from ircase.services.writing import drafts
 
 logger = logging.getLogger("ircase.request")
 MUST_ENROL = "must_enrol"  # in a session: the rules of access want a second factor of this person

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ircase import attack
 from ircase.models import Asset, Indicator
-from ircase.services.findings import normalise
+from ircase.services.analysis.findings import normalise
 
 TECHNIQUE: Final = "technique"
 MOST: Final = 12

@@ -14,7 +14,9 @@ from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
 from ircase import access, incoming, store
 from ircase.models import JobState, ParseJob, Upload
-from ircase.services import activity, caseimports, evidence, interpreting, tables, uploads
+from ircase.services import activity, evidence
+from ircase.services.analysis import interpreting, tables
+from ircase.services.transfer import caseimports, uploads
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
 

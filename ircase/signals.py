@@ -9,7 +9,8 @@ from django.http import HttpRequest
 
 from ircase.addresses import address_of, device_of
 from ircase.models import User
-from ircase.services import log, sessions
+from ircase.services import log
+from ircase.services.identity import sessions
 
 UNKNOWN = "(no such account)"
 

@@ -7,7 +7,8 @@ from django.db import DatabaseError, transaction
 
 from ircase import access
 from ircase.models import CaseTable, JobState, RowTake
-from ircase.services import activity, mapping
+from ircase.services import activity
+from ircase.services.analysis import mapping
 from ircase.work import Stopped, hold
 
 logger = logging.getLogger(__name__)

@@ -36,30 +36,13 @@ from ircase.models import (
     User,
 )
 from ircase.report import build
-from ircase.services import (
-    approvals,
-    attackdata,
-    caseexports,
-    caseimports,
-    closing,
-    destruction,
-    evidence,
-    health,
-    holds,
-    incidentfiles,
-    looking,
-    posting,
-    preflights,
-    reminders,
-    reminding,
-    removal,
-    resumable,
-    statements,
-    storehealth,
-    supertimeline,
-    sweep,
-    tablesearch,
-)
+from ircase.services import approvals, evidence, health, preflights, sweep
+from ircase.services.analysis import attackdata, supertimeline, tablesearch
+from ircase.services.casework import closing
+from ircase.services.incidents import incidentfiles
+from ircase.services.phases import reminders, reminding
+from ircase.services.transfer import caseexports, caseimports, resumable
+from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
 from ircase.work import new_owner
 
 logger = logging.getLogger(__name__)

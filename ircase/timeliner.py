@@ -17,7 +17,8 @@ from ircase import access, jobs
 from ircase.models import JobState, TimelineBuild, TimelineExport
 from ircase.models.supertimeline import store_folder
 from ircase.runner import spool_folder
-from ircase.services import log, supertimeline, timelineasking, timesketch
+from ircase.services import log
+from ircase.services.analysis import supertimeline, timelineasking, timesketch
 from ircase.supertimeline import reading, store
 from ircase.supertimeline.model import TimelineError
 from ircase.work import Hold, Stopped, hold

@@ -8,7 +8,8 @@ class LiveResponseConfig(AppConfig):
     def ready(self) -> None:
         # Registers the system checks.
         from ircase.clocks import windows  # noqa: PLC0415
-        from ircase.services import closing, handling  # noqa: PLC0415
+        from ircase.services.casework import closing  # noqa: PLC0415
+        from ircase.services.vault import handling  # noqa: PLC0415
         from liveresponse import checks, commented, dossier  # noqa: F401, PLC0415
         from liveresponse.services import determinations, open_ends  # noqa: PLC0415
 

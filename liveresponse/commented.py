@@ -4,8 +4,8 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from ircase.models import Case
-from ircase.services import comments
-from ircase.services.comments import Subject, uuid_in
+from ircase.services.writing import comments
+from ircase.services.writing.comments import Subject, uuid_in
 from liveresponse.models import Collection, ResponseAction
 from liveresponse.services import lookups
 

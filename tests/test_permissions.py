@@ -19,7 +19,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from config.api import api
 from ircase.models import Case, CaseRole, User
-from ircase.services import cases, people
+from ircase.services import cases
+from ircase.services.identity import people
 from tests.cast import make_case, make_connection, make_user
 from tests.world import World, make_world
 

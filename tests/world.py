@@ -57,37 +57,14 @@ from ircase.models import (
     TeamMember,
     User,
 )
-from ircase.services import (
-    activity,
-    approvals,
-    caseexports,
-    caseimports,
-    cases,
-    checklist,
-    clocks,
-    comments,
-    custody,
-    decisions,
-    findings,
-    handovers,
-    holds,
-    improvements,
-    linking,
-    mapping,
-    notes,
-    notices,
-    people,
-    playbooks,
-    reports,
-    resumable,
-    savedviews,
-    servicelevels,
-    stars,
-    statements,
-    supertimeline,
-    tables,
-    teams,
-)
+from ircase.services import activity, approvals, cases, notices, reports, savedviews
+from ircase.services.analysis import findings, mapping, stars, supertimeline, tables
+from ircase.services.casework import decisions, handovers, improvements, linking
+from ircase.services.identity import people, teams
+from ircase.services.phases import checklist, clocks, playbooks, servicelevels
+from ircase.services.transfer import caseexports, caseimports, resumable
+from ircase.services.vault import custody, holds, statements
+from ircase.services.writing import comments, notes
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import CollectionVersion, Freeze, LibraryScript, Lookup

@@ -18,7 +18,7 @@ from hunting.services.notebooks.running import Unchanged, is_behind, run_cell
 from hunting.views.doors import cell_of, notebook_of
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
-from ircase.services import delivery
+from ircase.services.vault import delivery
 
 router = Router(tags=["Notebooks"])
 _BOOKS = "/cases/{reference}/notebooks"

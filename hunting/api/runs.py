@@ -23,7 +23,7 @@ from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import ActivityVerdict, AssetKind, IndicatorKind, IndicatorVerdict
 from ircase.grid import Condition
 from ircase.models import Asset, Case, ChecklistItem, Event, Indicator
-from ircase.services import rowsets
+from ircase.services.analysis import rowsets
 
 router = Router(tags=["Hunts"])
 _CASE = "/cases/{reference}/hunts"

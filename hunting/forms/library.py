@@ -20,7 +20,7 @@ MOST_STEPS: Final = 200
 
 
 class ImportForm(forms.Form):
-    """The files themselves are taken by `ircase.services.uploads.receive`; this is what stands beside them."""
+    """The files themselves are taken by `ircase.services.transfer.uploads.receive`; this is what stands beside them."""
 
     file = forms.FileField(widget=ManyFilesInput(), label="Choose files", required=False)
     licence = forms.CharField(label="Licence", max_length=100, required=False, help_text=_LICENCE_HELP)

@@ -15,8 +15,9 @@ from hunting.models import HuntRun, Source
 from ircase import grid
 from ircase.grid import Filter, GridPage
 from ircase.models import Case, User
-from ircase.services import exports, log
-from ircase.services.tables import columns_of
+from ircase.services import log
+from ircase.services.analysis.tables import columns_of
+from ircase.services.transfer import exports
 
 MARK = "Source"
 

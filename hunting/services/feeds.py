@@ -17,7 +17,8 @@ from hunting.fetching import FetchError, Rules, fetched, shown
 from hunting.models import Feed, FeedFetch
 from ircase import jobs, store
 from ircase.models import User
-from ircase.services import log, removal
+from ircase.services import log
+from ircase.services.vault import removal
 from ircase.store import Stored, put
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from ircase import jobs
 from ircase.access import require_administrator
 from ircase.models import JobState, User
 from ircase.services import log
-from ircase.services.uploads import Upload
+from ircase.services.transfer.uploads import Upload
 from ircase.store import StoreError, put
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from hunting.services import schemas
 from ircase import grid, jobs
 from ircase.models import Activity, Case, CaseTable, Connection, Evidence, JobState, User
 from ircase.services import activity, log
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
 from kql import Column, KqlError
 from kql.catalogue import TABLES
 from kql.parquet import TIME_COLUMNS

@@ -9,7 +9,7 @@ from django.db import transaction
 from hunting import results, rowfacts, shelf
 from hunting.models import HuntRun, Source
 from ircase.models import Asset, Event, Indicator, User
-from ircase.services import findings, stars
+from ircase.services.analysis import findings, stars
 
 
 def row_of(run: HuntRun, number: int) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from hunting.retention import too_old
 from hunting.services import pushes, schemas, steps
 from ircase import jobs
 from ircase.models import Activity, Case, ChecklistItem, Connection, JobState, Severity, User
-from ircase.services import activity, checklist, connections, log
+from ircase.services import activity, connections, log
+from ircase.services.phases import checklist
 from kql import Limits
 
 TASK: Final = "hunting.run_hunt"

@@ -7,7 +7,7 @@ from hunting.catalogue import Hunt
 from hunting.models import Source
 from hunting.services import pushes, schemas
 from ircase.models import Case, CaseTable
-from ircase.services import tables
+from ircase.services.analysis import tables
 from kql import Column, Table
 from kql.catalogue import INFO, TABLES
 

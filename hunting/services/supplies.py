@@ -16,8 +16,9 @@ from hunting.models import PlacesFile, ProfilesFile
 from hunting.services import feeds
 from ircase import store
 from ircase.models import Case, Connection, User
-from ircase.services import log, removal
-from ircase.services.uploads import Upload
+from ircase.services import log
+from ircase.services.transfer.uploads import Upload
+from ircase.services.vault import removal
 from ircase.store import Stored, digest_of, put
 from kql import PROFILE_COLUMNS, KqlError, Needs, Supplies, Table, needs
 from kql.places import BadDatabase, places_info

@@ -16,7 +16,8 @@ from ircase import access, grid
 from ircase.forms.evidence import ConditionForm, conditions
 from ircase.models import Case
 from ircase.pages import render_tab
-from ircase.services import delivery, exports
+from ircase.services.transfer import exports
+from ircase.services.vault import delivery
 from ircase.views import grids
 
 PER_PAGE = 100

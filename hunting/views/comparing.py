@@ -21,7 +21,9 @@ from hunting.views.doors import run_of, run_to_read
 from ircase import access, grid, recognition
 from ircase.models import Asset, Indicator, JobState, User
 from ircase.pages import render_tab
-from ircase.services import delivery, exports, log
+from ircase.services import log
+from ircase.services.transfer import exports
+from ircase.services.vault import delivery
 from ircase.views.doors import case_to_change
 from ircase.views.grids import as_page, page_number
 from kql import Column

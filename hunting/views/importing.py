@@ -24,8 +24,8 @@ from hunting.services import importing
 from hunting.views.library import compared
 from ircase.access import current_user, require_administrator
 from ircase.models import User
-from ircase.services import uploads
-from ircase.services.exports import safe_cell
+from ircase.services.transfer import uploads
+from ircase.services.transfer.exports import safe_cell
 from ircase.textdiff import side_by_side
 
 PER_PAGE: Final = 50

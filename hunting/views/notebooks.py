@@ -21,7 +21,7 @@ from hunting.views.doors import notebook_to_change, notebook_to_read
 from ircase import access
 from ircase.models import Case, User
 from ircase.pages import render_tab
-from ircase.services import delivery
+from ircase.services.vault import delivery
 from ircase.views.doors import attempt, case_to_change
 
 

@@ -18,7 +18,7 @@ from hunting.views.doors import run_to_change, run_to_read
 from ircase import access
 from ircase.models import Asset, Event, Indicator, User
 from ircase.pages import render_tab
-from ircase.services import stars
+from ircase.services.analysis import stars
 from ircase.views import cells, grids
 from ircase.views.tables import back_to, take_rows
 

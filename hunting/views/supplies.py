@@ -16,7 +16,7 @@ from hunting.models import Feed, FeedFetch, PlacesFile, ProfilesFile
 from hunting.services import feeds
 from hunting.services import supplies as services
 from ircase import access
-from ircase.services import uploads
+from ircase.services.transfer import uploads
 from ircase.store import StoreError
 from ircase.views.doors import attempt
 from ircase.views.guard import administrators_only

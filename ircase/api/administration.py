@@ -11,7 +11,7 @@ from ircase import access
 from ircase.api.auth import person
 from ircase.api.paging import Page, Window, page_of
 from ircase.models import Team, TeamMember, User
-from ircase.services import accounts, sessions, teams
+from ircase.services.identity import accounts, sessions, teams
 
 router = Router(tags=["Administration"])
 

@@ -11,7 +11,7 @@ from ircase import access
 from ircase.api.auth import case_of, person
 from ircase.audit import Audit, Filters
 from ircase.models import CaseRole, CaseTeam, Team
-from ircase.services import teams
+from ircase.services.identity import teams
 
 router = Router(tags=["Who sees and did what"])
 

@@ -13,7 +13,7 @@ from ninja.throttling import BaseThrottle
 from ircase import access
 from ircase.addresses import address_of
 from ircase.models import Case, CaseRole, Scope, User
-from ircase.services import people
+from ircase.services.identity import people
 
 REQUESTS_PER_MINUTE = 600
 _WINDOW = 60

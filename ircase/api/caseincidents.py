@@ -17,7 +17,7 @@ from ircase.models import (
     IncidentComment,
     SyncConflict,
 )
-from ircase.services import incidentsync, merging
+from ircase.services.incidents import incidentsync, merging
 
 router = Router(tags=["Incidents of a case"])
 

@@ -27,7 +27,8 @@ from ircase.models import (
     Tlp,
     User,
 )
-from ircase.services import cases, opening
+from ircase.services import cases
+from ircase.services.casework import opening
 
 router = Router(tags=["Cases"])
 

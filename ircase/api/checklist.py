@@ -15,7 +15,7 @@ from ircase import profile
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.schemas import ProofOut
 from ircase.models import Case, ChecklistItem, ItemChange, Phase, Proof, User
-from ircase.services import checklist, gate
+from ircase.services.phases import checklist, gate
 
 router = Router(tags=["Checklist"])
 _ITEM = "/cases/{reference}/checklist/{key}"

@@ -15,7 +15,7 @@ from ircase.api.paging import Page, Window, page_of
 from ircase.clocks import windows
 from ircase.clocks.reading import Rule, regimes
 from ircase.models import Case, Clock, Decision, Evidence, ReportBuild, ServiceLevel
-from ircase.services import clocks, servicelevels
+from ircase.services.phases import clocks, servicelevels
 
 router = Router(tags=["Clocks"])
 _CLOCK = "/cases/{reference}/clocks/{uuid}"

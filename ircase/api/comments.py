@@ -14,7 +14,7 @@ from ircase.api.matching import IF_MATCH, NOT_MATCHED, tagged, wanted_version
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.problems import problem
 from ircase.models import Comment
-from ircase.services import comments
+from ircase.services.writing import comments
 
 router = Router(tags=["Comments"])
 _COMMENT = "/cases/{reference}/comments/{uuid}"

@@ -20,7 +20,7 @@ from ircase.entitygraph import graph
 from ircase.indicators import bulk as many
 from ircase.indicators import elsewhere, extract, harmless
 from ircase.models import Event, FalsePositive, IndicatorLook, Pap, Tlp
-from ircase.services import uploads
+from ircase.services.transfer import uploads
 from ircase.views.graph import as_json
 from ircase.views.indicators import preview
 from ircase.views.timeline import export_reply

@@ -16,8 +16,9 @@ from ircase.api.evidence import Password
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import EvidenceOut
 from ircase.models import Case, CaseExport, CaseRole, Evidence, SigningKey, Statement, Transfer, User
-from ircase.services import caseexports, custody, delivery, statements
-from ircase.services.custody import Said
+from ircase.services.transfer import caseexports
+from ircase.services.vault import custody, delivery, statements
+from ircase.services.vault.custody import Said
 
 router = Router(tags=["Custody"])
 _ITEM = "/cases/{reference}/evidence/{uuid}"

@@ -14,7 +14,10 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import CustodyOut, EvidenceDetail, EvidenceOut, ImportOut, TableOut
 from ircase.models import CaseRole, CaseTable, CustodyEntry, Evidence, ParseJob
-from ircase.services import delivery, evidence, handling, previews, rowsets, tables, uploads
+from ircase.services import evidence
+from ircase.services.analysis import rowsets, tables
+from ircase.services.transfer import uploads
+from ircase.services.vault import delivery, handling, previews
 
 router = Router(tags=["Evidence"])
 _ITEM = "/cases/{reference}/evidence/{uuid}"

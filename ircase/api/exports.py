@@ -11,7 +11,9 @@ from ircase import grid
 from ircase.api.auth import case_of, person
 from ircase.api.evidence import filters_of
 from ircase.models import CaseTable
-from ircase.services import delivery, exports, rowsets
+from ircase.services.analysis import rowsets
+from ircase.services.transfer import exports
+from ircase.services.vault import delivery
 
 router = Router(tags=["Evidence"])
 

@@ -16,7 +16,8 @@ from ircase.api.paging import Page, Window, page_of
 from ircase.finder.answering import Answer, answer
 from ircase.finder.asking import Hit
 from ircase.models import CaseTag, SavedView
-from ircase.services import savedviews, tags
+from ircase.services import savedviews
+from ircase.services.casework import tags
 
 router = Router(tags=["Search"])
 

@@ -18,8 +18,8 @@ from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import AssetKind, IndicatorKind, IndicatorVerdict
 from ircase.curated import asking
 from ircase.models import Asset, Case, Event, Indicator, Pap, Tlp
-from ircase.services import findings
-from ircase.services.findings import clean
+from ircase.services.analysis import findings
+from ircase.services.analysis.findings import clean
 
 router = Router(tags=["Findings"])
 _LONG = 20_000

@@ -12,7 +12,7 @@ from pydantic import Field
 from ircase import access
 from ircase.api.auth import person
 from ircase.models import Connection, IncidentSource, IncidentSync, SyncField, User
-from ircase.services import incidentdoors, incidentsync
+from ircase.services.incidents import incidentdoors, incidentsync
 
 router = Router(tags=["Sources of incidents"])
 

@@ -12,8 +12,8 @@ from pydantic import Field
 from ircase.api.auth import person
 from ircase.intake import csvfile
 from ircase.models import IncidentFile, User
-from ircase.services import incidentdoors, incidentfiles
-from ircase.services.intake import require_inbox
+from ircase.services.incidents import incidentdoors, incidentfiles
+from ircase.services.incidents.intake import require_inbox
 
 router = Router(tags=["Sources of incidents"])
 

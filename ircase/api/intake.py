@@ -15,7 +15,7 @@ from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import CaseDetail
 from ircase.intake import queue, similar
 from ircase.models import Case, Connection, IncomingIncident, Tlp, User
-from ircase.services import intake, merging
+from ircase.services.incidents import intake, merging
 
 router = Router(tags=["Incidents"])
 _MOST = 200

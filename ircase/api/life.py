@@ -14,7 +14,7 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.schemas import CaseDetail
 from ircase.models import Case, Decision, Evidence, HandOver, Improvement, User
-from ircase.services import closing, decisions, handovers, improvements
+from ircase.services.casework import closing, decisions, handovers, improvements
 
 router = Router(tags=["Decisions, hand-over, close"])
 

@@ -12,7 +12,8 @@ from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.schemas import CaseDetail, inline
 from ircase.models import Case, CaseLink, Severity, User
-from ircase.services import casemerging, linking, opening, templating
+from ircase.services import templating
+from ircase.services.casework import casemerging, linking, opening
 
 router = Router(tags=["Linked cases"])
 LinkKind = Annotated[CaseLink.Kind, inline(CaseLink.Kind)]

@@ -15,7 +15,7 @@ from ircase.api.matching import IF_MATCH, NOT_MATCHED, tagged, wanted_version
 from ircase.api.paging import Page, Window, page_of
 from ircase.api.problems import problem
 from ircase.models import Note, NoteRevision
-from ircase.services import notes
+from ircase.services.writing import notes
 
 router = Router(tags=["Notes"])
 _NOTE = "/cases/{reference}/notes/{uuid}"

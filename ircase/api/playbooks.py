@@ -11,7 +11,8 @@ from pydantic import Field
 from ircase import catalogue, libraries, shelf
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.models import PlaybookVersion, SavedPlaybook
-from ircase.services import caseplan, playbooks
+from ircase.services.casework import caseplan
+from ircase.services.phases import playbooks
 
 router = Router(tags=["Playbooks"])
 _ONE = "/playbooks/{slug}"

@@ -10,9 +10,9 @@ from ninja import NinjaAPI
 from ninja import errors as ninja_errors
 
 from ircase.grid import GridError
-from ircase.services.delivery import FileGone
 from ircase.services.evidence import StoreError
-from ircase.services.notes import NoteConflict
+from ircase.services.vault.delivery import FileGone
+from ircase.services.writing.notes import NoteConflict
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE = "application/problem+json"

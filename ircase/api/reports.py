@@ -12,7 +12,8 @@ from pydantic import Field
 from ircase.api.auth import case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.models import Case, CaseRole, ReportBuild
-from ircase.services import delivery, reports
+from ircase.services import reports
+from ircase.services.vault import delivery
 
 router = Router(tags=["Reports"])
 _BUILD = "/cases/{reference}/reports/{uuid}"

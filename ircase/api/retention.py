@@ -14,7 +14,7 @@ from ircase import access
 from ircase.api.auth import case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.models import Case, Evidence, LegalHold
-from ircase.services import holds, retention
+from ircase.services.vault import holds, retention
 
 router = Router(tags=["Holds and retention"])
 

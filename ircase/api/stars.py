@@ -13,7 +13,8 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
 from ircase.models import CaseTable, Notice, Star
 from ircase.models.stars import NOTE_LENGTH
-from ircase.services import notices, stars
+from ircase.services import notices
+from ircase.services.analysis import stars
 
 router = Router(tags=["Starred rows"])
 _STAR = "/cases/{reference}/stars/{uuid}"

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.models import Case, CaseTable, TimelineExport
-from ircase.services import delivery, previews, supertimeline, timelineasking, timelinefiles
+from ircase.services.analysis import supertimeline, timelineasking, timelinefiles
+from ircase.services.vault import delivery, previews
 from ircase.supertimeline import reading
 from ircase.supertimeline.model import MOST_PAGE, Place, TimelineError, TimelineEvent
 

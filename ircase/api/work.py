@@ -12,7 +12,7 @@ from ircase import access, worklist
 from ircase.api.auth import person
 from ircase.api.paging import Page, Window, page_of
 from ircase.models import Case, ChecklistItem, PreparationItem, User
-from ircase.services import checklist, preparation
+from ircase.services.phases import checklist, preparation
 
 router = Router(tags=["Work"])
 

@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from ircase import attack
 from ircase.models import Case, Event, EventTechnique, User
-from ircase.services import findings
+from ircase.services.analysis import findings
 
 KEYS: Final = (
     "q", "lane", "tactic", "technique", "asset", "indicator", "tag", "since", "until", "report", "by", "with", "view",

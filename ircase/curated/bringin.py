@@ -16,7 +16,8 @@ from ircase.curated import files, times
 from ircase.curated.files import FileError, Record
 from ircase.models import Asset, Case, Event, EventTechnique, FindingTag, Indicator, User
 from ircase.models.findings import TAG
-from ircase.services import findings, log
+from ircase.services import log
+from ircase.services.analysis import findings
 
 _TITLES: Final = ("message", "title", "event")
 _TIMES: Final = ("datetime", "time", "timestamp", "date", "at")

@@ -9,7 +9,8 @@ from django.db import transaction
 
 from ircase import attack
 from ircase.models import Case, Event, EventTechnique, User
-from ircase.services import findings, log, tagging
+from ircase.services import log
+from ircase.services.analysis import findings, tagging
 
 MOST: Final = 500
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from ircase.models import Event
-from ircase.services.exports import safe_cell
+from ircase.services.transfer.exports import safe_cell
 
 FORMATS: Final = {"jsonl": "Timesketch JSONL", "csv": "Timesketch CSV", "csv-safe": "CSV for spreadsheets"}
 FIELDS: Final = (

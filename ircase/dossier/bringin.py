@@ -18,8 +18,11 @@ from ircase.dossier import locked, recall, verify
 from ircase.dossier.container import ZipWriter
 from ircase.models import Case, CaseImport, CustodyBefore, Evidence, JobState
 from ircase.search import index
-from ircase.services import caseimports, cases, evidence, log, packing, tables
-from ircase.services.opening import require_opener
+from ircase.services import cases, evidence, log
+from ircase.services.analysis import tables
+from ircase.services.casework.opening import require_opener
+from ircase.services.transfer import caseimports
+from ircase.services.vault import packing
 from ircase.store import StoreError, digest_of
 from ircase.work import Hold, Stopped, hold
 

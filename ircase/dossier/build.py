@@ -12,7 +12,9 @@ from ircase.dossier import write
 from ircase.dossier.container import ZipWriter
 from ircase.dossier.write import Wanted, Written
 from ircase.models import CaseExport, Evidence, JobState, User
-from ircase.services import activity, caseexports, handling, log
+from ircase.services import activity, log
+from ircase.services.transfer import caseexports
+from ircase.services.vault import handling
 from ircase.store import digest_of
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold

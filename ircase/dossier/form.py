@@ -11,7 +11,7 @@ from ircase.models import CustodyEntry, Evidence
 from ircase.report.typeset import TypesetError, set_pdf
 from ircase.report.words import clip, when
 from ircase.runner import spool_folder
-from ircase.services import custody, signing
+from ircase.services.vault import custody, signing
 from ircase.wording import key_words, said_of
 
 TEMPLATE: Final = Path(__file__).resolve().parent / "form.typ"

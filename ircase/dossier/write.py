@@ -15,7 +15,8 @@ from ircase.dossier import content, readme, verify
 from ircase.dossier.container import Writer
 from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogEntry, SigningKey, User
 from ircase.models.chain import ChainedRow
-from ircase.services import evidence, signing, statements
+from ircase.services import evidence
+from ircase.services.vault import signing, statements
 from ircase.store import NotStored
 
 FORMAT: Final = "ircase-export/1"

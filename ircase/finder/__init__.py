@@ -1,6 +1,6 @@
 """Finding: what of a case can be found, and the one box that finds it. It begins at what a person may see."""
 
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
 
 
 def cleaned(text: str) -> str:

@@ -12,7 +12,7 @@ from ircase.grid.opened import NUMBER, Opened, errors, opened
 from ircase.models import CaseTable, JobState, SearchEntry, TableIndexing
 from ircase.search import index
 from ircase.search.sources import Draft
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
 from ircase.work import Stopped, hold
 
 logger = logging.getLogger(__name__)

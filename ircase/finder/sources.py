@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from ircase.models import (
     Activity,
@@ -157,9 +157,13 @@ def _hashes(manifest: Any) -> tuple[str, ...]:
 
 
 def place_url(entry: SearchEntry) -> str:
-    """The page that the entry names itself: a URL's name and what it takes beside the case's reference."""
+    """The page that the entry names itself: a URL's name and what it takes beside the case's reference. A page that is
+    gone since the entry was written must not take the answer with it: the case stands for it."""
     name, *more = entry.place.split(" ")
-    return reverse(name, args=[*([_reference(entry)] if entry.case_id else []), *more])
+    try:
+        return reverse(name, args=[*([_reference(entry)] if entry.case_id else []), *more])
+    except NoReverseMatch:
+        return _case_url(entry) if entry.case_id else reverse("ircase:search")
 
 
 def _case_url(entry: SearchEntry) -> str:

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from ircase.forms.fields import PersonField, ScopedForm
 from ircase.models import AccessPolicy, CaseRole, SignInProvider, Team, User
-from ircase.services import factors
+from ircase.services.identity import factors
 
 if TYPE_CHECKING:
     _TeamForm = forms.ModelForm[Team]

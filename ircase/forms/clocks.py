@@ -9,7 +9,7 @@ from ircase.clocks.reading import Rule, calendars
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.forms.pick import Pick, offer
 from ircase.models import Case, Decision, Evidence, Milestone, ReportBuild, ServiceLevel, Severity, SpanUnit
-from ircase.services import decisions
+from ircase.services.casework import decisions
 
 _MOST = 200
 

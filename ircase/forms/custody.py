@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from ircase.models import Case, CaseMember, User
-from ircase.services import caseexports, packing
+from ircase.services.transfer import caseexports
+from ircase.services.vault import packing
 
 
 class ExportForm(forms.Form):

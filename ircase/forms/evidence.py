@@ -6,7 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from ircase.grid import Filter, GridError
-from ircase.services import uploads
+from ircase.services.transfer import uploads
 
 
 class ManyFilesInput(forms.FileInput):

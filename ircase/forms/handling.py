@@ -8,8 +8,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from ircase.models import Handling, Indicator
-from ircase.services import packing
-from ircase.services.looking import EventsAsked, StringsAsked
+from ircase.services.vault import packing
+from ircase.services.vault.looking import EventsAsked, StringsAsked
 
 LEVELS = ((0, "Always (0)"), (1, "Critical (1)"), (2, "Error (2)"), (3, "Warning (3)"), (4, "Information (4)"),
           (5, "Verbose (5)"))  # fmt: skip

@@ -10,7 +10,7 @@ from django.utils import timezone
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.indicators.extract import MOST_LETTERS
 from ircase.models import FalsePositive, Indicator, Pap, Tlp
-from ircase.services import tagging
+from ircase.services.analysis import tagging
 
 
 class PasteForm(ScopedForm):

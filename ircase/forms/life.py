@@ -7,7 +7,7 @@ from django import forms
 from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm
 from ircase.forms.pick import Pick, PickMany, offer
 from ircase.models import Case, CaseLink, ChecklistItem, Decision, Evidence, Improvement, Severity, User
-from ircase.services import decisions, handovers, improvements
+from ircase.services.casework import decisions, handovers, improvements
 
 
 class DecisionForm(ScopedForm):

@@ -8,8 +8,8 @@ from django.core.exceptions import ValidationError
 from ircase import textmerge
 from ircase.forms.fields import LongTextField, ScopedForm
 from ircase.models import NoteRevision
-from ircase.services.comments import MOST_CHARACTERS as COMMENT_LENGTH
-from ircase.services.notes import MOST_CHARACTERS
+from ircase.services.writing.comments import MOST_CHARACTERS as COMMENT_LENGTH
+from ircase.services.writing.notes import MOST_CHARACTERS
 
 MARKDOWN_HELP = "Markdown. @name tells somebody, E-3 names an exhibit, [[title]] a note; Ctrl+B, Ctrl+I, Ctrl+K."
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from ircase.models import Case, Classification, Evidence, RetentionPolicy, Tlp
-from ircase.services import retention
+from ircase.services.vault import retention
 
 if TYPE_CHECKING:
     _PolicyForm = forms.ModelForm[RetentionPolicy]

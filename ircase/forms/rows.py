@@ -10,7 +10,7 @@ from django.http import QueryDict
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.grid import MAX_PAGE
 from ircase.models import Asset, Event, Indicator
-from ircase.services.mapping import TARGETS, Plan
+from ircase.services.analysis.mapping import TARGETS, Plan
 from kql import Column
 
 

@@ -10,7 +10,7 @@ from ircase import attack
 from ircase.curated import times
 from ircase.forms.fields import LongTextField, MomentField, ScopedForm, with_blank
 from ircase.models import Asset, Case, Event, Indicator, User
-from ircase.services import findings, tagging
+from ircase.services.analysis import findings, tagging
 
 MOST_OFFERED = 300
 TIME = ("at", "until", "precision", "zone")

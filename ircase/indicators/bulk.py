@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from ircase.models import Case, Indicator, Pap, Tlp, User
-from ircase.services import findings, log, tagging
+from ircase.services import log
+from ircase.services.analysis import findings, tagging
 
 MOST: Final = 500
 

@@ -16,7 +16,7 @@ from ircase.indicators.extract import is_private
 from ircase.indicators.harmless import Known
 from ircase.models import Case, Indicator
 from ircase.recognition import is_elsewhere
-from ircase.services.exports import safe_cell
+from ircase.services.transfer.exports import safe_cell
 
 BATCH: Final = 500
 """So many rows of a file Defender takes."""

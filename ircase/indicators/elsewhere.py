@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from ircase import access, grid, jobs
 from ircase.models import Case, CaseTable, Indicator, IndicatorLook, JobState, Sighting, User
-from ircase.services import log, previews
-from ircase.services.tables import columns_of
+from ircase.services import log
+from ircase.services.analysis.tables import columns_of
+from ircase.services.vault import previews
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from ircase.models import Indicator
 from ircase.recognition import recognise
-from ircase.services.findings import clean, normalise, refang
+from ircase.services.analysis.findings import clean, normalise, refang
 
 Kind = Indicator.Kind
 MOST_LETTERS: Final = 200_000

@@ -14,7 +14,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ircase.models import FalsePositive, Indicator, User
-from ircase.services import findings, log
+from ircase.services import log
+from ircase.services.analysis import findings
 
 Match = FalsePositive.Match
 MOST: Final = 20_000

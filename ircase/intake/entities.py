@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.core.exceptions import ValidationError
 
 from ircase.models import Asset, Indicator
-from ircase.services.findings import clean, normalise
+from ircase.services.analysis.findings import clean, normalise
 from msapi.evidence import (
     AlertEvidence,
     DeviceEvidence,

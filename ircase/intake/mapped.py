@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ircase.services.findings import clean_json
+from ircase.services.analysis.findings import clean_json
 
 ONE: Final = ("id", "title", "description", "severity", "status", "created", "updated", "url")
 MANY: Final = ("devices", "accounts", "mailboxes", "addresses", "domains", "urls", "hashes", "techniques")

@@ -13,8 +13,9 @@ from django.utils import timezone
 from ircase import jobs
 from ircase.models import Connection, IncidentFeed, IncomingIncident
 from ircase.models.intake import ENDED
-from ircase.services import connections, incidentkeeping
-from ircase.services.incident_facts import moment
+from ircase.services import connections
+from ircase.services.incidents import incidentkeeping
+from ircase.services.incidents.incident_facts import moment
 from msapi.errors import ApiError, InvalidParameter, NotFound
 from msapi.graph import GraphSecurity
 from msapi.incidents import Incident

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ircase.models import Case, CaseIncident, IncomingIncident, User
 from ircase.models.intake import ENDED
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
 
 SEVERITIES = ("unknown", "informational", "low", "medium", "high", "critical")
 _AGES = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}

@@ -22,7 +22,8 @@ from ircase.models import (
     SyncChange,
     SyncState,
 )
-from ircase.services import connections, incidentkeeping, incidentsync, log
+from ircase.services import connections, log
+from ircase.services.incidents import incidentkeeping, incidentsync
 from ircase.work import hold
 from msapi.errors import Ambiguous, ApiError
 from msapi.graph import GraphSecurity

@@ -11,7 +11,7 @@ from ircase.models.jobs import Job, JobQuerySet
 
 
 class RowTake(Job):
-    """Rows `numbers` (from 1) of the table `table_name` made from `evidence`, by `plan` (ircase.services.mapping).
+    """Rows `numbers` (from 1) of the table `table_name` made from `evidence`, by `plan` (services.analysis.mapping).
     All of it is done in one transaction, so that a worker that dies has done nothing. `counts` says what came of it."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

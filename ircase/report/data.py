@@ -32,8 +32,8 @@ from ircase.report import life, register, shape
 from ircase.report.prose import prose
 from ircase.report.words import LONGEST_QUERY, clip, label, moment, pairs, took, when
 from ircase.sentences import sentence_of
-from ircase.services.comments import label_of
-from ircase.services.stars import sameness
+from ircase.services.analysis.stars import sameness
+from ircase.services.writing.comments import label_of
 from ircase.wording import source_words
 
 # Of each list, at most this many go into a report.

@@ -11,8 +11,8 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 from ircase.models import Case, ChainHead, CustodyEntry, Evidence
 from ircase.report import shape
 from ircase.report.words import clip, when
-from ircase.services import verification
-from ircase.services.verification import Fault
+from ircase.services.vault import verification
+from ircase.services.vault.verification import Fault
 
 MOST_FAULTS = 500
 MOST_CUSTODY = 200

@@ -24,7 +24,9 @@ from ircase.models import (
     User,
 )
 from ircase.search import index
-from ircase.services import checklist, clocks, gate, itemstates, log, servicelevels, teams
+from ircase.services import log
+from ircase.services.identity import teams
+from ircase.services.phases import checklist, clocks, gate, itemstates, servicelevels
 
 EDITABLE = (
     "title",

@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from ircase import store
 from ircase.models import Case, Evidence, User
-from ircase.services import log, quotas, removal
+from ircase.services import log
+from ircase.services.vault import quotas, removal
 from ircase.store import NotStored, StoreAltered, Stored, StoreError, put, put_file
 
 __all__ = [

@@ -11,7 +11,8 @@ from django.db.models import Count, Q
 
 from ircase import jobs
 from ircase.models import Activity, Case, Classification, Evidence, JobState, Milestone, ReportBuild, User
-from ircase.services import activity, checklist, log
+from ircase.services import activity, log
+from ircase.services.phases import checklist
 from ircase.store import chunks_of, digest_of
 
 TASK = "ircase.build_report"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from ircase.models import SavedView, User
 from ircase.services import log
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
 
 MOST = 200  # of one person
 # Where in a list one is, and what a form carries along.

@@ -11,8 +11,10 @@ from django.db import transaction
 
 from ircase import access, shelf
 from ircase.models import Case, CasePlaybook, ChecklistItem, Phase, User
-from ircase.services import checklist, log, opening
-from ircase.services.findings import clean
+from ircase.services import log
+from ircase.services.analysis.findings import clean
+from ircase.services.casework import opening
+from ircase.services.phases import checklist
 
 Hunts = Callable[[Case], list[str]]
 MOST: Final = 200

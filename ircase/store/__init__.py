@@ -79,7 +79,7 @@ def exists(sha256: str) -> bool:
 
 
 def delete(sha256: str) -> None:
-    """Remove the bytes. Only `ircase.services.removal` calls this: it knows who still holds them."""
+    """Remove the bytes. Only `ircase.services.vault.removal` calls this: it knows who still holds them."""
     current().delete(sha256)
 
 

@@ -17,7 +17,9 @@ from ircase.casehead import CaseHead, PhaseStay, head_of
 from ircase.curated import times
 from ircase.models import Activity, Asset, Case, ChecklistItem, Indicator, User
 from ircase.nist import frameworks
-from ircase.services import checklist, drafts, interpreting
+from ircase.services.analysis import interpreting
+from ircase.services.phases import checklist
+from ircase.services.writing import drafts
 
 register = template.Library()
 register.filter("found_files", interpreting.found)

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access, attack, attackmatrix
 from ircase.models import AttackRelease
 from ircase.pages import HUNT_LIBRARY, render_tab
-from ircase.services import attackdata, uploads
+from ircase.services.analysis import attackdata
+from ircase.services.transfer import uploads
 from ircase.views.guard import administrators_only
 
 MOST_SHOWN = 20

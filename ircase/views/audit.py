@@ -19,8 +19,9 @@ from ircase import access
 from ircase.audit import AREAS, SOURCES, Audit, ChainState, Entry, Filters, chain_state
 from ircase.forms.audit import AuditForm
 from ircase.models import Case, CaseLook, LogEntry, User
-from ircase.services import log, looks
-from ircase.services.exports import safe_cell
+from ircase.services import log
+from ircase.services.transfer.exports import safe_cell
+from ircase.services.vault import looks
 
 PER_PAGE = 100
 MOST_ROWS = 100_000

@@ -15,7 +15,7 @@ from ircase import access
 from ircase.forms.access import CaseTeamForm
 from ircase.models import AccessReview, Case, CaseMember, CaseTeam, Team, TeamMember, User
 from ircase.models.signin import policy
-from ircase.services import teams
+from ircase.services.identity import teams
 from ircase.views.doors import attempt, say_errors
 
 PER_PAGE = 50

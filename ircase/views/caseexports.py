@@ -16,7 +16,8 @@ from ircase.forms.custody import ExportForm
 from ircase.forms.handling import PasswordForm
 from ircase.models import Case, CaseExport, CaseRole
 from ircase.pages import render_tab
-from ircase.services import caseexports, delivery, packing, signing
+from ircase.services.transfer import caseexports
+from ircase.services.vault import delivery, packing, signing
 from ircase.views.doors import attempt
 from ircase.views.fresh import recently
 

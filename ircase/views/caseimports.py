@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods
 from ircase import access
 from ircase.forms.custody import ImportForm
 from ircase.models import CaseImport, User
-from ircase.services import caseimports, resumable, uploads
-from ircase.services.opening import require_opener
+from ircase.services.casework.opening import require_opener
+from ircase.services.transfer import caseimports, resumable, uploads
 from ircase.views.doors import attempt
 
 PER_PAGE = 20

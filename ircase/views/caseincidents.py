@@ -14,7 +14,7 @@ from ircase.forms.intake import UnmergeForm
 from ircase.intake import held
 from ircase.models import Case, CaseIncident, User
 from ircase.pages import render_tab
-from ircase.services import merging
+from ircase.services.incidents import merging
 from ircase.store import StoreError
 from ircase.views.doors import case_to_change
 from ircase.wording import counted

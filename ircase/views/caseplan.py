@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 from ircase import shelf
 from ircase.models import Case
 from ircase.pages import render_tab
-from ircase.services import caseplan
+from ircase.services.casework import caseplan
 from ircase.views.doors import attempt, case_to_change
 
 

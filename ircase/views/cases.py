@@ -27,8 +27,10 @@ from ircase.intake import held
 from ircase.models import Case, CasePlaybook, ChecklistItem, LogEntry, SavedView
 from ircase.pages import render_tab
 from ircase.sentences import sentences
-from ircase.services import cases, delivery, log, opening, savedviews, tags
-from ircase.services.exports import csv_chunks
+from ircase.services import cases, log, savedviews
+from ircase.services.casework import opening, tags
+from ircase.services.transfer.exports import csv_chunks
+from ircase.services.vault import delivery
 from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 25

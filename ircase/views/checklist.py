@@ -18,8 +18,9 @@ from ircase.forms.checklist import FinishForm, ItemForm, PlanForm, ReviewForm, S
 from ircase.forms.fields import ScopedForm
 from ircase.models import Case, ChecklistItem, ItemChange, User
 from ircase.pages import render_tab
-from ircase.services import caseplan, people
-from ircase.services import checklist as service
+from ircase.services.casework import caseplan
+from ircase.services.identity import people
+from ircase.services.phases import checklist as service
 from ircase.views.checklist_groups import groups_of, items_of
 from ircase.views.doors import attempt, case_to_change, say_errors
 

@@ -20,8 +20,8 @@ from ircase.clocks.reading import rules
 from ircase.forms.clocks import DeliverClockForm, DismissClockForm, StartClockForm
 from ircase.models import Case, Clock
 from ircase.pages import render_tab
-from ircase.services import clocks as service
-from ircase.services import handovers, improvements
+from ircase.services.casework import handovers, improvements
+from ircase.services.phases import clocks as service
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 50

@@ -11,8 +11,8 @@ from ircase import access
 from ircase.forms.life import CloseForm
 from ircase.models import Case, Improvement, User
 from ircase.pages import render_tab
-from ircase.services import closing as service
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
+from ircase.services.casework import closing as service
 from ircase.views.doors import case_to_change
 
 

@@ -14,7 +14,7 @@ from ircase import access, markdown
 from ircase.forms.notes import CommentForm
 from ircase.models import Case, Comment, User
 from ircase.pages import render_tab
-from ircase.services import comments as service
+from ircase.services.writing import comments as service
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 50

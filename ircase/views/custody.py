@@ -18,8 +18,8 @@ from ircase.forms.custody import ActForm, PhysicalForm, ReturnForm, SealForm, Tr
 from ircase.models import Case, CaseRole, CustodyBefore, Evidence, Transfer, User
 from ircase.pages import render_tab
 from ircase.report.typeset import TypesetError
-from ircase.services import custody, delivery, verification
-from ircase.services.custody import Said
+from ircase.services.vault import custody, delivery, verification
+from ircase.services.vault.custody import Said
 from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 100

@@ -13,7 +13,7 @@ from ircase import dashboard as board
 from ircase.forms.dashboard import PeriodForm
 from ircase.metrics import Period
 from ircase.models import Severity
-from ircase.services import delivery
+from ircase.services.vault import delivery
 
 PRESETS = (30, 90, 180, 365)
 

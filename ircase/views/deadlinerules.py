@@ -10,7 +10,7 @@ from ircase import access
 from ircase.clocks.reading import calendars, regimes
 from ircase.forms.clocks import ServiceLevelForm
 from ircase.models import ServiceLevel
-from ircase.services import clocks, servicelevels
+from ircase.services.phases import clocks, servicelevels
 from ircase.views.doors import attempt
 from ircase.views.guard import administrators_only
 

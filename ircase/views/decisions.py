@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from ircase import access
 from ircase.forms.life import DecisionForm
 from ircase.pages import render_tab
-from ircase.services import decisions as service
+from ircase.services.casework import decisions as service
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 25

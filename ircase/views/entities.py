@@ -21,7 +21,7 @@ from ircase.indicators import elsewhere, harmless
 from ircase.models import Case, Indicator, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
-from ircase.services import findings
+from ircase.services.analysis import findings
 from ircase.views import indicators
 from ircase.views.doors import attempt, case_to_change
 

@@ -16,7 +16,7 @@ from ircase.forms.timeline import EditEventForm, EventForm
 from ircase.models import Asset, Case, Event, Indicator, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
-from ircase.services import findings
+from ircase.services.analysis import findings
 from ircase.views.doors import case_to_change
 
 

@@ -25,19 +25,10 @@ from ircase.forms.handling import MarkForm, PasswordForm
 from ircase.forms.typing import LayoutForm, TypesForm
 from ircase.models import Case, CaseRole, Evidence, ParseJob
 from ircase.pages import render_tab
-from ircase.services import (
-    delivery,
-    evidence,
-    handling,
-    holds,
-    interpreting,
-    packing,
-    quotas,
-    resumable,
-    tables,
-    uploads,
-    verification,
-)
+from ircase.services import evidence
+from ircase.services.analysis import interpreting, tables
+from ircase.services.transfer import resumable, uploads
+from ircase.services.vault import delivery, handling, holds, packing, quotas, verification
 from ircase.views.doors import attempt, case_to_change
 from ircase.views.previews import tabs_of
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.middleware import MUST_ENROL
 from ircase.models import SessionRecord, User
-from ircase.services import factors, sessions
+from ircase.services.identity import factors, sessions
 from ircase.views.fresh import recently
 
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET
 from ircase import access, grid, recognition
 from ircase.models import Case, CaseTable
 from ircase.pages import HUNTS_FOR, render_tab
-from ircase.services import previews
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
+from ircase.services.vault import previews
 
 SECONDS: Final = 20.0
 """For all tables together."""

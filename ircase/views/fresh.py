@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from ircase import access
 from ircase.models import SessionRecord, User
-from ircase.services import entra, factors, sessions
+from ircase.services.identity import entra, factors, sessions
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], Any]

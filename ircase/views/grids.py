@@ -14,9 +14,9 @@ from ircase import grid
 from ircase.forms.evidence import OPERATOR_LABELS, ConditionForm, conditions
 from ircase.forms.rows import RowsForm
 from ircase.models import CaseTable
-from ircase.services import rowsets
-from ircase.services.exports import FORMATS
-from ircase.services.tables import columns_of
+from ircase.services.analysis import rowsets
+from ircase.services.analysis.tables import columns_of
+from ircase.services.transfer.exports import FORMATS
 from kql import Column
 from kql.types import parse_datetime
 

@@ -19,8 +19,8 @@ from ircase.forms.life import HandOverForm
 from ircase.models import Case, HandOver, LogEntry, User
 from ircase.pages import render_tab
 from ircase.sentences import sentences
-from ircase.services import handovers as service
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
+from ircase.services.casework import handovers as service
 from ircase.views.doors import attempt, case_to_change
 
 _MOST = 100

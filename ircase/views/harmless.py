@@ -14,7 +14,7 @@ from ircase import access, libraries
 from ircase.forms.indicators import HarmlessForm
 from ircase.indicators import harmless
 from ircase.models import FalsePositive
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
 
 PER_PAGE = 100
 

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ircase import access
 from ircase.models import Upload, User
-from ircase.services import caseimports, resumable
-from ircase.services.opening import require_opener
+from ircase.services.casework.opening import require_opener
+from ircase.services.transfer import caseimports, resumable
 from ircase.views.resumable import announced, answered, begun, capabilities, facts_of, served
 
 

@@ -16,7 +16,7 @@ from ircase import access
 from ircase.forms.life import ImprovementFilterForm, ImprovementForm, ImprovementStateForm
 from ircase.models import Improvement, User
 from ircase.pages import render_tab
-from ircase.services import improvements as service
+from ircase.services.casework import improvements as service
 
 PER_PAGE = 50
 _OPEN = [Improvement.State.OPEN, Improvement.State.DOING]

@@ -18,7 +18,7 @@ from ircase.forms.incidentdoors import SourceForm
 from ircase.intake import mapped
 from ircase.intake.entities import entities_of
 from ircase.models import IncidentSource
-from ircase.services import incidentdoors
+from ircase.services.incidents import incidentdoors
 from ircase.views.guard import administrators_only
 from msapi.incidents import read_incident
 

@@ -17,8 +17,9 @@ from ircase import access
 from ircase.forms.incidentdoors import ColumnsForm, FileForm
 from ircase.intake import csvfile, mapped
 from ircase.models import IncidentFile, IncidentSource, User
-from ircase.services import incidentdoors, incidentfiles, uploads
-from ircase.services.intake import require_inbox
+from ircase.services.incidents import incidentdoors, incidentfiles
+from ircase.services.incidents.intake import require_inbox
+from ircase.services.transfer import uploads
 
 PER_PAGE = 20
 PREVIEWED = 15

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.forms.incidentsync import SyncForm
 from ircase.models import CaseIncident, Connection, IncidentSync, SyncConflict
-from ircase.services import incidentsync
+from ircase.services.incidents import incidentsync
 from ircase.views.doors import attempt
 from ircase.views.guard import administrators_only
 

@@ -21,7 +21,8 @@ from ircase.indicators import bulk, defender, elsewhere, extract, harmless
 from ircase.models import Case, Indicator, Sighting, User
 from ircase.pages import render_tab
 from ircase.recognition import is_elsewhere
-from ircase.services import findings, log
+from ircase.services import log
+from ircase.services.analysis import findings
 from ircase.views.doors import case_to_change, say_errors
 
 MOST_EVENTS = 100

@@ -14,8 +14,8 @@ from ircase import access, jobs
 from ircase.forms.intake import AcceptForm, DismissForm, IntakeFilterForm, MergeForm
 from ircase.intake import queue, similar
 from ircase.models import Case, Connection, IncidentSource, IncomingIncident, User
-from ircase.services import intake as service
-from ircase.services import merging
+from ircase.services.incidents import intake as service
+from ircase.services.incidents import merging
 from ircase.store import StoreError
 from ircase.wording import counted
 from msapi.incidents import read_incident

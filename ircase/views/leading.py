@@ -12,7 +12,7 @@ from ircase.forms.cases import ConnectForm, MemberForm, MilestoneForm
 from ircase.models import Case, User
 from ircase.pages import render_tab
 from ircase.services import cases
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
 from ircase.views.cases import overview_context
 from ircase.views.doors import attempt, case_to_change
 

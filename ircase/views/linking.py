@@ -13,8 +13,9 @@ from ircase import access
 from ircase.forms.life import LinkForm, MergeForm, TemplateForm
 from ircase.models import Case, CaseLink, User
 from ircase.pages import render_tab
-from ircase.services import casemerging, linking, opening, templating
-from ircase.services.findings import clean
+from ircase.services import templating
+from ircase.services.analysis.findings import clean
+from ircase.services.casework import casemerging, linking, opening
 from ircase.views.doors import attempt, case_to_change
 
 

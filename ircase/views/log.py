@@ -9,7 +9,7 @@ from ircase import access
 from ircase.models import LogEntry
 from ircase.pages import render_tab
 from ircase.sentences import sentences
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
 
 PER_PAGE = 100
 # The first word of a code, and what it is called in the filter.

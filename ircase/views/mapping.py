@@ -14,8 +14,8 @@ from ircase import access, grid, recognition
 from ircase.forms.rows import MapForm, picked_rows
 from ircase.models import CaseTable, Indicator, RowTake
 from ircase.pages import render_tab
-from ircase.services import mapping
-from ircase.services.tables import columns_of
+from ircase.services.analysis import mapping
+from ircase.services.analysis.tables import columns_of
 from ircase.views import grids
 from ircase.views.tables import back_to, find_to_change
 

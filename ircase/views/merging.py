@@ -14,7 +14,7 @@ from ircase import access, markdown, textmerge
 from ircase.forms.notes import CompareForm, MergeForm
 from ircase.models import Case, NoteRevision
 from ircase.pages import render_tab
-from ircase.services import notes as service
+from ircase.services.writing import notes as service
 from ircase.textdiff import changed, side_by_side
 from ircase.textmerge import Side
 from ircase.views.doors import attempt, case_to_change

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ircase import access, caselist, worklist
 from ircase.models import Activity, Approval, Case, ChecklistItem, Notice, User
-from ircase.services import custody, notices
+from ircase.services import notices
+from ircase.services.vault import custody
 
 MOST_ITEMS = 50
 MOST_CASES = 20

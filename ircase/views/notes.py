@@ -16,8 +16,8 @@ from ircase import access, markdown
 from ircase.forms.notes import NoteForm, NoteNewForm, PlaceForm
 from ircase.models import Case, Note
 from ircase.pages import render_tab
-from ircase.services import comments
-from ircase.services import notes as service
+from ircase.services.writing import comments
+from ircase.services.writing import notes as service
 from ircase.views.doors import attempt, case_to_change, say_errors
 from ircase.views.merging import merge_page
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.forms.people import ProfileForm, TokenForm
 from ircase.models import ApiToken, User
-from ircase.services import factors, people, sessions
+from ircase.services.identity import factors, people, sessions
 from ircase.views.fresh import recently
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access
 from ircase.forms.administration import NewPersonForm, PersonForm
 from ircase.models import ApiToken, CaseMember, CaseRole, EntraIdentity, Team, User
-from ircase.services import accounts, factors, people, sessions
+from ircase.services.identity import accounts, factors, people, sessions
 from ircase.views.doors import attempt
 from ircase.views.fresh import recently
 from ircase.views.guard import administrators_only

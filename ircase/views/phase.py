@@ -11,8 +11,9 @@ from ircase import access
 from ircase.forms.cases import MovePhaseForm
 from ircase.models import Case, Phase, User
 from ircase.pages import render_tab
-from ircase.services import cases, gate
-from ircase.services.findings import clean
+from ircase.services import cases
+from ircase.services.analysis.findings import clean
+from ircase.services.phases import gate
 from ircase.views.doors import case_to_change
 
 

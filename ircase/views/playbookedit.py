@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from ircase import access, catalogue, shelf
 from ircase.forms.playbooks import ChangeForm, PlaybookForm, PlaybookItemForm, YamlForm
 from ircase.models import PlaybookVersion, SavedPlaybook, User
-from ircase.services import playbooks
+from ircase.services.phases import playbooks
 
 
 def _writer(request: HttpRequest) -> User:

@@ -12,8 +12,8 @@ from ircase import access, catalogue, libraries, shelf
 from ircase.forms.playbooks import ReviewWordsForm
 from ircase.models import Case, Phase, PlaybookVersion, SavedPlaybook, User
 from ircase.nist import frameworks
-from ircase.services import playbooks
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
+from ircase.services.phases import playbooks
 from ircase.textdiff import side_by_side
 from ircase.views.doors import attempt
 

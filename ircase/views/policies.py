@@ -14,7 +14,7 @@ from ircase import access
 from ircase.forms.access import PolicyForm, ProviderForm
 from ircase.models import CaseRole, SignInProvider, User
 from ircase.models.signin import policy, provider
-from ircase.services import policies
+from ircase.services.identity import policies
 from ircase.views.fresh import recently
 from ircase.views.guard import administrators_only
 

@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from ircase import access
-from ircase.services import preferences
+from ircase.services.identity import preferences
 
 
 @require_POST

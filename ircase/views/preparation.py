@@ -11,8 +11,8 @@ from ircase import access
 from ircase.forms.administration import NewPreparationForm, PreparationForm
 from ircase.models import PreparationItem
 from ircase.sentences import sentence_of
-from ircase.services import preparation
-from ircase.services.findings import clean
+from ircase.services.analysis.findings import clean
+from ircase.services.phases import preparation
 from ircase.views.doors import attempt
 from ircase.views.guard import administrators_only
 

@@ -21,7 +21,8 @@ from ircase import access
 from ircase.forms.handling import LEVELS, EventsForm, MarkForm, StringsForm, TakeForm
 from ircase.models import CaseRole, Evidence, Indicator, JobState, Preview
 from ircase.pages import render_tab
-from ircase.services import evidence, handling, looking, previews
+from ircase.services import evidence
+from ircase.services.vault import handling, looking, previews
 from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = {"text": 500, "strings": 200, "events": 100, "archive": 200, "table": 50}

@@ -13,7 +13,8 @@ from ircase import access
 from ircase.models import Case, CaseRole, ReportBuild
 from ircase.pages import render_tab
 from ircase.report import chapters
-from ircase.services import delivery, reports
+from ircase.services import reports
+from ircase.services.vault import delivery
 from ircase.views.doors import attempt
 
 PER_PAGE = 20

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from ircase import access, incoming
 from ircase.models import Case, Upload, UploadState
-from ircase.services import resumable
+from ircase.services.transfer import resumable
 from ircase.views.doors import case_to_change
 
 logger = logging.getLogger(__name__)

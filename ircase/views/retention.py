@@ -17,7 +17,7 @@ from ircase import access
 from ircase.forms.retention import DecisionForm, HoldForm
 from ircase.models import Case, Destruction, Evidence, LegalHold
 from ircase.pages import render_tab
-from ircase.services import destruction, holds, quotas, retention
+from ircase.services.vault import destruction, holds, quotas, retention
 from ircase.views.doors import attempt, say_errors
 from ircase.views.fresh import recently
 

@@ -21,7 +21,8 @@ from ircase.addresses import address_of
 from ircase.middleware import MUST_ENROL
 from ircase.models import AccessPolicy, SessionRecord, User
 from ircase.models.signin import policy
-from ircase.services import entra, factors, log, sessions
+from ircase.services import log
+from ircase.services.identity import entra, factors, sessions
 from msapi.errors import ApiError
 from msapi.signin import PeopleSignIn
 

@@ -18,8 +18,8 @@ from ircase import access
 from ircase.forms.rows import picked_rows
 from ircase.models import Case, CaseTable, Event, Star
 from ircase.pages import RUN_ROW, render_tab
-from ircase.services import rowsets
-from ircase.services import stars as service
+from ircase.services.analysis import rowsets
+from ircase.services.analysis import stars as service
 from ircase.views.doors import attempt, case_to_change
 from ircase.views.tables import back_to, find_to_change
 

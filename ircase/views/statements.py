@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ircase import access
 from ircase.models import SigningKey, Statement, StatementPost
-from ircase.services import delivery, posting, signing, statements
+from ircase.services.vault import delivery, posting, signing, statements
 from ircase.views.doors import attempt
 from ircase.views.guard import administrators_only
 

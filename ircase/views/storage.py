@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from ircase import access
 from ircase.forms.retention import PolicyForm
 from ircase.models import RetentionPolicy
-from ircase.services import retention, storehealth
+from ircase.services.vault import retention, storehealth
 from ircase.views.guard import administrators_only
 
 

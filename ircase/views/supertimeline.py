@@ -18,8 +18,9 @@ from django.views.decorators.http import require_GET
 from ircase import access, attack, charts
 from ircase.models import Case, RowTag, TimelineBuild, TimelineExport, TimelineView
 from ircase.pages import RUN_ROW, render_tab
-from ircase.services import previews, supertimeline, timelineasking
-from ircase.services.timelineasking import KEYS, LISTS, kept
+from ircase.services.analysis import supertimeline, timelineasking
+from ircase.services.analysis.timelineasking import KEYS, LISTS, kept
+from ircase.services.vault import previews
 from ircase.supertimeline import reading, rules, store
 from ircase.supertimeline.model import Asked, Counts, Place, TimelineError, TimelineEvent, moment
 

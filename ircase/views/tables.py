@@ -17,8 +17,10 @@ from ircase import access, charts, grid
 from ircase.forms.rows import RowsForm
 from ircase.models import Asset, CaseTable, Event, Indicator, User
 from ircase.pages import render_tab
-from ircase.services import delivery, exports, previews, stars, tablerows, tablesearch
-from ircase.services.tables import columns_of
+from ircase.services.analysis import stars, tablerows, tablesearch
+from ircase.services.analysis.tables import columns_of
+from ircase.services.transfer import exports
+from ircase.services.vault import delivery, previews
 from ircase.views import cells, grids
 from ircase.views.doors import case_to_change
 

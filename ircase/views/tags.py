@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from ircase.forms.fields import ScopedForm
 from ircase.models import CaseTag
-from ircase.services import tags
+from ircase.services.casework import tags
 from ircase.views.doors import attempt, case_to_change
 
 

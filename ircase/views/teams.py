@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.forms.access import TeamForm, TeamPersonForm
 from ircase.models import Team, User
-from ircase.services import teams
+from ircase.services.identity import teams
 from ircase.views.doors import attempt, say_errors
 from ircase.views.fresh import recently
 from ircase.views.guard import administrators_only

@@ -18,7 +18,8 @@ from ircase.curated.asking import EXTRAS, Filter
 from ircase.forms.timeline import BringInForm, ManyEventsForm
 from ircase.models import Case, Event
 from ircase.pages import render_tab
-from ircase.services import log, uploads
+from ircase.services import log
+from ircase.services.transfer import uploads
 from ircase.views.doors import case_to_change, say_errors
 
 PER_PAGE = 100

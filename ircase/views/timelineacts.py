@@ -14,9 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access
 from ircase.models import Case, CaseTable, JobState, RowTag, TimelineExport, TimelineView
 from ircase.pages import render_tab
-from ircase.services import delivery, stars, supertimeline, waking
-from ircase.services import timelinefiles as files
-from ircase.services.timelineasking import kept
+from ircase.services import waking
+from ircase.services.analysis import stars, supertimeline
+from ircase.services.analysis import timelinefiles as files
+from ircase.services.analysis.timelineasking import kept
+from ircase.services.vault import delivery
 from ircase.views.doors import attempt, case_to_change
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from ircase import access, worklist
 from ircase.forms.worklist import PlanManyForm, WorkFilterForm
 from ircase.models import Case, ChecklistItem, User
-from ircase.services import checklist
+from ircase.services.phases import checklist
 
 PER_PAGE = 50
 

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ircase import access, markdown
 from ircase.models import Draft, User
-from ircase.services import drafts, mentions
-from ircase.services.notes import MOST_CHARACTERS, plain
+from ircase.services.writing import drafts, mentions
+from ircase.services.writing.notes import MOST_CHARACTERS, plain
 
 
 @require_GET

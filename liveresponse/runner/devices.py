@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ircase import grid, quota
 from ircase.models import CaseTable
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
 from liveresponse.catalogue import definitions
 from liveresponse.models import Batch
 from liveresponse.providers import Opener, open_tenant

@@ -14,7 +14,9 @@ from django.utils import timezone
 
 from ircase.models import Evidence
 from ircase.runner import spool_folder
-from ircase.services import activity, evidence, quotas, tables
+from ircase.services import activity, evidence
+from ircase.services.analysis import tables
+from ircase.services.vault import quotas
 from ircase.store import Stored
 from liveresponse.catalogue import last_path
 from liveresponse.models import Collection

@@ -12,7 +12,8 @@ from artifacts.analysis import MOST_BYTES, Entity, looks_like
 from ircase import jobs
 from ircase.models import Activity, Case, Evidence, Indicator, JobState, User
 from ircase.recognition import recognise
-from ircase.services import activity, evidence, findings
+from ircase.services import activity, evidence
+from ircase.services.analysis import findings
 from ircase.store import chunks_of
 from liveresponse.models import FileAnalysis
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from ircase import jobs, quota
 from ircase.models import Activity, Approval, Asset, Case, CaseTable, User
 from ircase.services import activity, approvals, connections, log
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError
 from liveresponse.models import FINAL_COLLECTION_STATES, Batch, BatchState, Collection, CollectionState

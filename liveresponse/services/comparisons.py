@@ -16,8 +16,9 @@ from artifacts.comparing import BY_NAME, CATEGORIES, Category, Compared, Differe
 from ircase import grid
 from ircase.models import Case, CaseTable, Event, Indicator, User
 from ircase.recognition import recognise
-from ircase.services import findings, previews, tablerows
-from ircase.services.tables import columns_of
+from ircase.services.analysis import findings, tablerows
+from ircase.services.analysis.tables import columns_of
+from ircase.services.vault import previews
 from kql.types import parse_datetime
 from liveresponse.services.devices import KnownDevice
 

@@ -6,7 +6,7 @@ from typing import Final
 from django.db.models import Q
 
 from ircase.models import Case
-from ircase.services.handling import Why
+from ircase.services.vault.handling import Why
 from liveresponse.models import FileAnalysis, Lookup
 
 _HARMLESS: Final = ("", "clean", "unknown", "notmalicious", "none", "no threats found")

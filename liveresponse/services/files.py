@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from ircase.models import Case, Evidence, Indicator, LogEntry, User
-from ircase.services import findings
+from ircase.services.analysis import findings
 from liveresponse.models import FileAnalysis, Lookup
 from liveresponse.services.lookups import HASH_KINDS
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from ircase import grid
 from ircase.models import Case, CaseTable, User
-from ircase.services import previews
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
+from ircase.services.vault import previews
 
 SECONDS: Final = 20.0
 """For all tables together."""

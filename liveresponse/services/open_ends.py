@@ -6,7 +6,7 @@ from django.db.models import Count, Exists, Min, OuterRef
 
 from ircase.clocks.windows import Window
 from ircase.models import Case
-from ircase.services.closing import Finding
+from ircase.services.casework.closing import Finding
 from liveresponse.models import ActionKind, Collection, Effect, ResponseAction
 
 _NAMED = 8

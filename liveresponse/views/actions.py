@@ -12,7 +12,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access
 from ircase.models import Approval, Case, CaseMember, CaseRole, ChecklistItem, Milestone, User
 from ircase.pages import render_tab
-from ircase.services import cases, checklist
+from ircase.services import cases
+from ircase.services.phases import checklist
 from ircase.views.doors import attempt, case_to_change
 from liveresponse.forms.actions import ActionForm
 from liveresponse.kinds import KINDS, Kind

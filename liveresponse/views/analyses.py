@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from ircase import access
 from ircase.models import Case, Evidence, Indicator, Tlp
 from ircase.pages import render_tab
-from ircase.services import previews
+from ircase.services.vault import previews
 from ircase.views.doors import case_to_change
 from liveresponse.forms.files import AnalysisForm, TakeEntitiesForm
 from liveresponse.models import FileAnalysis

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ircase import access
 from ircase.models import Case, CaseRole, User
-from ircase.services import uploads
+from ircase.services.transfer import uploads
 from ircase.views.doors import attempt
 from liveresponse import access as rights
 from liveresponse import shelf

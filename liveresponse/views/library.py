@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ircase import access, jobs
 from ircase.models import Connection, User
-from ircase.services import uploads
+from ircase.services.transfer import uploads
 from ircase.views.doors import attempt
 from liveresponse import access as rights
 from liveresponse.forms.library import DeleteForm, UploadForm

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from hunting.models import HuntRun
 from ircase.models import Case, User
-from ircase.services import findings
+from ircase.services.analysis import findings
 from tests.cast import make_case, make_connection, make_user
 from tests.frontend import rendering
 from tests.hunting.stage import make_table

@@ -16,7 +16,7 @@ from hunting.providers import Answer, Question
 from hunting.services import runs
 from hunting.tasks import run_hunt
 from ircase.models import Case, CaseTable, User
-from ircase.services import tables
+from ircase.services.analysis import tables
 from ircase.work import Hold
 from kql import Column, write_parquet
 from kql.catalogue import TABLES

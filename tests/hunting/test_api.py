@@ -11,7 +11,8 @@ from hunting.models import HuntRun
 from ircase.api import problems
 from ircase.api.auth import TokenAuth
 from ircase.models import Event, User
-from ircase.services import findings, people
+from ircase.services.analysis import findings
+from ircase.services.identity import people
 from tests.cast import CastTestCase
 from tests.hunting.stage import done_run, make_table, work
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from hunting.binding import attach, attach_kql, fill
 from hunting.catalogue import hunts
-from ircase.services import findings
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase
 from tests.hunting.stage import NOW, frozen_hunt
 

@@ -6,7 +6,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.report import data, markdown
-from ircase.services import checklist, people
+from ircase.services.identity import people
+from ircase.services.phases import checklist
 from tests.cast import CastTestCase
 from tests.hunting.stage import done_run
 

@@ -14,7 +14,7 @@ from hunting.models import Source
 from hunting.values import ParameterError, parse_type
 from hunting.views import editing
 from ircase.models import Case
-from ircase.services import findings
+from ircase.services.analysis import findings
 from kql.catalogue import INFO, TABLES
 from kql.syntax import parser
 from tests.cast import CastTestCase

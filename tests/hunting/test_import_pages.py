@@ -252,7 +252,7 @@ class RefusalTests(ImportCase):
         found = self.bring("broken.zip", b"PK\x03\x04 nothing more")
         assert found.state == JobState.FAILED and "damaged" in found.reason
         text = self.client.get(f"/hunt-imports/{found.uuid}/").content.decode()
-        assert "The source could not be read" in text and "hx-trigger" not in text
+        assert "The source could not be read" in text and 'hx-trigger="every' not in text
 
     def test_too_much_is_said_before_anything_is_kept(self) -> None:
         with mock.patch.object(importing, "MOST_BYTES", 10):

@@ -9,7 +9,7 @@ from hunting import shelf
 from hunting.models import HuntVersion
 from hunting.services import library
 from ircase.models import User
-from ircase.services import people
+from ircase.services.identity import people
 from tests.cast import CastTestCase
 from tests.hunting.test_library import PARAMETER, TEXT, content
 

@@ -13,7 +13,7 @@ from hunting.binding import attach_kql
 from hunting.models import HuntRun, Source
 from hunting.services import batches, runs
 from ircase.models import Connection, CustodyEntry
-from ircase.services import people
+from ircase.services.identity import people
 from kql import Column
 from msapi.errors import Forbidden
 from tests.cast import CastTestCase

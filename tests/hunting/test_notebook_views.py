@@ -11,7 +11,7 @@ from hunting.services.notebooks import editing
 from hunting.services.notebooks.editing import Draft
 from hunting.tasks import step_notebook
 from ircase.models import CustodyEntry
-from ircase.services import people
+from ircase.services.identity import people
 from tests.cast import CastTestCase
 from tests.hunting.stage import make_table, work
 from tests.ircase.queries import at_most

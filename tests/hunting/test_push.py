@@ -16,7 +16,8 @@ from hunting.services import batches, pushes, runs
 from hunting.services.sources import missing_tables
 from hunting.tasks import push_table as task
 from ircase.models import Activity, CaseRole, CaseTable, Connection, LogEntry
-from ircase.services import cases, people, sweep
+from ircase.services import cases, sweep
+from ircase.services.identity import people
 from ircase.work import Stopped, new_owner
 from msapi import kusto
 from msapi.errors import Ambiguous, Forbidden, Unavailable

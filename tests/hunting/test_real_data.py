@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from artifacts import load
-from ircase.services import tables
+from ircase.services.analysis import tables
 from tests.cast import CastTestCase, make_evidence
 from tests.hunting.stage import queue_hunt, record_of, work
 

@@ -16,9 +16,10 @@ from hunting.services.packs import queue_pack
 from hunting.services.sources import missing_tables
 from ircase.grid import Filter, GridError, page
 from ircase.models import Activity, Asset, Case, LogEntry
-from ircase.services import cases, findings
-from ircase.services.exports import safe_cell
-from ircase.services.tables import columns_of
+from ircase.services import cases
+from ircase.services.analysis import findings
+from ircase.services.analysis.tables import columns_of
+from ircase.services.transfer.exports import safe_cell
 from tests.cast import CastTestCase, make_case, make_user
 from tests.hunting.stage import done_run, frozen_hunt, make_table, queue_hunt, queue_kql
 

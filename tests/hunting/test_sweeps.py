@@ -15,7 +15,7 @@ from hunting.models import HuntRun, Source, Sweep
 from hunting.rowwise import Refusal
 from hunting.services import runs, sweeps
 from hunting.sweeping import BATCH_CHARACTERS, BATCH_VALUES, Packed, packed
-from ircase.services import findings
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase
 from tests.hunting.stage import make_table, queue_hunt, record_of, work
 

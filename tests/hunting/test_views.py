@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from hunting.models import HuntRun, Source
 from ircase.models import Asset, Connection, CustodyEntry, Event, Indicator
-from ircase.services import findings
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase
 from tests.hunting.stage import done_run, make_table, queue_hunt, queue_kql, work
 

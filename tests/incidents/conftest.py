@@ -13,7 +13,7 @@ from werkzeug.test import Client
 
 from ircase.intake import polling, sending
 from ircase.models import Case, CaseIncident, Connection, IncidentFeed, IncomingIncident, User
-from ircase.services import incidentsync, merging
+from ircase.services.incidents import incidentsync, merging
 from msapi.endpoint import ApiLimits
 from msapi.errors import ApiError, BadRequest, Forbidden, NotFound
 from msapi.graph import GraphSecurity

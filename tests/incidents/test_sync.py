@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from ircase.intake import agreeing
 from ircase.intake.agreeing import Step
 from ircase.models import IncidentComment, JobState, Notice, SyncChange, SyncConflict, SyncField, SyncState
-from ircase.services import cases, incidentsync
+from ircase.services import cases
+from ircase.services.incidents import incidentsync
 from msapi.errors import Ambiguous, Unavailable
 from msapi.transport import Call
 from tests.incidents.conftest import Desk

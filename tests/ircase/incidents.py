@@ -5,7 +5,7 @@ from typing import Any
 from django.utils import timezone
 
 from ircase.models import Connection, IncomingIncident
-from ircase.services import incidentkeeping
+from ircase.services.incidents import incidentkeeping
 from msapi.incidents import read_incident
 
 

@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from ircase import secrets
 from ircase.models import ChainHead, Connection, LogEntry, PreparationItem, User
-from ircase.services import accounts, cases, preflights, preparation
+from ircase.services import cases, preflights
+from ircase.services.identity import accounts
+from ircase.services.phases import preparation
 from msapi.preflight import PreflightReport
 from tests.cast import CastTestCase, make_user
 

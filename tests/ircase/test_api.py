@@ -20,7 +20,8 @@ from django.utils import timezone
 from config.api import api
 from ircase.api import auth
 from ircase.models import ApiToken, Asset, Case, Evidence, Indicator, Milestone, ParseJob
-from ircase.services import approvals, cases, people
+from ircase.services import approvals, cases
+from ircase.services.identity import people
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.world import make_table
 
@@ -126,7 +127,7 @@ class ProblemTests(ApiTestCase):
         assert (reply.status_code, reply.json()["detail"]) == (422, "A milestone cannot lie in the future.")
 
     def test_an_error_of_ours_tells_nothing_inside(self) -> None:
-        with mock.patch("ircase.services.notes.create_note", side_effect=RuntimeError("secret detail")):
+        with mock.patch("ircase.services.writing.notes.create_note", side_effect=RuntimeError("secret detail")):
             reply = self.call("post", self.case_path("/notes"), {"title": "x"})
         assert reply.status_code == 500
         assert "secret detail" not in reply.content.decode()
@@ -264,7 +265,7 @@ class EvidenceApiTests(ApiTestCase):
 
     def test_a_reader_is_refused_before_a_byte_is_read(self) -> None:
         self.user = self.carol
-        with mock.patch("ircase.services.uploads.receive") as receive:
+        with mock.patch("ircase.services.transfer.uploads.receive") as receive:
             assert self.upload(SimpleUploadedFile("a.csv", b"x")).status_code == 403
         receive.assert_not_called()
 

@@ -7,7 +7,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Activity, ChecklistItem, Evidence
-from ircase.services import activity, approvals, cases, checklist, findings, incidentkeeping, notes
+from ircase.services import activity, approvals, cases
+from ircase.services.analysis import findings
+from ircase.services.incidents import incidentkeeping
+from ircase.services.phases import checklist
+from ircase.services.writing import notes
 from msapi.incidents import read_incident
 from tests.cast import CastTestCase, make_case, make_evidence
 

@@ -10,7 +10,9 @@ from django.utils import timezone
 from ircase import caselist
 from ircase.casehead import head_of
 from ircase.models import Asset, Case, ChecklistItem, Evidence, LogEntry, PhaseEntry
-from ircase.services import cases, checklist, opening
+from ircase.services import cases
+from ircase.services.casework import opening
+from ircase.services.phases import checklist
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
 
@@ -126,7 +128,7 @@ class NewCaseTests(CastTestCase):
         assert case.milestones.get(kind="detected").at.isoformat() == "2026-02-01T06:30:00+00:00"
 
     def test_all_or_nothing(self) -> None:
-        broken = mock.patch("ircase.services.findings.add_asset", side_effect=ValidationError("no"))
+        broken = mock.patch("ircase.services.analysis.findings.add_asset", side_effect=ValidationError("no"))
         before = Case.objects.count()
         with broken, self.assertRaises(ValidationError):
             opening.open_by_hand(actor=self.bob, title="X", device="d")

@@ -8,7 +8,7 @@ from django.utils import timezone
 from ircase import profile
 from ircase.models import Case, ChecklistItem, Event
 from ircase.nist import frameworks
-from ircase.services import findings
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
 

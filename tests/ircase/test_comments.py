@@ -10,7 +10,10 @@ from django.urls import reverse
 
 from ircase.dossier import content
 from ircase.models import Comment, LogEntry, Notice
-from ircase.services import checklist, comments, findings, notes, people
+from ircase.services.analysis import findings
+from ircase.services.identity import people
+from ircase.services.phases import checklist
+from ircase.services.writing import comments, notes
 from tests.cast import CastTestCase, make_evidence
 
 HTMX = {"HX-Request": "true"}

@@ -17,8 +17,9 @@ from ircase import attack, attackmatrix, entitygraph, tasks
 from ircase.curated import bringin, files
 from ircase.curated.asking import Filter
 from ircase.models import Activity, AttackRelease, Event, EventTechnique, LogEntry
-from ircase.services import activity, findings
-from ircase.services.findings import Use
+from ircase.services import activity
+from ircase.services.analysis import findings
+from ircase.services.analysis.findings import Use
 from tests.cast import CastTestCase, make_case
 from tests.ircase.queries import at_most
 from tests.ircase.test_attack_data import bundle

@@ -12,8 +12,9 @@ from django.urls import reverse
 from ircase.dossier import form
 from ircase.models import CustodyEntry, Evidence, LogEntry, Notice, Transfer
 from ircase.sentences import sentence_of
-from ircase.services import cases, custody, log, verification
-from ircase.services.custody import Said
+from ircase.services import cases, log
+from ircase.services.vault import custody, verification
+from ircase.services.vault.custody import Said
 from tests.cast import CastTestCase, make_evidence, make_user
 
 SAID = Said("Examination", "Lab 2")

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from ircase import access
 from ircase.models import Case, CaseMember, Draft, User
-from ircase.services import drafts, notes
+from ircase.services.writing import drafts, notes
 from tests.cast import CastTestCase
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ircase.models import Asset, Indicator
 from ircase.recognition import recognise
-from ircase.services import findings
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ircase.models import Asset, Event, Indicator
-from ircase.services import intake
+from ircase.services.incidents import intake
 from msapi.evidence import read_evidence
 from msapi.mentions import READERS, Mentions
 from tests.cast import CastTestCase

@@ -11,7 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Activity, CustodyEntry, Evidence, LogEntry, ParseJob
-from ircase.services import cases, tables, uploads
+from ircase.services import cases
+from ircase.services.analysis import tables
+from ircase.services.transfer import uploads
 from ircase.tasks import verify_evidence
 from tests.cast import CastTestCase, make_evidence
 from tests.world import make_table
@@ -320,7 +322,7 @@ class TableTests(EvidenceTestCase):
         viewed = CustodyEntry.objects.filter(evidence=self.item, action="viewed")
         assert [(entry.actor, entry.detail) for entry in viewed] == [(self.bob, {"what": "table DeviceEvents"})]
         later = timezone.now() + timedelta(hours=2)
-        with mock.patch("ircase.services.previews.timezone.now", return_value=later):
+        with mock.patch("ircase.services.vault.previews.timezone.now", return_value=later):
             assert self.client.get(self.url("table", self.table.uuid)).status_code == 200
         assert viewed.all().count() == 2
 

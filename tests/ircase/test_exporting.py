@@ -23,7 +23,10 @@ from ircase import tasks
 from ircase.dossier import verify, write
 from ircase.dossier.container import FolderWriter, ZipWriter
 from ircase.models import CaseExport, CaseMember, CustodyEntry, LogEntry
-from ircase.services import caseexports, log, notes, statements
+from ircase.services import log
+from ircase.services.transfer import caseexports
+from ircase.services.vault import statements
+from ircase.services.writing import notes
 from tests.cast import CastTestCase, make_evidence
 
 VERIFIER = Path(verify.__file__)

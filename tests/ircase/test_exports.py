@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from ircase import grid, recognition
 from ircase.models import Asset, CustodyEntry, Event, Indicator
-from ircase.services import exports, people
+from ircase.services.identity import people
+from ircase.services.transfer import exports
 from ircase.views.cells import kql_filter
 from kql.types import Column
 from tests.cast import CastTestCase, make_evidence

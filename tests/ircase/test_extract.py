@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ircase.indicators.extract import MOST_LETTERS, extract
 from ircase.models import Indicator
-from ircase.services.findings import normalise
+from ircase.services.analysis.findings import normalise
 
 REPORT = r"""
 The mail from billing(at)invoices-update[.]example pointed to hxxps://cdn[.]evil-update[.]example/a/b.php?id=7, which

@@ -11,7 +11,9 @@ from django.utils import timezone
 from ircase import caselist
 from ircase.models import Case, CaseTag, LogEntry, SavedView, User
 from ircase.palette import commands
-from ircase.services import people, savedviews, tags
+from ircase.services import savedviews
+from ircase.services.casework import tags
+from ircase.services.identity import people
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most
 

@@ -11,7 +11,8 @@ from ircase import incoming, tasks
 from ircase.dossier import write
 from ircase.dossier.container import ZipWriter
 from ircase.models import CaseImport, LogEntry, Upload
-from ircase.services import caseimports, packing
+from ircase.services.transfer import caseimports
+from ircase.services.vault import packing
 from tests.cast import CastTestCase, make_evidence
 from tests.ircase.test_resumable import PART, encoded
 

@@ -17,7 +17,11 @@ from ircase import tasks
 from ircase.dossier import verify, write
 from ircase.dossier.container import FolderWriter, ZipWriter
 from ircase.models import Case, CaseImport, ChecklistItem, CustodyBefore, CustodyEntry, Evidence, LogEntry, NoteRevision
-from ircase.services import caseimports, evidence, findings, log, notes, statements, verification
+from ircase.services import evidence, log
+from ircase.services.analysis import findings
+from ircase.services.transfer import caseimports
+from ircase.services.vault import statements, verification
+from ircase.services.writing import notes
 from tests.cast import CastTestCase, make_evidence
 from tests.ircase.test_exporting import resign
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ircase.models import CaseIncident, IncidentFile, IncidentSource, IncidentSync, SyncConflict
-from ircase.services import people
+from ircase.services.identity import people
 from ircase.tasks import read_incident_file
 from tests.cast import CastTestCase
 from tests.ircase.incidents import account, alert, device, keep

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ircase.intake import csvfile, mapped
 from ircase.models import Case, IncidentFile, IncidentSource, IncomingIncident, JobState, LogEntry
-from ircase.services import incidentdoors, incidentfiles, intake
+from ircase.services.incidents import incidentdoors, incidentfiles, intake
 from ircase.tasks import read_incident_file
 from tests.cast import CastTestCase
 

@@ -12,7 +12,8 @@ from django.utils import timezone
 from ircase import tasks
 from ircase.indicators import defender, elsewhere, harmless
 from ircase.models import Indicator, IndicatorLook, LogEntry, Sighting
-from ircase.services import cases, findings
+from ircase.services import cases
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.world import ROW, make_table
 

@@ -15,8 +15,9 @@ from hypothesis.extra.django import TestCase as PropertyTestCase
 
 from ircase.intake import polling
 from ircase.models import Asset, Case, Event, Evidence, IncidentFeed, IncomingIncident, Indicator, LogEntry
-from ircase.services import cases, incident_facts, incidentkeeping
-from ircase.services import intake as service
+from ircase.services import cases
+from ircase.services.incidents import incident_facts, incidentkeeping
+from ircase.services.incidents import intake as service
 from ircase.tasks import sync_incidents
 from msapi.errors import Forbidden
 from msapi.incidents import Incident, read_incident

@@ -7,7 +7,9 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from ircase.models import Asset, CaseRole, ChecklistItem, Notice, NoticeCode
-from ircase.services import cases, checklist, findings, reminders, repeats
+from ircase.services import cases
+from ircase.services.analysis import findings
+from ircase.services.phases import checklist, reminders, repeats
 from tests.ircase.test_phase_gate import GateCase
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

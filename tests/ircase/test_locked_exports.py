@@ -16,7 +16,9 @@ from django.urls import reverse
 from ircase import tasks
 from ircase.dossier import locked, verify
 from ircase.models import CaseExport, CaseImport, Evidence, Indicator, LogEntry
-from ircase.services import caseexports, caseimports, findings, handling, packing
+from ircase.services.analysis import findings
+from ircase.services.transfer import caseexports, caseimports
+from ircase.services.vault import handling, packing
 from tests.cast import CastTestCase, make_evidence
 
 PROGRAM = b"MZ" + bytes(62) + b"a program"

@@ -4,7 +4,8 @@ from django.urls import reverse
 
 from ircase.models import LogEntry
 from ircase.sentences import sentence_of
-from ircase.services import cases, findings, log
+from ircase.services import cases, log
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase
 
 

@@ -8,8 +8,9 @@ from django.urls import reverse
 
 from ircase import grid
 from ircase.models import Asset, CaseTable, Event, Indicator, JobState, RowTake
-from ircase.services import cases, mapping, stars
-from ircase.services.mapping import Plan
+from ircase.services import cases
+from ircase.services.analysis import mapping, stars
+from ircase.services.analysis.mapping import Plan
 from ircase.tasks import take_rows
 from tests.cast import CastTestCase
 from tests.hunting.stage import make_table, quiet_heart
@@ -96,7 +97,7 @@ class MappingTests(CastTestCase):
 
     def test_a_worker_that_dies_has_done_nothing(self) -> None:
         job = mapping.request(table=self.table, actor=self.bob, numbers=[1, 2], plan=PLAN)
-        dies = mock.patch("ircase.services.mapping.findings.add_event", side_effect=SystemExit)
+        dies = mock.patch("ircase.services.analysis.mapping.findings.add_event", side_effect=SystemExit)
         with dies, quiet_heart(), pytest.raises(SystemExit):
             take_rows(job.pk)
         assert not Indicator.objects.exists() and RowTake.objects.get().state == JobState.RUNNING

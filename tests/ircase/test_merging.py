@@ -6,7 +6,10 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.urls import reverse
 
 from ircase.models import Asset, CaseIncident, CustodyEntry, Event, Indicator, LogEntry, Notice
-from ircase.services import cases, checklist, findings, intake, merging
+from ircase.services import cases
+from ircase.services.analysis import findings
+from ircase.services.incidents import intake, merging
+from ircase.services.phases import checklist
 from tests.cast import CastTestCase
 from tests.ircase.incidents import account, alert, device, file, ip, keep
 

@@ -7,7 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Activity
-from ircase.services import activity, approvals, cases, checklist, notices
+from ircase.services import activity, approvals, cases, notices
+from ircase.services.phases import checklist
 from tests.cast import CastTestCase, make_user
 from tests.ircase.queries import at_most
 

@@ -3,7 +3,7 @@
 from django.urls import reverse
 
 from ircase.models import Note, NoteRevision
-from ircase.services import notes
+from ircase.services.writing import notes
 from tests.cast import CastTestCase
 
 

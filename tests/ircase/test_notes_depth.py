@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from ircase.models import CustodyEntry, JobState, LogEntry, Note, NoteRevision, Notice, Preview
-from ircase.services import notes, people
+from ircase.services.identity import people
+from ircase.services.writing import notes
 from tests.cast import CastTestCase, make_evidence
 
 BASE = "one\ntwo\nthree"

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import ApiToken, LogEntry
-from ircase.services import people
+from ircase.services.identity import people
 from tests.cast import PASSWORD, CastTestCase
 
 SIGN_IN = "/sign-in/"

@@ -10,7 +10,8 @@ from ircase import metrics
 from ircase.casehead import head_of
 from ircase.models import Case, ChecklistItem, LogEntry, Notice, NoticeCode, PhaseEntry
 from ircase.report.data import collect
-from ircase.services import cases, checklist, gate
+from ircase.services import cases
+from ircase.services.phases import checklist, gate
 from tests.cast import CastTestCase, make_case
 
 

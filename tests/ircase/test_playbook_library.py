@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from ircase import catalogue, shelf
 from ircase.models import Case, CasePlaybook, ChecklistItem, LogEntry, PlaybookVersion
-from ircase.services import caseplan, cases, checklist, findings, playbooks
+from ircase.services import cases
+from ircase.services.analysis import findings
+from ircase.services.casework import caseplan
+from ircase.services.phases import checklist, playbooks
 from ircase.views.playbooks import differences
 from tests.cast import CastTestCase, make_case
 from tests.ircase.queries import at_most

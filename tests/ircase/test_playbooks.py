@@ -6,7 +6,7 @@ from django.test import TestCase
 from ircase import catalogue
 from ircase.models import Phase, PreparationItem
 from ircase.nist import frameworks
-from ircase.services.preparation import load_preparation
+from ircase.services.phases.preparation import load_preparation
 
 PLAYBOOKS = catalogue.playbooks()
 HUNTS = {

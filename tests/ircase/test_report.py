@@ -20,7 +20,10 @@ from ircase.models import Activity, Approval, Asset, Case, Event, Indicator
 from ircase.report import child, data, markdown, shape, typeset
 from ircase.report.prose import prose
 from ircase.report.words import moment, pairs, short, took
-from ircase.services import activity, approvals, cases, checklist, comments, findings, notes
+from ircase.services import activity, approvals, cases
+from ircase.services.analysis import findings
+from ircase.services.phases import checklist
+from ircase.services.writing import comments, notes
 from tests.cast import CastTestCase, make_case, make_evidence
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from ircase import incoming
 from ircase.models import CaseRole, Evidence, LogEntry, ParseJob, Upload, UploadState
-from ircase.services import cases, resumable
+from ircase.services import cases
 from ircase.services.evidence import StoreError
+from ircase.services.transfer import resumable
 from ircase.tasks import seal_upload
 from tests.cast import CastTestCase, make_user
 
@@ -269,7 +270,7 @@ class QuotaTests(ResumableTestCase):
         assert len(set(incoming.files()) - before) == 2
 
     def test_a_person_has_no_more_than_so_many_open(self) -> None:
-        with mock.patch("ircase.services.resumable.MAX_OPEN", 2):
+        with mock.patch("ircase.services.transfer.resumable.MAX_OPEN", 2):
             assert [self.create(1).status_code for _ in range(3)] == [201, 201, 422]
 
 

@@ -19,7 +19,8 @@ from ircase.models import (
     Milestone,
     PhaseEntry,
 )
-from ircase.services import approvals, cases, evidence, log, notes
+from ircase.services import approvals, cases, evidence, log
+from ircase.services.writing import notes
 from tests.cast import CastTestCase, make_case, make_evidence
 
 

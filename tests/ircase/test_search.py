@@ -22,7 +22,9 @@ from ircase.search.fields import FIELDS
 from ircase.search.language import All, Any_, Field, Not, QueryProblem, Text, parse
 from ircase.search.sources import sources
 from ircase.search.words import Term
-from ircase.services import cases, findings, notes, tablesearch
+from ircase.services import cases
+from ircase.services.analysis import findings, tablesearch
+from ircase.services.writing import notes
 from tests.cast import CastTestCase, make_evidence
 from tests.ircase.queries import at_most
 from tests.world import make_table

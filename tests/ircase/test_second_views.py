@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from ircase.models import Case, CaseTable, User
-from ircase.services import tables
+from ircase.services.analysis import tables
 from kql import Column, query, write_parquet
 from tests.cast import CastTestCase, make_evidence
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ircase.models import CaseTable, Event, LogEntry, Star
 from ircase.report import data, markdown, typeset
-from ircase.services import stars, tablerows
+from ircase.services.analysis import stars, tablerows
 from tests.cast import CastTestCase, make_evidence
 from tests.hunting.stage import done_run
 from tests.world import make_table

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from ircase.dossier import verify
 from ircase.models import AppendOnlyError, ChainHead, LogEntry, SigningKey, StatedHead, Statement, StatementPost
-from ircase.services import log, posting, signing, statements, verification
+from ircase.services import log
+from ircase.services.vault import posting, signing, statements, verification
 from simulator.certificates import server_context
 from tests.cast import CastTestCase, make_evidence
 

@@ -27,7 +27,9 @@ from ircase.models import (
     User,
 )
 from ircase.models.supertimeline import store_folder
-from ircase.services import cases, people, stars, supertimeline, tables, timelineasking, waking
+from ircase.services import cases, waking
+from ircase.services.analysis import stars, supertimeline, tables, timelineasking
+from ircase.services.identity import people
 from ircase.supertimeline import reading, store
 from ircase.supertimeline.model import Asked, TimelineError
 from ircase.tasks import build_timeline, export_timeline, parse_evidence, sweep_all

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from django.urls import reverse
 
 from ircase.models import Event, LogEntry
-from ircase.services import findings
+from ircase.services.analysis import findings
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most
 

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from ircase.intake import queue, similar
 from ircase.models import Case, CaseIncident, IncomingIncident, LogEntry
-from ircase.services import findings, incidentkeeping, intake, merging
+from ircase.services.analysis import findings
+from ircase.services.incidents import incidentkeeping, intake, merging
 from tests.cast import CastTestCase, make_case, make_connection
 from tests.ircase.incidents import account, alert, device, file, ip, keep
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from artifacts.choices import Choice, ColumnChoice
 from ircase.models import CaseTable, Evidence, LogEntry, ParseJob
 from ircase.sentences import sentence_of
-from ircase.services import interpreting, tables
+from ircase.services.analysis import interpreting, tables
 from ircase.tasks import parse_evidence
 from tests.cast import CastTestCase, make_evidence
 

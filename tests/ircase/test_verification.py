@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from ircase.models import ChainHead, CustodyEntry, Evidence, LogEntry
-from ircase.services import evidence, log, verification
+from ircase.services import evidence, log
+from ircase.services.vault import verification
 from tests.cast import CastTestCase, make_evidence
 
 

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from ircase import worklist
 from ircase.models import ChecklistItem, LogEntry, Notice
-from ircase.services import cases, checklist
+from ircase.services import cases
+from ircase.services.phases import checklist
 from tests.cast import CastTestCase, make_case
 from tests.ircase.queries import at_most
 

@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from ircase.models import Approval, CaseRole, Milestone, Proof
 from ircase.report.data import collect
-from ircase.services import approvals, cases, checklist, findings
+from ircase.services import approvals, cases
+from ircase.services.analysis import findings
+from ircase.services.phases import checklist
 from liveresponse import runner
 from liveresponse.models import ActionState, Effect, Freeze, ResponseAction
 from liveresponse.services import actions, freezing

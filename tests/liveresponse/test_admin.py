@@ -5,7 +5,8 @@ from django.urls import reverse
 
 from ircase.admin import site
 from ircase.models import CaseExport, CaseImport, Upload
-from ircase.services import caseexports, caseimports, holds, resumable
+from ircase.services.transfer import caseexports, caseimports, resumable
+from ircase.services.vault import holds
 from liveresponse.models import Freeze
 from liveresponse.services import freezing
 from tests.cast import CastTestCase, make_evidence

@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from ircase.services import findings
+from ircase.services.analysis import findings
 from liveresponse.kinds import KINDS
 from liveresponse.models import ActionRecord, ActionState, Effect, ResponseAction
 from liveresponse.services import already

@@ -15,7 +15,8 @@ from django.utils import timezone
 from artifacts import load
 from ircase.models import Asset, CaseTable, Connection, Evidence, Indicator, JobState, LogEntry
 from ircase.runner import spool_folder
-from ircase.services import cases, findings, tables
+from ircase.services import cases
+from ircase.services.analysis import findings, tables
 from liveresponse import runner
 from liveresponse.models import FileAnalysis, Lookup, LookupState
 from liveresponse.services import analyses, comparisons, devices, files, lookups, occurrences

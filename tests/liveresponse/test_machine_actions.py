@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ircase.models import LogEntry
-from ircase.services import findings
+from ircase.services.analysis import findings
 from liveresponse import runner, tasks
 from liveresponse.models import ActionRecord, ActionWatch, Collection, CollectionState
 from liveresponse.services import machine_actions

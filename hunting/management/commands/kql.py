@@ -22,7 +22,7 @@ from django.core.management.base import BaseCommand, CommandError
 from artifacts import LoadReport, ProgressNote
 from artifacts.naming import shown
 from artifacts.process import LoadFailed, load_in_child
-from ircase.services.exports import safe_cell
+from ircase.services.transfer.exports import safe_cell
 from kql import Column, KqlError, Limits, QueryResult, Table, encode_row, query, used_tables
 from kql.catalogue import TABLES
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from hunting.models import Cell, Notebook
 from ircase.models import Case, CaseTable, JobState
-from ircase.services.tables import columns_of
+from ircase.services.analysis.tables import columns_of
 from ircase.wording import origin_words
 from kql import Column
 

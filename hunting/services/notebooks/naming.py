@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 import kql
 from hunting.models import Cell, CellRun, HuntRun, Notebook, Source
 from ircase.models import CaseTable, JobState
-from ircase.services import tables
+from ircase.services.analysis import tables
 from kql import Column, Table
 from kql.catalogue import TABLES
 from kql.syntax.operators import OPERATOR_NAMES

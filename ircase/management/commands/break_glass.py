@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
-from ircase.services import accounts
+from ircase.services.identity import accounts
 
 
 class Command(BaseCommand):

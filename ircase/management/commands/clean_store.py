@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from ircase.models import StoreSurvey
-from ircase.services import storehealth
+from ircase.services.vault import storehealth
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from ircase.models import Scope, User
-from ircase.services import people
+from ircase.services.identity import people
 
 
 class Command(BaseCommand):

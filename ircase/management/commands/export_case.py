@@ -11,7 +11,9 @@ from django.db import transaction
 from ircase.dossier import build, write
 from ircase.dossier.container import FolderWriter, ZipWriter
 from ircase.models import Case, User
-from ircase.services import caseexports, handling, log, packing
+from ircase.services import log
+from ircase.services.transfer import caseexports
+from ircase.services.vault import handling, packing
 from ircase.store import chunks_of, digest_of
 
 

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ircase.dossier import bringin
 from ircase.models import CaseImport, User
-from ircase.services import caseimports
-from ircase.services.caseimports import Wish
+from ircase.services.transfer import caseimports
+from ircase.services.transfer.caseimports import Wish
 from ircase.store import chunks_of
 from ircase.work import new_owner
 

@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ircase import store
-from ircase.services import log, removal
+from ircase.services import log
+from ircase.services.vault import removal
 
 _BATCH = 200
 

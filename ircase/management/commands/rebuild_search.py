@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ircase.models import CaseTable
 from ircase.search import index
 from ircase.search.sources import source_of, sources
-from ircase.services import tablesearch
+from ircase.services.analysis import tablesearch
 
 
 class Command(BaseCommand):

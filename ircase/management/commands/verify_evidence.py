@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ircase.models import Case, Evidence
-from ircase.services import statements, verification
+from ircase.services.vault import statements, verification
 
 
 class Command(BaseCommand):

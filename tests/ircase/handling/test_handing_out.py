@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from ircase import store
 from ircase.models import Evidence, Handling, LogEntry, User
-from ircase.services import delivery, evidence, findings, handling, packing, people
+from ircase.services import evidence
+from ircase.services.analysis import findings
+from ircase.services.identity import people
+from ircase.services.vault import delivery, handling, packing
 from liveresponse.models import Lookup
 from tests.cast import CastTestCase, make_evidence
 

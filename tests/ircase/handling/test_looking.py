@@ -11,7 +11,7 @@ from PIL import Image
 
 from ircase import destroyer, looker, store
 from ircase.models import Evidence, Indicator, Preview
-from ircase.services import looking
+from ircase.services.vault import looking
 from ircase.tasks import make_preview
 from tests.cast import CastTestCase, make_evidence
 

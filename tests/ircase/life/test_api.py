@@ -1,7 +1,8 @@
 """The same by the API: clocks, decisions, closing, hand-overs, improvements, links."""
 
 from ircase.models import Case, HandOver
-from ircase.services import cases, linking
+from ircase.services import cases
+from ircase.services.casework import linking
 from tests.cast import make_case, make_evidence
 from tests.ircase.test_api import ApiTestCase
 

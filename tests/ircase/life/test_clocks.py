@@ -9,7 +9,10 @@ from django.utils import timezone
 
 from ircase.clocks import windows
 from ircase.models import Case, Clock, LogEntry, Notice, NoticeCode, ServiceLevel
-from ircase.services import cases, clocks, decisions, findings, reminding, servicelevels
+from ircase.services import cases
+from ircase.services.analysis import findings
+from ircase.services.casework import decisions
+from ircase.services.phases import clocks, reminding, servicelevels
 from ircase.tasks import remind
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most

@@ -10,7 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Activity, Approval, Case, CaseRole, LogEntry, Notice
-from ircase.services import activity, approvals, cases, clocks, closing
+from ircase.services import activity, approvals, cases
+from ircase.services.casework import closing
+from ircase.services.phases import clocks
 from ircase.tasks import close_decided
 from liveresponse.models import ResponseAction
 from liveresponse.services import actions

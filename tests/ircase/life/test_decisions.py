@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import AppendOnlyError, Case, Decision, Improvement, LogEntry, Notice
-from ircase.services import checklist, decisions, improvements
+from ircase.services.casework import decisions, improvements
+from ircase.services.phases import checklist
 from ircase.tasks import remind
 from tests.cast import CastTestCase, make_evidence
 from tests.ircase.queries import at_most

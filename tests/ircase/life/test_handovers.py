@@ -9,7 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Case, CaseMember, CaseRole, ChecklistItem, Evidence, HandOver, Notice
-from ircase.services import cases, checklist, clocks, evidence, handovers, verification
+from ircase.services import cases, evidence
+from ircase.services.casework import handovers
+from ircase.services.phases import checklist, clocks
+from ircase.services.vault import verification
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most
 

@@ -8,7 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Asset, Case, CaseLink, CaseRole, ChecklistItem, Event, Indicator, LogEntry
-from ircase.services import casemerging, cases, checklist, clocks, findings, linking, templating
+from ircase.services import cases, templating
+from ircase.services.analysis import findings
+from ircase.services.casework import casemerging, linking
+from ircase.services.phases import checklist, clocks
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
 

@@ -9,7 +9,8 @@ import pypdf
 from django.utils import timezone
 
 from ircase.report import data, markdown, typeset
-from ircase.services import clocks, decisions, improvements
+from ircase.services.casework import decisions, improvements
+from ircase.services.phases import clocks
 from tests.cast import CastTestCase, make_evidence
 
 

@@ -13,7 +13,8 @@ from django.utils import timezone
 from ircase.audit import Audit, Filters, Key
 from ircase.models import CaseLook, LogEntry, User
 from ircase.models.chain import AppendOnlyQuerySet
-from ircase.services import cases, evidence, log, verification
+from ircase.services import cases, evidence, log
+from ircase.services.vault import verification
 from tests.cast import PASSWORD, CastTestCase, make_evidence
 
 
@@ -74,7 +75,7 @@ class WhoSeesWhatTests(AuditTestCase):
         assert list(verification.verify_site()) == []
 
     def test_looks_by_program_count_too(self) -> None:
-        from ircase.services import people  # noqa: PLC0415
+        from ircase.services.identity import people  # noqa: PLC0415
 
         _, text = people.create_token(user=self.bob, name="script")
         self.client.get(f"/api/v1/cases/{self.case.reference}", headers={"Authorization": f"Bearer {text}"})

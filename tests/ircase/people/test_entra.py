@@ -15,7 +15,7 @@ from django.urls import reverse
 from ircase import secrets
 from ircase.models import AccessPolicy, ApiToken, EntraIdentity, LogEntry, SessionRecord, SignInProvider, User
 from ircase.models.signin import policy, provider
-from ircase.services import accounts, entra, people, policies
+from ircase.services.identity import accounts, entra, people, policies
 from msapi.signin import PeopleSignIn
 from tests.cast import PASSWORD, CastTestCase
 from tests.entra import HOST, Entra
@@ -55,7 +55,9 @@ class EntraTestCase(CastTestCase):
         self.tenant.simulator.faults.clear()
         entra._ways.clear()
         made = PeopleSignIn
-        patched = mock.patch("ircase.services.entra.PeopleSignIn", lambda app: made(app, session=self.tenant.session))
+        patched = mock.patch(
+            "ircase.services.identity.entra.PeopleSignIn", lambda app: made(app, session=self.tenant.session)
+        )
         patched.start()
         self.addCleanup(patched.stop)
 

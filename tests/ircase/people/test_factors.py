@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ircase.addresses import address_of, device_of, is_inside
 from ircase.models import AccessPolicy, ApiToken, LogEntry, RecoveryCode, SecondFactor, SessionRecord, User
-from ircase.services import accounts, factors, people, policies, sessions
+from ircase.services.identity import accounts, factors, people, policies, sessions
 from tests.cast import PASSWORD, CastTestCase
 
 SIGN_IN = "/sign-in/"
@@ -227,7 +227,7 @@ class SessionTests(CastTestCase):
         record = SessionRecord.objects.get()
         self.client.get(reverse("ircase:profile"))
         assert SessionRecord.objects.get().seen_at == record.seen_at
-        with mock.patch("ircase.services.sessions.time.time", return_value=time.time() + 301):
+        with mock.patch("ircase.services.identity.sessions.time.time", return_value=time.time() + 301):
             self.client.get(reverse("ircase:profile"))
         assert SessionRecord.objects.get().seen_at > record.seen_at
 

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from ircase.models import LogEntry, Team, User
-from ircase.services import people, teams
+from ircase.services.identity import people, teams
 from tests.cast import CastTestCase, make_user
 
 PAGES = ("people", "teams", "site_access", "signin_provider", "policies", "retention_policies", "connections", "audit")

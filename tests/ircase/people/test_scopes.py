@@ -6,7 +6,7 @@ from django.test import TestCase
 
 from config.api import api
 from ircase.models import Scope, User
-from ircase.services import people
+from ircase.services.identity import people
 from tests.cast import make_user
 
 SCHEMA = api.get_openapi_schema()

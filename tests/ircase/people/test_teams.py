@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from ircase import access
 from ircase.models import AccessReview, Case, CaseMember, CaseRole, LogEntry, Notice, Team, User
-from ircase.services import accounts, cases, teams
+from ircase.services import cases
+from ircase.services.identity import accounts, teams
 from tests.cast import CastTestCase, make_case, make_user
 
 

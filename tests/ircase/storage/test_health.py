@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from ircase import checks, store
 from ircase.models import CustodyEntry, Evidence, LogEntry, StoreSurvey, Turn
-from ircase.services import evidence, storehealth, verification
+from ircase.services import evidence
+from ircase.services.vault import storehealth, verification
 from ircase.tasks import survey_store
 from tests.cast import CastTestCase, make_evidence
 

@@ -25,19 +25,9 @@ from ircase.models import (
     StoredBytes,
     User,
 )
-from ircase.services import (
-    approvals,
-    cases,
-    delivery,
-    destruction,
-    evidence,
-    holds,
-    quotas,
-    removal,
-    retention,
-    tables,
-    verification,
-)
+from ircase.services import approvals, cases, evidence
+from ircase.services.analysis import tables
+from ircase.services.vault import delivery, destruction, holds, quotas, removal, retention, verification
 from ircase.tasks import destroy as destroy_now
 from ircase.tasks import destruction_decided, hold_decided
 from tests.cast import CastTestCase, make_case, make_evidence, make_user

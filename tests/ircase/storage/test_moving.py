@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from ircase import store
 from ircase.models import Evidence, User
-from ircase.services import evidence, verification
+from ircase.services import evidence
+from ircase.services.vault import verification
 from tests.cast import make_case, make_evidence, make_user
 from tests.ircase.storage.bucket import Bucket, busy
 from tests.ircase.storage.test_health import KEY
@@ -88,7 +89,7 @@ def test_a_case_on_a_bucket_is_sealed_downloaded_and_verified(
 
 
 def test_a_reading_waits_for_a_store_that_is_away(bucket: Bucket, s3: str, settings: Any) -> None:
-    from ircase.services import tables
+    from ircase.services.analysis import tables
     from ircase.tasks import parse_evidence
     from tests.hunting.stage import quiet_heart
 

@@ -1,0 +1,1 @@
+"""What was found: assets, events, indicators, tables and the timelines made of them."""

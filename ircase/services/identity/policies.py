@@ -1,0 +1,66 @@
+"""What administrators decide about coming in: the sign-in provider and the rules of access."""
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from ircase import secrets
+from ircase.models import AccessPolicy, SignInProvider, User
+from ircase.models.signin import policy, provider
+from ircase.services import log
+from ircase.services.identity import entra
+
+
+@transaction.atomic
+def save_provider(*, found: SignInProvider, actor: User, secret: str = "", key: str = "") -> SignInProvider:
+    """Keep the sign-in provider. An empty secret keeps the one there is; a new key takes the secret's place, and
+    the other way round. Raises ValidationError with everything that could not work."""
+    if secret:
+        found.secret_encrypted, found.key_encrypted, found.certificate = secrets.encrypt(secret), "", ""
+    elif key:
+        found.key_encrypted, found.secret_encrypted = secrets.encrypt(key), ""
+    found.full_clean()
+    unknown = set(found.role_map.values()) - set(User.SiteRole.values)
+    if unknown:
+        raise ValidationError(f"These are no site roles: {', '.join(sorted(map(str, unknown)))}.")
+    if found.enabled and (problems := entra.app_of(found).problems()):
+        raise ValidationError(list(problems))
+    if found.enabled and not found.role_map:
+        raise ValidationError("Map at least one app role to a site role; nobody could come in.")
+    _keep_a_way_in(found, policy())
+    found.save()
+    log.record(
+        "signin.provider_changed",
+        actor=actor,
+        enabled=found.enabled,
+        tenant=found.tenant,
+        client=found.client_id,
+        host=found.login_url,
+        tenants=found.allowed_tenants,
+        roles=found.role_map,
+        guests=found.guests,
+        credential="changed" if secret or key else "kept",
+    )
+    return found
+
+
+@transaction.atomic
+def save_policy(*, rules: AccessPolicy, actor: User) -> AccessPolicy:
+    """Keep the rules of access; they hold from the next sign-in on. Raises ValidationError."""
+    rules.full_clean()
+    _keep_a_way_in(provider(), rules)
+    before = policy()
+    names = [field.attname for field in AccessPolicy._meta.concrete_fields if field.attname != "id"]
+    changes = {
+        name: [getattr(before, name), getattr(rules, name)]
+        for name in names
+        if getattr(before, name) != getattr(rules, name)
+    }
+    rules.save()
+    if changes:
+        log.record("policy.changed", actor=actor, changes=changes)
+    return rules
+
+
+def _keep_a_way_in(found: SignInProvider, rules: AccessPolicy) -> None:
+    if rules.local_passwords == AccessPolicy.LocalPasswords.NOBODY and not found.enabled:
+        raise ValidationError("Without local passwords and without a sign-in provider nobody could come in.")

@@ -1,0 +1,1 @@
+"""The plan of a case: playbooks, checklists with their gates, and what is due when."""

@@ -1,0 +1,1 @@
+"""Evidence in keeping: custody, handling, holds, retention, statements and the store's health."""

@@ -1,0 +1,1 @@
+"""What people write: notes, comments, drafts, and whom they mention."""
