@@ -101,7 +101,7 @@ def _detail(batch: Batch) -> dict[str, Any]:
         "counts": {name: number for name, _, number in counts.by_state},
         "total": counts.total,
         "ended": counts.ended,
-        "over": batches.is_over(batch),
+        "over": board.is_over(batch, counts),
         "eta_seconds": eta.left.total_seconds() if eta else None,
         "eta_how": eta.how if eta else "",
     }

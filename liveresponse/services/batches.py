@@ -16,7 +16,7 @@ from ircase.services import activity, approvals, connections, log
 from ircase.services.analysis.tables import columns_of
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError
-from liveresponse.models import FINAL_COLLECTION_STATES, Batch, BatchState, Collection, CollectionState
+from liveresponse.models import Batch, BatchState, Collection, CollectionState
 from liveresponse.services import collections, line
 from msapi.errors import GovernorUnavailable
 from msapi.governor import live_response_bucket
@@ -467,10 +467,3 @@ def retry(*, batch: Batch, actor: User) -> Batch:
         asked={"names": devices},
         retry_of=batch,
     )
-
-
-def is_over(batch: Batch) -> bool:
-    """Whether nothing more happens by itself."""
-    if batch.state == BatchState.STARTED:
-        return not batch.collections.exclude(state__in=FINAL_COLLECTION_STATES).exists()
-    return batch.state in (BatchState.REFUSED, BatchState.CANCELLED)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from ircase.models import Case
 from ircase.services import connections
 from liveresponse import shelf
-from liveresponse.models import FINAL_COLLECTION_STATES, Batch, Collection, CollectionState
+from liveresponse.models import FINAL_COLLECTION_STATES, Batch, BatchState, Collection, CollectionState
 from liveresponse.services import line
 
 OFFLINE: Final = "offline"
@@ -88,6 +88,14 @@ def _counts(numbers: dict[str, int]) -> Counts:
     return Counts(
         sum(numbers.values()), ended, tuple((name, label, numbers[name]) for name, label in ORDER if numbers.get(name))
     )
+
+
+def is_over(batch: Batch, counts: Counts) -> bool:
+    """Whether nothing more happens by itself. By the counts that are shown beside it: asked of the rows again, one that
+    ended in between would make a batch over that shows an open row."""
+    if batch.state == BatchState.STARTED:
+        return counts.ended == counts.total
+    return batch.state in (BatchState.REFUSED, BatchState.CANCELLED)
 
 
 def rows_of(batch: Batch, state: str = "") -> QuerySet[Collection]:

@@ -89,8 +89,8 @@ def batch(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
 
 
 def _head(row: Batch, state: str) -> dict[str, Any]:
-    now, over = timezone.now(), batches.is_over(row)
-    counts = board.counts_of(row)
+    now, counts = timezone.now(), board.counts_of(row)
+    over = board.is_over(row, counts)
     return {
         "counts": counts,
         "state": state,

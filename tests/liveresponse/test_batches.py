@@ -270,10 +270,12 @@ class StopTests(BatchTestCase):
             batches.cancel(batch=batch, actor=self.bob)
         rows = self.rows(batch)
         assert [row.state for row in rows] == ["running", *["cancelled"] * 4]
+        before = board.counts_of(batch)
         assert self.move(running).state == CollectionState.CANCELLED
         assert self.tenant.cancelled == ["action-1"]
         assert len(self.governor.left) == 4
-        assert batches.is_over(batch)
+        assert board.is_over(batch, board.counts_of(batch))
+        assert not board.is_over(batch, before), "over by newer rows than those counted"
         assert LogEntry.objects.filter(case=self.case, action="collection.batch_cancelled").count() == 1
 
     def test_a_worker_that_holds_a_cancelled_row_sends_nothing(self) -> None:
