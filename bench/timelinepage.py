@@ -33,7 +33,7 @@ window.painted = async (there, since) => {
   await frame();
   return performance.now() - start;
 }"""
-ROWS = 50  # as ircase.views.supertimeline.PER_PAGE
+ROWS = 30  # as ircase.views.supertimeline.PER_PAGE
 LAST = "document.querySelectorAll('[data-super] [data-row]').length"
 SETUP = """
 import sys

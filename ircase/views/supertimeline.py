@@ -24,9 +24,9 @@ from ircase.services.vault import previews
 from ircase.supertimeline import reading, rules, store
 from ircase.supertimeline.model import Asked, Counts, Place, TimelineError, TimelineEvent, moment
 
-PER_PAGE: Final = 50
+PER_PAGE: Final = 30
 # The next events are fetched when this many before the end are in sight.
-AHEAD: Final = 20
+AHEAD: Final = 15
 MOST_OFFERED: Final = 200
 SERIES: Final = 8
 
