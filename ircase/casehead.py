@@ -1,11 +1,13 @@
 """What the head of a case says on every tab: facts, phases with time and progress, what comes next, broken evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from ircase.models import (
     Activity,
@@ -20,7 +22,9 @@ from ircase.models import (
     Milestone,
     Phase,
     PhaseEntry,
+    User,
 )
+from ircase.models.rows import Rows
 
 # Each metric is a span between two milestones; the first is where its clock starts.
 METRICS = (
@@ -58,11 +62,15 @@ class Metric:
 
 @dataclass(frozen=True)
 class CaseHead:
-    """Everything the shell shows, in seven queries where nothing is amiss. `next_item` is what to do next, if any;
-    `clocks` are the first deadlines that run."""
+    """Everything the shell shows, in two queries where nothing is amiss. `next_item` is what to do next, `clock`
+    the deadline that ends next; `times` when each milestone was. `members`, `milestones` and `clocks` (the first that
+    run) are only asked for where a page shows them."""
 
-    members: tuple[CaseMember, ...]
-    milestones: tuple[Milestone, ...]
+    members: QuerySet[CaseMember]
+    milestones: QuerySet[Milestone]
+    clocks: QuerySet[Clock]
+    leads: tuple[str, ...]
+    times: Mapping[str, datetime]
     phases: tuple[PhaseStay, ...]
     next_item: ChecklistItem | None
     next_due: ChecklistItem | None
@@ -71,18 +79,9 @@ class CaseHead:
     broken: tuple[Evidence, ...]
     unreviewed: tuple[Activity, ...]
     open_for: timedelta
-    clocks: tuple[Clock, ...]
+    clock: Clock | None
     now: datetime
     tags: tuple[str, ...] = ()
-
-    @property
-    def leads(self) -> list[CaseMember]:
-        return [member for member in self.members if member.role == CaseRole.LEAD]
-
-    @property
-    def clock(self) -> Clock | None:
-        """The deadline that ends next."""
-        return self.clocks[0] if self.clocks else None
 
     @property
     def detected(self) -> datetime | None:
@@ -97,7 +96,7 @@ class CaseHead:
         return self.next_due is not None and self.next_due.due_at is not None and self.next_due.due_at < self.now
 
     def at(self, kind: str) -> datetime | None:
-        return next((m.at for m in self.milestones if m.kind == kind), None)
+        return self.times.get(kind)
 
     def _span(self, start: str, end: str) -> timedelta | None:
         began, ended = self.at(start), self.at(end)
@@ -107,28 +106,26 @@ class CaseHead:
 def head_of(case: Case, now: datetime | None = None) -> CaseHead:
     """Read the head of `case`."""
     now = now or timezone.now()
-    rare = _rare(case)
-    items = list(
-        ChecklistItem.objects.filter(case=case).only(
-            "case_id", "title", "phase", "state", "required", "due_at", "position", "key"
-        )
-    )
-    stays = list(PhaseEntry.objects.filter(case=case))
+    kept = _kept(case)
+    items = _items(case)
     ahead = _ahead(case, items)
     due = sorted((i for i in ahead if i.due_at), key=lambda i: (i.due_at or now, i.position))
     return CaseHead(
-        members=tuple(CaseMember.objects.filter(case=case).select_related("user").order_by("added_at", "pk")),
-        milestones=tuple(Milestone.objects.filter(case=case).select_related("set_by")),
-        phases=tuple(_stay(phase, case, stays, items, now) for phase in Phase),
-        next_item=_next(case, ahead, _locked(case, ahead)),
+        members=CaseMember.objects.filter(case=case).select_related("user").order_by("added_at", "pk"),
+        milestones=Milestone.objects.filter(case=case).select_related("set_by"),
+        clocks=Clock.objects.filter(case=case).running().ends_next()[:CLOCKS],
+        leads=kept.leads,
+        times=kept.times,
+        phases=tuple(_stay(phase, case, kept.stays, items, now) for phase in Phase),
+        next_item=_next(case, ahead),
         next_due=due[0] if due else None,
         overdue=sum(1 for i in due if i.due_at and i.due_at < now),
-        assets=rare.assets,
-        broken=rare.broken,
-        unreviewed=rare.unreviewed,
-        tags=rare.tags,
-        open_for=open_time(case, stays, now),
-        clocks=tuple(Clock.objects.filter(case=case).running().ends_next()[:CLOCKS]),
+        assets=kept.assets,
+        broken=kept.broken,
+        unreviewed=kept.unreviewed,
+        tags=kept.tags,
+        open_for=open_time(case, kept.stays, now),
+        clock=kept.clock,
         now=now,
     )
 
@@ -142,32 +139,71 @@ def open_time(case: Case, stays: Sequence[PhaseEntry], now: datetime) -> timedel
 
 
 @dataclass(frozen=True)
-class _Rare:
-    """What most cases have none of, beside the number of assets."""
+class _Kept:
+    """What is written beside a case."""
 
     assets: int
+    leads: tuple[str, ...]
+    times: Mapping[str, datetime]
+    stays: tuple[PhaseEntry, ...]
+    tags: tuple[str, ...]
+    clock: Clock | None
     broken: tuple[Evidence, ...]
     unreviewed: tuple[Activity, ...]
-    tags: tuple[str, ...]
 
 
-def _rare(case: Case) -> _Rare:
-    """One query that says what there is, and one more for each thing that there is."""
+def _kept(case: Case) -> _Kept:
+    """One query, and one more for each thing that most cases have none of."""
     broken = Evidence.objects.filter(case=case, integrity__in=["altered", "missing"]).defer("manifest")
     unreviewed = Activity.objects.filter(case=case, detail__unreviewed=True).select_related("requested_by")
-    tags = CaseTag.objects.filter(case=case)
+    leads = CaseMember.objects.filter(case=case, role=CaseRole.LEAD).order_by("added_at", "pk")
+    clocks = Clock.objects.filter(case=case).running().ends_next()[:1]
     assets = Asset.objects.filter(case=OuterRef("pk")).order_by().values("case").annotate(many=Count("pk"))
-    there = (
+    found = (
         Case.objects.filter(pk=case.pk)
-        .values_list(Subquery(assets.values("many")), Exists(broken), Exists(unreviewed), Exists(tags))
+        .values(
+            asset_count=Subquery(assets.values("many")),
+            led_by=Rows(leads, username="user__username", first_name="user__first_name", last_name="user__last_name"),
+            moments=Rows(Milestone.objects.filter(case=case), kind="kind", at="at"),
+            stayed=Rows(
+                PhaseEntry.objects.filter(case=case), phase="phase", entered_at="entered_at", left_at="left_at"
+            ),
+            tag_names=Rows(CaseTag.objects.filter(case=case), name="name"),
+            next_clock=Rows(clocks, title="title", started_at="started_at", due_at="due_at", state="state"),
+            is_broken=Exists(broken),
+            is_unreviewed=Exists(unreviewed),
+        )
         .get()
     )
-    return _Rare(
-        there[0] or 0,
-        tuple(broken) if there[1] else (),
-        tuple(unreviewed) if there[2] else (),
-        tuple(tags.values_list("name", flat=True)) if there[3] else (),
+    clock = next((Clock(**_timed(row)) for row in found["next_clock"]), None)
+    return _Kept(
+        assets=found["asset_count"] or 0,
+        leads=tuple(User(**row).name for row in found["led_by"]),
+        times={row["kind"]: row["at"] for row in map(_timed, found["moments"])},
+        stays=tuple(PhaseEntry(**_timed(row)) for row in found["stayed"]),
+        tags=tuple(row["name"] for row in found["tag_names"]),
+        clock=clock,
+        broken=tuple(broken) if found["is_broken"] else (),
+        unreviewed=tuple(unreviewed) if found["is_unreviewed"] else (),
     )
+
+
+def _timed(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its times as times; each database writes them its own way, all in UTC."""
+    return {name: _time(value) if name == "at" or name.endswith("_at") else value for name, value in row.items()}
+
+
+def _time(text: str | None) -> datetime | None:
+    at = parse_datetime(text) if text else None
+    return at.replace(tzinfo=UTC) if at and at.tzinfo is None else at
+
+
+def _items(case: Case) -> list[ChecklistItem]:
+    """The checklist; each item knows whether it waits for an open one."""
+    before = ChecklistItem.objects.filter(unlocks=OuterRef("pk"), state__in=ChecklistItem.LIVE)
+    before = before.exclude(phase=Phase.PREPARATION)
+    named = ("case_id", "title", "phase", "state", "required", "due_at", "position", "key")
+    return list(ChecklistItem.objects.filter(case=case).only(*named).annotate(locked=Exists(before)))
 
 
 def _ahead(case: Case, items: Sequence[ChecklistItem]) -> list[ChecklistItem]:
@@ -177,24 +213,15 @@ def _ahead(case: Case, items: Sequence[ChecklistItem]) -> list[ChecklistItem]:
     return [item for item in items if item.is_open and item.phase != Phase.PREPARATION]
 
 
-def _locked(case: Case, ahead: Sequence[ChecklistItem]) -> set[int]:
-    """Ids of items that wait for an open one."""
-    if not ahead:
-        return set()
-    still_open = {item.pk for item in ahead}
-    links = ChecklistItem.depends_on.through.objects.filter(from_checklistitem__case=case)
-    pairs = links.values_list("from_checklistitem_id", "to_checklistitem_id")
-    return {item for item, other in pairs if other in still_open}
-
-
-def _next(case: Case, ahead: Sequence[ChecklistItem], locked: set[int]) -> ChecklistItem | None:
+def _next(case: Case, ahead: Sequence[ChecklistItem]) -> ChecklistItem | None:
     """The first required item that waits for nothing, nearest to the phase the case is in; then those not required."""
     order = {phase: rank for rank, phase in enumerate(Phase.values)}
     here = order[case.phase]
 
     def rank(item: ChecklistItem) -> tuple[bool, bool, int, int, int, int]:
         there = order[item.phase]
-        return item.pk in locked, not item.required, abs(there - here), there, item.position, item.pk
+        locked: bool = item.locked  # type: ignore[attr-defined]  # _items annotates it
+        return locked, not item.required, abs(there - here), there, item.position, item.pk
 
     return min(ahead, key=rank, default=None)
 
