@@ -422,7 +422,9 @@ def _due(detail: Detail) -> str:
     return f", due {_time(detail['due'])}" if detail.get("due") else ""
 
 
-def sentences(case: Case, entries: Iterable[ChainedRow]) -> list[Sentence]:
-    """Entries of one case in words, with the titles of its checklist: one query more than the entries themselves."""
-    titles = dict(ChecklistItem.objects.filter(case=case).values_list("key", "title"))
+def sentences(case: Case, entries: Iterable[ChainedRow], titles: Mapping[str, str] | None = None) -> list[Sentence]:
+    """Entries of one case in words, with the titles of its checklist by their keys: one query more than the entries
+    themselves where they are not given."""
+    if titles is None:
+        titles = dict(ChecklistItem.objects.filter(case=case).values_list("key", "title"))
     return [sentence_of(entry, titles) for entry in entries]

@@ -1,12 +1,14 @@
 """What people fill in to run something: a hunt's parameters, a pack's subject, a sweep, their own KQL."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -23,6 +25,7 @@ _SPANS: Final = (
     ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"),
 )  # fmt: skip
 MOST_OFFERED: Final = 300
+KNOWN: Final = 200
 AS_OF_HELP: Final = "now, or a moment in your time zone such as 2026-11-20 17:30. The window ends here."
 SPAN_HELP: Final = "48h, 7d, 90m. How far back from “As of”."
 
@@ -135,19 +138,36 @@ def _asked(pack: Pack, case: Case) -> list[Parameter]:
     return list(found.values())
 
 
+def offered(case: Case, packs: Iterable[Pack]) -> dict[str, list[str]]:
+    """The names that a form offers as subjects, by kind of asset: the first KNOWN of each, one query for all packs."""
+    place = Window(RowNumber(), partition_by=F("kind"), order_by="name")
+    rows = case.assets.filter(kind__in={pack.entity for pack in packs}).annotate(place=place)
+    found: dict[str, list[str]] = {}
+    for kind, name in rows.filter(place__lte=KNOWN).order_by("kind", "name").values_list("kind", "name"):
+        found.setdefault(kind, []).append(name)
+    return found
+
+
 class PackForm(SourceForm):
-    """One subject for every hunt of a pack."""
+    """One subject for every hunt of a pack; `known` as `offered` says."""
 
     subject = forms.CharField(max_length=255)
     span = forms.ChoiceField(label="Window", choices=_SPANS, required=False)
     as_of = forms.CharField(label="As of", required=False, initial=NOW, max_length=40, help_text=AS_OF_HELP)
 
     def __init__(
-        self, data: QueryDict | None = None, *, pack: Pack, case: Case, sources: Sequence[SourceChoice]
+        self,
+        data: QueryDict | None = None,
+        *,
+        pack: Pack,
+        case: Case,
+        sources: Sequence[SourceChoice],
+        known: Mapping[str, list[str]],
     ) -> None:
         super().__init__(data, prefix=pack.id)
         self.pack = pack
-        self.known = list(case.assets.filter(kind=pack.entity).order_by("name")[:200])
+        self.case = case
+        self.known = known.get(pack.entity, [])
         self.set_sources(sources)
         self.asked = _asked(pack, case)
         for parameter in self.asked:
@@ -157,7 +177,7 @@ class PackForm(SourceForm):
             return
         subject = self.fields["subject"]
         subject.label = Asset.Kind(pack.entity).label if pack.entity in Asset.Kind.values else "About"
-        subject.initial = self.known[0].name if self.known else ""
+        subject.initial = self.known[0] if self.known else ""
         subject.widget.attrs |= {"list": f"known-{pack.id}", "autocomplete": "off", "spellcheck": "false"}
 
     @property
@@ -179,7 +199,7 @@ class PackForm(SourceForm):
     @property
     def asset(self) -> Asset | None:
         wanted = self.cleaned_data.get("subject", "").strip().lower()
-        return next((asset for asset in self.known if asset.name == wanted), None)
+        return self.case.assets.filter(kind=self.pack.entity, name=wanted).first()
 
 
 class SweepForm(SourceForm):

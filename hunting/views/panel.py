@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from hunting import catalogue, shelf
 from hunting.access import may_save
 from hunting.catalogue import Hunt, Pack, Review
-from hunting.forms.running import KqlForm, PackForm, SweepForm
+from hunting.forms.running import KqlForm, PackForm, SweepForm, offered
 from hunting.models import HuntRun, PackRun, Sweep
 from hunting.services import packs, runs
 from ircase import access
@@ -39,9 +39,11 @@ def render_panel(
 ) -> HttpResponse:
     """The tab; `bound` and `sweep` are forms that came back with errors."""
     sources = runs.sources_of(case)
+    shelved = sorted(shelf.packs().values(), key=_place)
+    known = offered(case, shelved)
     forms = [
-        bound if bound and bound.pack.id == pack.id else PackForm(pack=pack, case=case, sources=sources)
-        for pack in sorted(shelf.packs().values(), key=_place)
+        bound if bound and bound.pack.id == pack.id else PackForm(pack=pack, case=case, sources=sources, known=known)
+        for pack in shelved
     ]
     context: dict[str, Any] = {
         **_runs(request, case),
@@ -91,7 +93,7 @@ def run_pack(request: HttpRequest, reference: str, pack_id: str) -> HttpResponse
     pack = shelf.packs().get(pack_id)
     if pack is None:
         raise Http404("No such pack.")
-    form = PackForm(request.POST, pack=pack, case=case, sources=runs.sources_of(case))
+    form = PackForm(request.POST, pack=pack, case=case, sources=runs.sources_of(case), known=offered(case, [pack]))
     if not form.is_valid():
         return render_panel(request, case, form, status=422)
     try:

@@ -125,11 +125,12 @@ def item(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     if request.headers.get("HX-Request") and asked is not None:
         may_write = access.may(found.case, access.ANALYST)
         return render(request, "evidence/_integrity.html", {**_integrity(found, asked), "may_write": may_write})
+    custody = list(found.custody.order_by("sequence", "pk"))
     context = {
         "item": found,
         "job": ParseJob.objects.filter(evidence=found).first(),
-        "custody": found.custody.all(),
-        "custody_faults": list(verification.custody_of(found)),
+        "custody": custody,
+        "custody_faults": list(verification.custody_of(found, custody)),
         "activities": found.activities.select_related("requested_by"),
         "hold": None if found.is_destroyed else holds.holding(found),
         "destroyed_by": found.destructions.exclude(begun_at=None).first() if found.is_destroyed else None,

@@ -5,7 +5,7 @@ a stranger does with an exported case is the same walk; docs/evidence.md describ
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,8 +64,10 @@ def _everything_of(case: Case, *, mark: bool) -> Iterator[Fault]:
 
 def verify_site() -> Iterator[Fault]:
     """The log of what belongs to no case (people, connections, tokens), and who looked at cases."""
-    yield from walk_chain(LogEntry.objects.filter(chain="site"), "site", case="site", what="log entry")
-    yield from walk_chain(CaseLook.objects.all(), looks.CHAIN, case="site", what="entry of who looked at a case")
+    yield from walk_chain(ordered(LogEntry.objects.filter(chain="site")), "site", case="site", what="log entry")
+    yield from walk_chain(
+        ordered(CaseLook.objects.all()), looks.CHAIN, case="site", what="entry of who looked at a case"
+    )
 
 
 def verify_item(item: Evidence, *, mark: bool = True) -> Iterator[Fault]:
@@ -91,18 +93,23 @@ def verify_item(item: Evidence, *, mark: bool = True) -> Iterator[Fault]:
         _mark(item, found)
 
 
-def custody_of(item: Evidence) -> Iterator[Fault]:
-    """The custody chain of one exhibit."""
-    rows = CustodyEntry.objects.filter(evidence=item)
+def custody_of(item: Evidence, rows: Iterable[CustodyEntry] | None = None) -> Iterator[Fault]:
+    """The custody chain of one exhibit; `rows` are its entries in order, where they were read already."""
     what = f"{item.exhibit} custody entry"
-    yield from walk_chain(rows, f"evidence:{item.uuid}", case=item.case.reference, what=what)
+    entries = ordered(CustodyEntry.objects.filter(evidence=item)) if rows is None else rows
+    yield from walk_chain(entries, f"evidence:{item.uuid}", case=item.case.reference, what=what)
 
 
-def walk_chain(rows: QuerySet[Any], key: str, *, case: str, what: str) -> Iterator[Fault]:
+def ordered(rows: QuerySet[Any]) -> Iterator[Any]:
+    """The entries of a chain as `walk_chain` takes them, read as they are walked."""
+    return rows.order_by("sequence", "pk").iterator(chunk_size=_CHUNK)
+
+
+def walk_chain(rows: Iterable[Any], key: str, *, case: str, what: str) -> Iterator[Fault]:
     """Every link in order: numbered without a gap, holding the digest of the one before, and ending where the head
     says. The walk goes on after a fault, so that one changed entry is told from a chain that was written anew."""
     sequence, digest = 0, GENESIS
-    for row in rows.order_by("sequence", "pk").iterator(chunk_size=_CHUNK):
+    for row in rows:
         yield from _link_faults(row, sequence, digest, key, case, what)
         sequence, digest = row.sequence, row.digest
     head = ChainHead.objects.filter(key=key).first()
@@ -126,7 +133,7 @@ def _link_faults(row: ChainedRow, sequence: int, digest: str, key: str, case: st
 
 def _log_of(case: Case) -> Iterator[Fault]:
     key = f"case:{case.uuid}"
-    yield from walk_chain(LogEntry.objects.filter(case=case), key, case=case.reference, what="log entry")
+    yield from walk_chain(ordered(LogEntry.objects.filter(case=case)), key, case=case.reference, what="log entry")
 
 
 def _register_of(case: Case) -> Iterator[Fault]:
