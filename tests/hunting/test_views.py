@@ -2,9 +2,13 @@
 
 from unittest import mock
 
+from django.http import QueryDict
 from django.urls import reverse
 
+from hunting import shelf
+from hunting.forms import running
 from hunting.models import HuntRun, Source
+from hunting.services import runs
 from ircase.models import Asset, Connection, CustodyEntry, Event, Indicator
 from ircase.services.analysis import findings
 from tests.cast import CastTestCase
@@ -55,6 +59,17 @@ class PanelTests(PageTestCase):
         assert {run.parameters["SearchWindow"] for run in runs} == {"24h"}
         assert {run.parameters["TargetDevice"] for run in runs} == {"ws01.contoso.com"}
         self.assertContains(self.client.get(self.url("panel")), "every 2s")
+
+    def test_a_device_past_those_offered_is_the_runs_all_the_same(self) -> None:
+        for number in (1, 2):
+            findings.add_asset(case=self.case, actor=self.bob, kind="device", name=f"ws0{number}.contoso.com")
+        pack = shelf.packs()["device-triage"]
+        with mock.patch("hunting.forms.running.KNOWN", 1):
+            known = running.offered(self.case, [pack])
+        assert known == {"device": ["ws01.contoso.com"]}
+        asked = QueryDict("device-triage-subject=WS02.contoso.com&device-triage-source=defender")
+        form = running.PackForm(asked, pack=pack, case=self.case, sources=runs.sources_of(self.case), known=known)
+        assert form.is_valid() and form.asset is not None and form.asset.name == "ws02.contoso.com"
 
     def test_a_wrong_subject_queues_nothing_and_says_why(self) -> None:
         answer = self.client.post(
