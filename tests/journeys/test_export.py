@@ -130,6 +130,7 @@ def bring_in(bob: Film, export: Path, case: str) -> None:
     bob.scene("import-new")
     bob.page.locator("#import-file").set_input_files(export)
     bob.page.get_by_role("button", name="Verify and import").click()
+    bob.page.get_by_label("Your uploads").get_by_role("link", name=export.name).click()
     opened = bob.page.get_by_role("link", name=re.compile("^Open IR-"))
     expect(opened).to_be_visible(timeout=READY_MS)
     bob.scene("import")
