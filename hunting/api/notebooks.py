@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from hunting.api.runs import RunOut
@@ -17,7 +17,7 @@ from hunting.services.notebooks.editing import CellConflict, Draft
 from hunting.services.notebooks.running import Unchanged, is_behind, run_cell
 from hunting.views.doors import cell_of, notebook_of
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.services.vault import delivery
 
 router = Router(tags=["Notebooks"])
@@ -76,7 +76,7 @@ class NotebookOut(Schema):
         return notebook.created_by.username
 
 
-class BatchOut(Schema):
+class NotebookBatchOut(Schema):
     """Running all of it. `at` of `total` cells are behind it; `reason` says why it stopped."""
 
     uuid: UUID
@@ -97,7 +97,7 @@ class NotebookWhole(NotebookOut):
     """`last_run_of_all` is None where it was never run as a whole."""
 
     cells: list[CellOut]
-    last_run_of_all: BatchOut | None
+    last_run_of_all: NotebookBatchOut | None
 
     @staticmethod
     def resolve_cells(notebook: Notebook) -> list[Cell]:
@@ -218,14 +218,14 @@ def list_results(request: HttpRequest, reference: str, uuid: UUID, cell: UUID, w
     return page_of(runs.with_people().select_related("retry_of").latest_first(), window)
 
 
-@router.post(f"{_BOOK}/run", response={202: BatchOut}, summary="Run all queries from top to bottom")
+@router.post(f"{_BOOK}/run", response={202: NotebookBatchOut}, summary="Run all queries from top to bottom")
 def run_all(request: HttpRequest, reference: str, uuid: UUID, body: RunAll) -> Status[NotebookRun]:
     notebook = notebook_of(open_case_of(request, reference), uuid)
     made = batches.start(notebook=notebook, actor=person(request), go_on=body.go_on, again=body.again)
     return Status(202, made)
 
 
-@router.post(f"{_BOOK}/cancel", response=BatchOut, summary="Stop running all queries")
+@router.post(f"{_BOOK}/cancel", response=NotebookBatchOut, summary="Stop running all queries")
 def cancel_all(request: HttpRequest, reference: str, uuid: UUID) -> NotebookRun:
     notebook = notebook_of(open_case_of(request, reference), uuid)
     batch = NotebookRun.objects.filter(notebook=notebook).first()

@@ -7,12 +7,12 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import finder
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.finder.answering import Answer, answer
 from ircase.finder.asking import Hit
 from ircase.models import CaseTag, SavedView
@@ -22,7 +22,7 @@ from ircase.services.casework import tags
 router = Router(tags=["Search"])
 
 
-class Asked(Schema):
+class SearchAsked(Schema):
     q: str = Field(max_length=600, description="The query, as docs/search.md has its language.")
     kind: str = Field("", max_length=16, description="One kind alone, newest first, page by page.")
     after: str = Field("", max_length=100, description="`after` of the page before.")
@@ -66,7 +66,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 
 @router.get("/search", response=AnswerOut, summary="Everything of the cases you may see")
-def search(request: HttpRequest, asked: Query[Asked]) -> dict[str, Any]:
+def search(request: HttpRequest, asked: Query[SearchAsked]) -> dict[str, Any]:
     found = answer(person(request), finder.cleaned(asked.q), kind=asked.kind, after=asked.after)
     if found.problem is not None:
         problem = found.problem

@@ -9,12 +9,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import AssetKind, IndicatorKind, IndicatorVerdict
 from ircase.curated import asking
 from ircase.models import Asset, Case, Event, Indicator, Pap, Tlp

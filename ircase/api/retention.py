@@ -7,12 +7,12 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case, Evidence, LegalHold
 from ircase.services.vault import holds, retention
 
@@ -45,7 +45,7 @@ class LiftIn(Schema):
     reason: str = Field(max_length=2000)
 
 
-class Asked(Schema):
+class AskedOut(Schema):
     """The question that another lead of the case has to answer."""
 
     approval: UUID
@@ -81,7 +81,9 @@ def place_hold(request: HttpRequest, reference: str, body: HoldIn) -> Status[Leg
     return Status(201, holds.place(case=case, actor=person(request), reason=body.reason, evidence=item))
 
 
-@router.post("/cases/{reference}/holds/{uuid}/lift", response={202: Asked}, summary="Ask another lead to lift a hold")
+@router.post(
+    "/cases/{reference}/holds/{uuid}/lift", response={202: AskedOut}, summary="Ask another lead to lift a hold"
+)
 def lift_hold(request: HttpRequest, reference: str, uuid: UUID, body: LiftIn) -> Status[dict[str, Any]]:
     case = case_of(request, reference, access.LEAD)
     hold = get_object_or_404(LegalHold.objects.select_related("case", "evidence", "placed_by"), case=case, uuid=uuid)

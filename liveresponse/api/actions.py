@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Connection
 from liveresponse.kinds import KINDS
 from liveresponse.models import Freeze, ResponseAction
@@ -21,7 +21,7 @@ from liveresponse.services.wanted import MOST_TARGETS, Glass
 router = Router(tags=["Response actions"])
 
 
-class KindOut(Schema):
+class ActionKindOut(Schema):
     id: str
     title: str
     target: str
@@ -129,7 +129,7 @@ class FreezeOut(Schema):
         return row.thaw_asked_by.name if row.thaw_asked_by else ""
 
 
-@router.get("/response-actions", response=list[KindOut], summary="What each kind does, and how to undo it")
+@router.get("/response-actions", response=list[ActionKindOut], summary="What each kind does, and how to undo it")
 def list_kinds(request: HttpRequest) -> list[dict[str, Any]]:
     person(request)
     return [

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Router
 from liveresponse.models import Collection, LibraryScript
 from liveresponse.services import collections
 

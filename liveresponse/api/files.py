@@ -7,12 +7,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from artifacts.analysis import MOST_BYTES
 from artifacts.comparing import BY_NAME, Difference
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Router
 from ircase.api.schemas import IndicatorVerdict
 from ircase.models import Evidence, Indicator, Tlp
 from liveresponse.models import FileAnalysis, Lookup
