@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from ircase import access, shelf
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.manner import etags
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import ActivityOut, CaseDetail, CaseOut, LogOut, MemberOut, MilestoneKind, MilestoneOut
 from ircase.models import (
@@ -31,6 +32,11 @@ from ircase.services import cases
 from ircase.services.casework import opening
 
 router = Router(tags=["Cases"])
+etags.guard(
+    "/cases/{reference}",
+    lambda reference: Case.objects.filter(reference=reference),
+    acts=("phase", "close", "reopen", "confidentiality"),
+)
 
 
 class CaseFilter(Window):

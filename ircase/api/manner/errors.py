@@ -23,7 +23,7 @@ class Kind:
 
 KINDS: Final[Mapping[int, Kind]] = {
     400: Kind("malformed", "The request cannot be read", "Mend the request; sending it again changes nothing."),
-    401: Kind("no-token", "No valid token", "Send `Authorization: Bearer …` with a token that is neither expired nor revoked."),
+    401: Kind("no-token", "No valid token", "Send `Authorization: Bearer …` with a token that is still good."),
     403: Kind("not-allowed", "You may not do this", "Use a token with the scope named, or ask for the role named."),
     404: Kind("not-found", "Nothing here for you", "Check the address. What you may not see looks the same."),
     405: Kind("method", "Not with this method", "Use one of the methods in the header Allow."),
@@ -36,7 +36,7 @@ KINDS: Final[Mapping[int, Kind]] = {
     422: Kind("invalid", "It does not fit", "Correct the fields that `errors` names."),
     428: Kind("version-wanted", "Say which version you change", "Send If-Match with the ETag that you read."),
     429: Kind("too-many", "Too many requests", "Wait as long as Retry-After says."),
-    500: Kind("unexpected", "Something went wrong here", "Try again; if it stays, give your administrator the `instance`."),
+    500: Kind("unexpected", "Something went wrong here", "Try again; else tell your administrator the `instance`."),
     502: Kind("upstream", "Another service answered badly", "Try again later."),
     503: Kind("unavailable", "Not available now", "Try again later."),
     504: Kind("upstream-late", "Another service did not answer", "Try again later."),

@@ -1,8 +1,8 @@
 """ETags and what is asked by them, https://www.rfc-editor.org/rfc/rfc9110#name-conditional-requests
 
-What is read has the hash of what was said as its ETag, or its version where it has one (`ircase.api.matching`). A change
-with If-Match is made only while reading again would say the same: the row is locked, read by the operation that reads
-it, and changed, in one transaction."""
+What is read has the hash of what was said as its ETag, or its version where it has one (`ircase.api.matching`). A
+change with If-Match is made only while reading again would say the same: the row is locked, read by the operation that
+reads it, and changed, in one transaction."""
 
 import copy
 import hashlib

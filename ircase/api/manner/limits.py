@@ -1,7 +1,7 @@
 """How often a token and a person may ask: fixed windows of a minute, counted in Redis for all web processes together.
 
-The headers are those of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ . Without Redis nobody is
-held up: the limit is against loops, and a case must be reachable when its queue is not."""
+The headers are those of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/ . Without Redis nobody
+is held up: the limit is against loops, and a case must be reachable when its queue is not."""
 
 import functools
 import logging
