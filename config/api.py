@@ -22,6 +22,7 @@ from ircase.api import (
     intake,
     life,
     linking,
+    looks,
     notes,
     people,
     playbooks,
@@ -41,7 +42,7 @@ from liveresponse.api import library as scripts
 api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
-    people, audit, cases, checklist, curated, findings, notes, comments, evidence, custody, exports, stars,
+    people, audit, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, incidentfiles, playbooks, work)

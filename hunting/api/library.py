@@ -6,6 +6,7 @@ from typing import Any
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Schema, Status
+from ninja.errors import HttpError
 from pydantic import Field
 
 from hunting import access, shelf
@@ -114,10 +115,6 @@ class HuntRetirement(Schema):
     reason: str = Field("", max_length=500)
 
 
-class HuntMessage(Schema):
-    detail: str
-
-
 @router.get("/hunts", response=list[HuntOut], summary="The library")
 def list_hunts(
     request: HttpRequest, q: str = "", entity: str = "", technique: str = "", review: str = "", origin: str = ""
@@ -146,9 +143,7 @@ def list_versions(request: HttpRequest, hunt_id: str) -> list[HuntVersion]:
     return list(HuntVersion.objects.filter(saved__slug=hunt_id).select_related("author", "approved_by"))
 
 
-@router.post(
-    f"{_HUNT}/versions", response={201: HuntVersionOut, 409: HuntMessage}, summary="Save a hunt, or a version of it"
-)
+@router.post(f"{_HUNT}/versions", response={201: HuntVersionOut}, summary="Save a hunt, or a version of it")
 def save_version(request: HttpRequest, hunt_id: str, body: HuntIn) -> Status[Any]:
     content = body.dict(exclude={"change", "edited_from"})
     content["sources"] = [source.value for source in body.sources if source.value in WRITTEN]
@@ -160,7 +155,7 @@ def save_version(request: HttpRequest, hunt_id: str, body: HuntIn) -> Status[Any
             actor=person(request), slug=hunt_id, content=content, change=body.change, edited_from=body.edited_from
         )
     except library.Conflict as conflict:
-        return Status(409, {"detail": " ".join(conflict.messages)})
+        raise HttpError(409, " ".join(conflict.messages)) from None
     return Status(201, version)
 
 

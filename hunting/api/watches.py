@@ -13,11 +13,13 @@ from hunting.models import MOST_HOURS, Watch, WatchTurn
 from hunting.services import watching
 from hunting.views.doors import run_of
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.manner import etags
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case
 
 router = Router(tags=["Watches"])
 _WATCH = "/cases/{reference}/hunts/watches/{uuid}"
+etags.guard(_WATCH, lambda reference, uuid: Watch.objects.filter(case__reference=reference, uuid=uuid), acts=("act",))
 
 
 class WatchNew(Schema):

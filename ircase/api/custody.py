@@ -234,6 +234,13 @@ def cancel_export(request: HttpRequest, reference: str, uuid: UUID) -> CaseExpor
     return export
 
 
+@router.post(f"{_EXPORT}/removal", response=CaseExportOut, summary="Take the file away; custody and log stay")
+def remove_export(request: HttpRequest, reference: str, uuid: UUID) -> CaseExport:
+    found = _export(request, reference, uuid, CaseRole.ANALYST)
+    caseexports.remove(export=found, actor=person(request))
+    return found
+
+
 @router.get("/signing-keys", response=list[KeyOut], summary="The public keys that sign exports and statements")
 def list_keys(request: HttpRequest) -> list[SigningKey]:
     return list(SigningKey.objects.all()[:1000])

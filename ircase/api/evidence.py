@@ -239,3 +239,12 @@ def filters_of(columns: list[str], operators: list[str], values: list[str]) -> l
         grid.Filter(name, value, operator)  # type: ignore[arg-type]  # the grid refuses what it does not know
         for name, operator, value in zip(columns, operators, values, strict=True)
     ]
+
+
+@router.post(f"{_ITEM}/import/cancel", response=ImportOut, summary="Stop reading it; the evidence stays as it is")
+def cancel_import(request: HttpRequest, reference: str, uuid: UUID) -> ParseJob:
+    item = _find(request, reference, uuid, access.ANALYST)
+    rows = ParseJob.objects.select_related("evidence__case", "activity")
+    job: ParseJob = get_object_or_404(rows, evidence=item)
+    tables.cancel_parse(job=job, actor=person(request))
+    return rows.get(pk=job.pk)

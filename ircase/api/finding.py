@@ -109,6 +109,10 @@ class ViewNew(Schema):
     pinned: bool = False
 
 
+class Pinning(Schema):
+    pinned: bool
+
+
 @router.get("/views", response=Page[ViewOut], summary="Saved views: yours and the shared ones")
 def list_views(request: HttpRequest, window: Query[Window]) -> dict[str, Any]:
     return page_of(savedviews.usable(person(request)).order_by("page", "name", "pk"), window)
@@ -119,6 +123,13 @@ def save_view(request: HttpRequest, body: ViewNew) -> Status[SavedView]:
     user = person(request)
     made = savedviews.save(person=user, **body.dict())
     return Status(201, savedviews.usable(user).get(pk=made.pk))
+
+
+@router.patch("/views/{uuid}", response=ViewOut, summary="Pin it among yours, or no more")
+def pin_view(request: HttpRequest, uuid: UUID, body: Pinning) -> SavedView:
+    user = person(request)
+    savedviews.pin(view=get_object_or_404(savedviews.usable(user), uuid=uuid), person=user, pinned=body.pinned)
+    return get_object_or_404(savedviews.usable(user), uuid=uuid)
 
 
 @router.delete("/views/{uuid}", response={204: None}, summary="Remove a view of yours")

@@ -88,3 +88,10 @@ def download_report(request: HttpRequest, reference: str, uuid: UUID, format: st
     except reports.ReportFileGone as error:
         raise delivery.FileGone(str(error)) from None
     return delivery.attachment(chunks, name=name, size=size)
+
+
+@router.post(f"{_BUILD}/cancel", response=ReportOut, summary="Stop building it")
+def cancel_report(request: HttpRequest, reference: str, uuid: UUID) -> ReportBuild:
+    case = case_of(request, reference, CaseRole.ANALYST)
+    reports.cancel(build=_find(case, uuid), actor=person(request))
+    return _find(case, uuid)

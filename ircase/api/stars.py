@@ -128,3 +128,9 @@ def read_notice(request: HttpRequest, uuid: UUID) -> Status[None]:
     found: Notice = get_object_or_404(Notice.objects.of(person(request)), uuid=uuid)
     notices.mark_read(person=person(request), notice=found)
     return Status(204, None)
+
+
+@router.post("/notices/read", response={204: None}, tags=["Notices"], summary="All of yours are read")
+def read_all_notices(request: HttpRequest) -> Status[None]:
+    notices.mark_read(person=person(request))
+    return Status(204, None)

@@ -12,8 +12,9 @@ from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Router
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case, CaseTable, TimelineExport
+from ircase.services import waking
 from ircase.services.analysis import supertimeline, timelineasking, timelinefiles
 from ircase.services.vault import delivery, previews
 from ircase.supertimeline import reading
@@ -76,6 +77,10 @@ class TimelineExportOut(Schema):
     reason: str
     manifest: dict[str, Any]
     expires_at: datetime | None
+
+
+class Built(Schema):
+    detail: str
 
 
 class Tags(Schema):
@@ -172,3 +177,14 @@ def get_export_file(request: HttpRequest, reference: str, uuid: UUID) -> Streami
     except timelinefiles.ExportGone as error:
         raise ValidationError(str(error)) from None
     return delivery.attachment(chunks, name=timelinefiles.name_of(export), size=export.manifest["size"])
+
+
+@router.get("/cases/{reference}/super-timeline/exports", response=Page[TimelineExportOut], summary="Exports of it")
+def list_exports(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
+    return page_of(TimelineExport.objects.filter(case=case_of(request, reference)), window)
+
+
+@router.post("/cases/{reference}/super-timeline/build", response={202: Built}, summary="Look at the tables again")
+def build_timeline(request: HttpRequest, reference: str) -> Status[dict[str, str]]:
+    waking.rebuild(open_case_of(request, reference))
+    return Status(202, {"detail": "A worker brings it up to the case's tables."})

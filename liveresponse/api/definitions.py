@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Schema, Status
+from ninja.errors import HttpError
 from pydantic import Field
 
 from ircase.api.auth import person
@@ -94,10 +95,6 @@ class DefinitionRetirement(Schema):
     reason: str = Field("", max_length=500)
 
 
-class DefinitionMessage(Schema):
-    detail: str
-
-
 def _entry(definition_id: str) -> shelf.Entry:
     entry = shelf.entry(definition_id)
     if entry is None or entry.shown is None:
@@ -150,7 +147,7 @@ def list_versions(request: HttpRequest, definition_id: str) -> list[CollectionVe
 
 @router.post(
     f"{_ONE}/versions",
-    response={201: DefinitionVersionOut, 409: DefinitionMessage},
+    response={201: DefinitionVersionOut},
     summary="Save a collection, or a version",
 )
 def save_version(request: HttpRequest, definition_id: str, body: ContentIn) -> Status[Any]:
@@ -163,7 +160,7 @@ def save_version(request: HttpRequest, definition_id: str, body: ContentIn) -> S
             edited_from=body.edited_from,
         )
     except definitions.Conflict as conflict:
-        return Status(409, {"detail": " ".join(conflict.messages)})
+        raise HttpError(409, " ".join(conflict.messages)) from None
     return Status(201, version)
 
 

@@ -60,6 +60,14 @@ class Deletion(Schema):
     reason: str = Field("", max_length=500)
 
 
+_BYTES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
 class LibraryMessage(Schema):
     detail: str
 
@@ -98,7 +106,12 @@ def read_library(request: HttpRequest, pk: int) -> Status[dict[str, str]]:
     return Status(202, {"detail": "A worker reads it now."})
 
 
-@router.put(f"{_FILES}/{{name}}", response={202: ChangeOut}, summary="Upload a file, its bytes as the body")
+@router.put(
+    f"{_FILES}/{{name}}",
+    response={202: ChangeOut},
+    openapi_extra=_BYTES,
+    summary="Upload a file, its bytes as the body",
+)
 def upload_file(
     request: HttpRequest,
     pk: int,

@@ -36,7 +36,7 @@ class IncidentApiTests(CastTestCase):
         assert ["device", "ws-07.contoso.com"] in detail["entities"]
         assert self.call("POST", f"/incidents/{incident.pk}/merge", {"case": self.secret_case.reference})[0] == 404
         status, links = self.call("GET", f"/cases/{self.case.reference}/incidents")
-        path = f"/cases/{self.case.reference}/incidents/{links["items"][0]['uuid']}"
+        path = f"/cases/{self.case.reference}/incidents/{links['items'][0]['uuid']}"
         assert links["items"][0]["rows"] == 3
         assert self.call("POST", f"{path}/version")[0] == 422, "it is the newest already"
         assert self.call("POST", f"{path}/unmerge", {"reason": "x"}, by="carol")[0] == 403
