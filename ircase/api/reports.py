@@ -80,6 +80,13 @@ def get_report(request: HttpRequest, reference: str, uuid: UUID) -> ReportBuild:
     return _find(case_of(request, reference), uuid)
 
 
+@router.post(f"{_BUILD}/cancel", response=ReportOut, summary="Stop building it")
+def cancel_report(request: HttpRequest, reference: str, uuid: UUID) -> ReportBuild:
+    case = case_of(request, reference, CaseRole.ANALYST)
+    reports.cancel(build=_find(case, uuid), actor=person(request))
+    return _find(case, uuid)
+
+
 @router.get(f"{_BUILD}/{{format}}", response={200: bytes}, summary="The file: pdf, markdown or json")
 def download_report(request: HttpRequest, reference: str, uuid: UUID, format: str) -> StreamingHttpResponse:
     build = _find(case_of(request, reference), uuid)
@@ -88,10 +95,3 @@ def download_report(request: HttpRequest, reference: str, uuid: UUID, format: st
     except reports.ReportFileGone as error:
         raise delivery.FileGone(str(error)) from None
     return delivery.attachment(chunks, name=name, size=size)
-
-
-@router.post(f"{_BUILD}/cancel", response=ReportOut, summary="Stop building it")
-def cancel_report(request: HttpRequest, reference: str, uuid: UUID) -> ReportBuild:
-    case = case_of(request, reference, CaseRole.ANALYST)
-    reports.cancel(build=_find(case, uuid), actor=person(request))
-    return _find(case, uuid)

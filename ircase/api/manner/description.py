@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 from ninja import NinjaAPI, Router, Schema
+from ninja.constants import NOT_SET
 from ninja.operation import Operation
 from pydantic import Field
 
@@ -20,6 +21,7 @@ from ircase.api.manner.errors import CONTENT_TYPE, kind_of
 from ircase.api.manner.once import HEADER as KEY_HEADER
 
 _EXAMPLES: Final = Path(__file__).with_name("examples.yaml")
+_FILE: Final = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _SCHEME: Final = "TokenAuth"
 # Which errors an operation can answer with, beside those of its own.
 _OF_ALL: Final = (400, 401, 403, 404, 422, 429, 500)
@@ -108,6 +110,8 @@ def _complete(found: dict[str, Any], operation: Operation, method: str) -> None:
     said: dict[Any, Any] = found["responses"]
     for status, reply in said.items():
         if int(status) < 300:
+            if _is_file(operation, int(status)):
+                reply["content"] = _FILE
             names = ["X-Request-ID", "RateLimit", *(["ETag"] if reading else []), *(["Link"] if listed else [])]
             reply["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     if reading:
@@ -121,6 +125,12 @@ def _parameters(found: dict[str, Any], operation: Operation, method: str) -> lis
         return [_IF_NONE_MATCH]
     wanted = [_IF_MATCH] if etags.guarded(operation.path) and not matches_itself(operation) else []
     return [*wanted, _KEY] if method == "POST" else wanted
+
+
+def _is_file(operation: Operation, status: int) -> bool:
+    """Whether bytes leave as they are, as a download of whatever type."""
+    model = operation.response_models.get(status)
+    return model is NOT_SET or getattr(model, "__annotations__", {}).get("response") is bytes
 
 
 def _is_list(found: dict[str, Any]) -> bool:

@@ -41,5 +41,4 @@ def _as_problem(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     for name in _KEPT:
         if name in response:
             made[name] = response[name]
-    response.close()
     return made
