@@ -471,6 +471,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:library_own.name": "IRCase-Get-Folder.ps1",
         "script": script.pk,
         "liveresponse:revoke_standing.pk": standing.pk,
+        "api:DELETE /cases/{reference}/standing-approvals/{pk}.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, export=export, sweep=sweep, pack_run=pack_run, collection=collection,
@@ -509,6 +510,7 @@ def make_world(case: Case, asker: User) -> World:
         "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
         "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
         "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
+        "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
         "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
     }
     return World(case, things, bodies)
@@ -528,6 +530,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
+             "/cells/{cell}/move", "/cells/{cell}/restoration",
              "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid

@@ -1,7 +1,7 @@
 """Notebooks over HTTP: read, written cell by cell, run as a whole; rows are read through the runs of the cells."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -138,6 +138,14 @@ class CellSave(CellText):
     version: int = Field(ge=1, description="The version it was written against. 422 when the cell has moved on.")
 
 
+class Renaming(Schema):
+    title: str = Field(min_length=1, max_length=200)
+
+
+class Moving(Schema):
+    to: Literal["up", "down"]
+
+
 class CellAsk(Schema):
     again: bool = Field(False, description="Also where neither the question nor the case's tables have changed.")
 
@@ -234,3 +242,30 @@ def cancel_all(request: HttpRequest, reference: str, uuid: UUID) -> NotebookRun:
     batches.cancel(batch=batch, actor=person(request))
     batch.refresh_from_db()
     return batch
+
+
+@router.patch(_BOOK, response=NotebookOut, summary="Another title")
+def rename(request: HttpRequest, reference: str, uuid: UUID, body: Renaming) -> Notebook:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    return editing.rename_notebook(notebook=notebook, actor=person(request), title=body.title)
+
+
+@router.post(f"{_CELL}/move", response=NotebookWhole, summary="One place up or down")
+def move_cell(request: HttpRequest, reference: str, uuid: UUID, cell: UUID, body: Moving) -> Notebook:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    editing.move_cell(cell=cell_of(notebook, cell), actor=person(request), up=body.to == "up")
+    return notebook
+
+
+@router.delete(_CELL, response={204: None}, summary="Delete a cell; it can be brought back")
+def remove_cell(request: HttpRequest, reference: str, uuid: UUID, cell: UUID) -> Status[None]:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    editing.remove_cell(cell=cell_of(notebook, cell), actor=person(request))
+    return Status(204, None)
+
+
+@router.post(f"{_CELL}/restoration", response=CellOut, summary="Bring a deleted cell back")
+def restore_cell(request: HttpRequest, reference: str, uuid: UUID, cell: UUID) -> Cell:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    editing.restore_cell(cell=cell_of(notebook, cell), actor=person(request))
+    return cell_of(notebook, cell)
