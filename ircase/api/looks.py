@@ -165,7 +165,7 @@ def list_recognised(request: HttpRequest, reference: str, uuid: UUID) -> list[lo
     return looking.recognised(_strings_of(item), item.case)
 
 
-@router.post(f"{_LOOKS}/strings/indicators", response=StringsTakenOut, summary="Make some of them indicators of the case")
+@router.post(f"{_LOOKS}/strings/indicators", response=StringsTakenOut, summary="Make them indicators of the case")
 def take_strings(request: HttpRequest, reference: str, uuid: UUID, body: StringsTaken) -> dict[str, int]:
     case, numbers = open_case_of(request, reference), set(body.numbers)
     job = _strings_of(_item(request, reference, uuid, access.ANALYST))
