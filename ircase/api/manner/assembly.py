@@ -44,10 +44,14 @@ class CasesApi(NinjaAPI):
         self.add_decorator(links.noticed, mode="operation")
         self.add_decorator(door, mode="view")
         problems.install(self)
+        self._documents: dict[str, Document] = {}
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
     ) -> OpenAPISchema:
-        made = Document(self, self.get_root_path(path_params or {}) if path_prefix is None else path_prefix)
-        description.finish(self, made)
-        return made
+        prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
+        if prefix not in self._documents:
+            made = Document(self, prefix)
+            description.finish(self, made)
+            self._documents[prefix] = made
+        return self._documents[prefix]

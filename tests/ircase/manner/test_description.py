@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, every operation with all that a caller needs, no two schemas of one name, examples that fit."""
+"""The OpenAPI document: valid, and every operation with all that a caller needs."""
 
 import json
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What the browser can do and what of it the API can: tests/ircase/manner/doors.yaml against both, and against the docs."""
+"""What of the browser the API can do: doors.yaml beside this file against both sides, and against the docs."""
 
 from pathlib import Path
 from typing import Any
