@@ -23,7 +23,7 @@ class DestructionTests(ApiTestCase):
         self.path = self.case_path("/destructions")
 
     def test_one_lead_asks_and_another_decides(self) -> None:
-        cases.set_member(case=self.case, actor=self.alice, user=self.carol, role=CaseRole.LEAD)
+        cases.set_member(case=self.case, actor=self.alice, user=self.bob, role=CaseRole.LEAD)
         body = {"exhibits": ["E001"], "reason": "The customer asked"}
         asked = self.call("post", self.path, body)
         assert asked.status_code == 202, asked.content

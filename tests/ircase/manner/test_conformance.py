@@ -100,18 +100,24 @@ class ConformanceTests(TestCase):
         names = [part[1:-1] for part in key.split("/") if part.startswith("{")]
         known = {name: str(self.world.value(f"api:{key}", name)) for name in names}
 
+        asked: list[Any] = []
+
         @hypothesis.settings(
             max_examples=examples, derandomize=True, database=None, deadline=None, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )  # fmt: skip
         @hypothesis.given(operation.as_strategy(generation_mode=mode))
         def once(case: Any) -> None:
-            case.path_parameters = known
+            asked.append(case)
+            if mode is GenerationMode.POSITIVE or len(asked) % 2:
+                case.path_parameters = known  # else an address of nothing that there is
             headers = {"Authorization": f"Bearer {self.tokens[who]}"}
             for name in ("If-Match", "Idempotency-Key", "If-None-Match"):
                 case.headers.pop(name, None)  # of what is random there nothing is learned but a 400
             with undone():
-                case.validate_response(self.send(case, headers), checks=list(ASKED), headers=headers)
+                reply = self.send(case, headers)
+                if reply.status_code != 405:  # then it was another address
+                    case.validate_response(reply, checks=list(ASKED), headers=headers)
 
         try:
             once()
