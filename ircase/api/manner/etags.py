@@ -82,7 +82,7 @@ def matched(request: HttpRequest, path: str, values: Mapping[str, Any], run: Cal
     if not wanted:
         raise HttpError(400, 'If-Match holds ETags in quotes, as in "3".')
     with transaction.atomic():
-        list(found.rows(**values).select_for_update(of=("self",)).values_list("pk"))
+        list(found.rows(**values).select_for_update(of=("self",)).only("pk"))
         now = _read(request, found, values)
         if now.status_code != 200:
             return now

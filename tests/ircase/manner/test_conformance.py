@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 import hypothesis
+import pytest
 import requests
 import schemathesis
 import urllib3
@@ -27,7 +28,7 @@ from tests.cast import make_case, make_connection, make_user
 from tests.test_permissions import undone
 from tests.world import World, make_world
 
-EXAMPLES = int(os.environ.get("IRCASE_API_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("IRCASE_API_EXAMPLES", "4"))
 API = "/api/v1"
 ASKED = (
     schemathesis.checks.not_a_server_error,
@@ -39,6 +40,7 @@ ASKED = (
 ONLY = os.environ.get("IRCASE_API_ONLY", "")
 
 
+@pytest.mark.timeout(1200)  # hundreds of requests each; minutes where the machine is busy
 class ConformanceTests(TestCase):
     world: World
     tokens: dict[str, str]
