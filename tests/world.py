@@ -526,7 +526,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table", "actions": "act"}
     tails = ("", "/download", "/custody", "/acts", "/holding", "/handling", "/file", "/{number}/tags", "/review",
              "/indicators",
-             "/import/cancel", "/looks", "/looks/{kind}", "/looks/strings/indicators",
+             "/statistics", "/import/cancel", "/looks", "/looks/{kind}", "/looks/strings/indicators",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",

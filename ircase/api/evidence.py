@@ -95,6 +95,31 @@ class Rows(Schema):
     offset: int
 
 
+class ColumnAsked(Schema):
+    name: str = Field(max_length=200, description="The column.")
+    column: list[str] = Field(default_factory=list, description="Conditions, as for the rows.")
+    operator: list[str] = Field(default_factory=list)
+    value: list[str] = Field(default_factory=list)
+
+
+class TopOut(Schema):
+    value: str | None = Field(alias="text")
+    count: int
+
+
+class ColumnFacts(Schema):
+    """`nulls` of `rows` have no value, `empty` an empty text, `distinct` different values stand in the rest."""
+
+    rows: int
+    nulls: int
+    empty: int
+    distinct: int
+    least: str | None
+    most: str | None
+    top: list[TopOut]
+    unbound: int = Field(description="Numbers that are not finite.")
+
+
 def _find(request: HttpRequest, reference: str, uuid: UUID, needs: CaseRole = access.VIEWER) -> Evidence:
     case = case_of(request, reference, needs)
     item: Evidence = get_object_or_404(Evidence.objects.select_related("sealed_by", "case"), case=case, uuid=uuid)
@@ -215,6 +240,15 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
         filters=[*rowsets.conditions(table, window.only), *filters_of(window.column, window.operator, window.value)],
     )
     return rows_of(page)
+
+
+@router.get("/cases/{reference}/tables/{uuid}/statistics", response=ColumnFacts, summary="What a column holds")
+def column_statistics(request: HttpRequest, reference: str, uuid: UUID, asked: Query[ColumnAsked]) -> grid.Statistics:
+    case = case_of(request, reference)
+    table = get_object_or_404(CaseTable.objects.select_related("evidence"), case=case, uuid=uuid)
+    previews.note(table.evidence, actor=person(request), what=f"table {table.name}")
+    filters = filters_of(asked.column, asked.operator, asked.value)
+    return grid.statistics(table.path, tables.columns_of(table), asked.name, filters=filters)
 
 
 def rows_of(page: grid.GridPage) -> dict[str, Any]:

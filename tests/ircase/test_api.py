@@ -284,6 +284,10 @@ class EvidenceApiTests(ApiTestCase):
         assert (page["numbers"], page["total"]) == ([5, 4], 5)
         one = self.call("get", f"{path}?column=DeviceName&operator=equals&value=ws-2").json()
         assert (one["matched"], one["rows"][0]["Timestamp"]) == (1, "2026-11-20T10:00:00.0000000Z")
+        facts = self.call("get", self.case_path(f"/tables/{table.uuid}/statistics?name=DeviceName")).json()
+        assert (facts["rows"], facts["distinct"], facts["least"], facts["most"]) == (5, 5, "ws-0", "ws-4")
+        assert facts["top"][0]["count"] == 1
+        assert self.call("get", self.case_path(f"/tables/{table.uuid}/statistics?name=Nothing")).status_code == 422
         assert self.call("get", f"{path}?sort=Nothing").status_code == 422
         assert self.call("get", f"{path}?column=DeviceName").status_code == 422
 
