@@ -1,7 +1,5 @@
 """The API, assembled: /api/v1/, with its description at /api/v1/openapi.json."""
 
-from ninja import NinjaAPI
-
 from hunting.api import copies, library, notebooks, packs, runs, watches
 from ircase.api import (
     administration,
@@ -24,34 +22,27 @@ from ircase.api import (
     intake,
     life,
     linking,
+    looks,
     notes,
     people,
     playbooks,
-    problems,
     reports,
     retention,
     stars,
     supertimeline,
     work,
 )
-from ircase.api.auth import PerToken, TokenAuth, name_scopes
+from ircase.api.auth import TokenAuth
+from ircase.api.manner.assembly import CasesApi
+from ircase.api.manner.description import name_scopes
 from ircase.models import Scope
 from liveresponse.api import actions, batches, collections, definitions, files
 from liveresponse.api import library as scripts
 
-api = NinjaAPI(
-    title="IRCase",
-    version="1",
-    description="Cases, hunts, collections and evidence. What a person may do here is what they may do in the browser.",
-    urls_namespace="api",
-    openapi_url="/openapi.json",
-    docs_url=None,  # its page would need script from a content network
-    auth=TokenAuth(),
-    throttle=[PerToken()],
-)
+api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
-    people, audit, cases, checklist, curated, findings, notes, comments, evidence, custody, exports, stars,
+    people, audit, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
@@ -69,4 +60,3 @@ for _changes, _reads, _routers in _AREAS:
     for _area in _routers:
         api.add_router("", _area.router, auth=TokenAuth(_changes, _reads))
         name_scopes(_area.router, TokenAuth(_changes, _reads))
-problems.install(api)

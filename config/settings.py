@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "liveresponse",
 ]
 MIDDLEWARE = [
+    "ircase.api.manner.requests.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -196,6 +197,10 @@ UPLOAD_RESERVE_BYTES = env_int("IRCASE_UPLOAD_RESERVE_BYTES", 2**30)  # of free 
 UPLOAD_EXPIRES_SECONDS = env_int("IRCASE_UPLOAD_EXPIRES_SECONDS", 3 * 86_400)
 # Folders of the server, parted by commas, below which an administrator may have hunts read; none unless set.
 HUNT_IMPORT_ROOTS = env_list("IRCASE_IMPORT_ROOTS")
+
+# --- API: requests a minute (docs/api.md); 0: no limit ---------------------------------------------------------------
+API_PER_TOKEN = env_int("IRCASE_API_PER_TOKEN", 600)
+API_PER_PERSON = env_int("IRCASE_API_PER_PERSON", 1200)
 
 # --- Background work -----------------------------------------------------------------------------------------------
 REDIS_URL = env_str("IRCASE_REDIS_URL", "redis://localhost:6379/0")

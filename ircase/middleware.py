@@ -64,7 +64,7 @@ class LookMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         match = request.resolver_match
-        if request.method == "GET" and response.status_code == 200 and match and isinstance(request.user, User):
+        if request.method == "GET" and response.status_code in (200, 304) and match and isinstance(request.user, User):
             reference = match.kwargs.get("reference")
             if isinstance(reference, str):
                 looks.note(reference=reference, user=request.user)
@@ -122,6 +122,7 @@ class RequestLogMiddleware:
                     "path": request.path,
                     "status": response.status_code,
                     "ms": round((time.monotonic() - began) * 1000),
+                    "request_id": getattr(request, "request_id", None),
                     "user": getattr(request.user, "username", "") or None,
                 },
             )

@@ -36,7 +36,7 @@ from ircase.models import (
     User,
 )
 from ircase.report import build
-from ircase.services import approvals, evidence, health, preflights, sweep
+from ircase.services import approvals, evidence, health, preflights, replies, sweep
 from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
 from ircase.services.incidents import incidentfiles
@@ -228,6 +228,7 @@ def sweep_all() -> None:
     incidentfiles.sweep()
     polling.nudge()
     sending.tick()
+    replies.tidy()
     health.note_sweep()
 
 

@@ -197,6 +197,7 @@ def make_life(case: Case, lead: User, asker: User) -> dict[str, Any]:
         f"api:GET {of_case}/decisions/{{uuid}}.uuid": decision.uuid,
         f"api:GET {of_case}/hand-overs/{{uuid}}.uuid": handover.uuid,
         f"api:POST {of_case}/hand-overs/{{uuid}}/answer.uuid": handover.uuid,
+        "api:GET /improvements/{uuid}.uuid": item.uuid,
         "api:PUT /improvements/{uuid}.uuid": item.uuid,
         "api:POST /improvements/{uuid}/state.uuid": item.uuid,
         f"api:DELETE {of_case}/links/{{uuid}}.uuid": link.uuid,
@@ -335,7 +336,10 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:table.uuid": table.uuid,
         "ircase:upload.uuid": upload.uuid,
         "ircase:view_change.uuid": view.uuid,
+        "api:PATCH /views/{uuid}.uuid": view.uuid,
         "api:DELETE /views/{uuid}.uuid": view.uuid,
+        "api:GET /cases/{reference}/destructions/{uuid}.uuid": gone.uuid,
+        **{f"api:{m} /cases/{{reference}}/evidence/{{uuid}}/looks/{{kind}}.kind": "strings" for m in ("GET", "POST")},
         "ircase:table_row.number": 1,
         "ircase:custody.uuid": item.uuid,
         "ircase:custody_act.name": "view",
@@ -467,6 +471,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:library_own.name": "IRCase-Get-Folder.ps1",
         "script": script.pk,
         "liveresponse:revoke_standing.pk": standing.pk,
+        "api:DELETE /cases/{reference}/standing-approvals/{pk}.pk": standing.pk,
     }
     things |= _of_the_api(item=item, table=table, note=note, asset=asset, indicator=indicator, event=event,
                           build=build, run=run, export=export, sweep=sweep, pack_run=pack_run, collection=collection,
@@ -505,6 +510,7 @@ def make_world(case: Case, asker: User) -> World:
         "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
         "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
         "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
+        "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
         "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
     }
     return World(case, things, bodies)
@@ -520,9 +526,11 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table", "actions": "act"}
     tails = ("", "/download", "/custody", "/acts", "/holding", "/handling", "/file", "/{number}/tags", "/review",
              "/indicators",
+             "/statistics", "/import/cancel", "/looks", "/looks/{kind}", "/looks/strings/indicators",
              "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
              "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
+             "/cells/{cell}/move", "/cells/{cell}/restoration",
              "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
@@ -556,6 +564,8 @@ BODIES: dict[str, Any] = {
     "PUT /incident-files/{uuid}/mapping": {"mapping": {"fields": {"title": "title"}}},
     "PUT /incident-sources/{pk}": {"name": "SIEM", "mapping": {"fields": {"title": "title"}}},
     "POST /incident-sources": {"name": "Another", "mapping": {"fields": {"title": "title"}}},
+    "POST /cases/{reference}/destructions": {"exhibits": ["E001"], "reason": "It is no longer needed"},
+    "POST /cases/{reference}/evidence/{uuid}/looks/strings/indicators": {"numbers": [1]},
     "POST /cases/{reference}/holds": {"reason": "A court asked for it"},
     "POST /cases/{reference}/retention": {"exhibits": ["E001"], "days": 30, "reason": "It is needed for longer"},
     "POST /cases/{reference}/phase": {"phase": "containment", "reason": "It spreads"},

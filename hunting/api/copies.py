@@ -6,14 +6,14 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from hunting.models import TablePush
 from hunting.services import pushes
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 
 router = Router(tags=["Hunts"])
 _CASE = "/cases/{reference}/hunts"

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
+from ninja.errors import HttpError
 from pydantic import Field
 
 from hunting import access, shelf
@@ -13,6 +14,7 @@ from hunting.catalogue import WRITTEN, Hunt, Parameter, Review
 from hunting.models import HuntVersion, SavedHunt, Source
 from hunting.services import library
 from ircase.api.auth import person
+from ircase.api.paging import Router
 
 router = Router(tags=["Hunts"])
 _HUNT = "/hunts/{hunt_id}"
@@ -86,7 +88,7 @@ class HuntIn(Schema):
     edited_from: int = Field(0, ge=0, le=1_000_000)
 
 
-class VersionOut(Schema):
+class HuntVersionOut(Schema):
     number: int
     change: str
     author: str
@@ -105,16 +107,12 @@ class VersionOut(Schema):
         return version.approved_by.username if version.approved_by else ""
 
 
-class Approval(Schema):
+class HuntApproval(Schema):
     version: int = Field(ge=1, le=1_000_000, description="The number that you have read.")
 
 
-class Retirement(Schema):
+class HuntRetirement(Schema):
     reason: str = Field("", max_length=500)
-
-
-class Message(Schema):
-    detail: str
 
 
 @router.get("/hunts", response=list[HuntOut], summary="The library")
@@ -138,14 +136,14 @@ def hunt_or_404(hunt_id: str) -> Hunt:
     return hunt
 
 
-@router.get(f"{_HUNT}/versions", response=list[VersionOut], summary="Every version of a saved hunt, newest first")
+@router.get(f"{_HUNT}/versions", response=list[HuntVersionOut], summary="Every version of a saved hunt, newest first")
 def list_versions(request: HttpRequest, hunt_id: str) -> list[HuntVersion]:
     if hunt_or_404(hunt_id).review is Review.SHIPPED:
         raise Http404("A shipped hunt has no versions here.")
     return list(HuntVersion.objects.filter(saved__slug=hunt_id).select_related("author", "approved_by"))
 
 
-@router.post(f"{_HUNT}/versions", response={201: VersionOut, 409: Message}, summary="Save a hunt, or a version of it")
+@router.post(f"{_HUNT}/versions", response={201: HuntVersionOut}, summary="Save a hunt, or a version of it")
 def save_version(request: HttpRequest, hunt_id: str, body: HuntIn) -> Status[Any]:
     content = body.dict(exclude={"change", "edited_from"})
     content["sources"] = [source.value for source in body.sources if source.value in WRITTEN]
@@ -157,7 +155,7 @@ def save_version(request: HttpRequest, hunt_id: str, body: HuntIn) -> Status[Any
             actor=person(request), slug=hunt_id, content=content, change=body.change, edited_from=body.edited_from
         )
     except library.Conflict as conflict:
-        return Status(409, {"detail": " ".join(conflict.messages)})
+        raise HttpError(409, " ".join(conflict.messages)) from None
     return Status(201, version)
 
 
@@ -167,8 +165,8 @@ def _written(parameter: ParameterIn) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value not in ("", False) or key == "default"}
 
 
-@router.post(f"{_HUNT}/approval", response=VersionOut, summary="Vouch for the newest version of another person")
-def approve_hunt(request: HttpRequest, hunt_id: str, body: Approval) -> HuntVersion:
+@router.post(f"{_HUNT}/approval", response=HuntVersionOut, summary="Vouch for the newest version of another person")
+def approve_hunt(request: HttpRequest, hunt_id: str, body: HuntApproval) -> HuntVersion:
     access.require_review(person(request))
     version = get_object_or_404(
         HuntVersion.objects.select_related("saved"), saved__slug=hunt_id, number=body.version
@@ -177,7 +175,7 @@ def approve_hunt(request: HttpRequest, hunt_id: str, body: Approval) -> HuntVers
 
 
 @router.post(f"{_HUNT}/retirement", response=HuntOut, summary="Keep a saved hunt out of new runs")
-def retire_hunt(request: HttpRequest, hunt_id: str, body: Retirement) -> Hunt:
+def retire_hunt(request: HttpRequest, hunt_id: str, body: HuntRetirement) -> Hunt:
     saved = get_object_or_404(SavedHunt, slug=hunt_id)
     library.retire(saved=saved, actor=person(request), reason=body.reason)
     return hunt_or_404(hunt_id)

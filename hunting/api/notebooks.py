@@ -1,12 +1,12 @@
 """Notebooks over HTTP: read, written cell by cell, run as a whole; rows are read through the runs of the cells."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from hunting.api.runs import RunOut
@@ -17,7 +17,7 @@ from hunting.services.notebooks.editing import CellConflict, Draft
 from hunting.services.notebooks.running import Unchanged, is_behind, run_cell
 from hunting.views.doors import cell_of, notebook_of
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.services.vault import delivery
 
 router = Router(tags=["Notebooks"])
@@ -76,7 +76,7 @@ class NotebookOut(Schema):
         return notebook.created_by.username
 
 
-class BatchOut(Schema):
+class NotebookBatchOut(Schema):
     """Running all of it. `at` of `total` cells are behind it; `reason` says why it stopped."""
 
     uuid: UUID
@@ -97,7 +97,7 @@ class NotebookWhole(NotebookOut):
     """`last_run_of_all` is None where it was never run as a whole."""
 
     cells: list[CellOut]
-    last_run_of_all: BatchOut | None
+    last_run_of_all: NotebookBatchOut | None
 
     @staticmethod
     def resolve_cells(notebook: Notebook) -> list[Cell]:
@@ -136,6 +136,14 @@ class CellNew(CellText):
 
 class CellSave(CellText):
     version: int = Field(ge=1, description="The version it was written against. 422 when the cell has moved on.")
+
+
+class Renaming(Schema):
+    title: str = Field(min_length=1, max_length=200)
+
+
+class Moving(Schema):
+    to: Literal["up", "down"]
 
 
 class CellAsk(Schema):
@@ -218,14 +226,14 @@ def list_results(request: HttpRequest, reference: str, uuid: UUID, cell: UUID, w
     return page_of(runs.with_people().select_related("retry_of").latest_first(), window)
 
 
-@router.post(f"{_BOOK}/run", response={202: BatchOut}, summary="Run all queries from top to bottom")
+@router.post(f"{_BOOK}/run", response={202: NotebookBatchOut}, summary="Run all queries from top to bottom")
 def run_all(request: HttpRequest, reference: str, uuid: UUID, body: RunAll) -> Status[NotebookRun]:
     notebook = notebook_of(open_case_of(request, reference), uuid)
     made = batches.start(notebook=notebook, actor=person(request), go_on=body.go_on, again=body.again)
     return Status(202, made)
 
 
-@router.post(f"{_BOOK}/cancel", response=BatchOut, summary="Stop running all queries")
+@router.post(f"{_BOOK}/cancel", response=NotebookBatchOut, summary="Stop running all queries")
 def cancel_all(request: HttpRequest, reference: str, uuid: UUID) -> NotebookRun:
     notebook = notebook_of(open_case_of(request, reference), uuid)
     batch = NotebookRun.objects.filter(notebook=notebook).first()
@@ -234,3 +242,30 @@ def cancel_all(request: HttpRequest, reference: str, uuid: UUID) -> NotebookRun:
     batches.cancel(batch=batch, actor=person(request))
     batch.refresh_from_db()
     return batch
+
+
+@router.patch(_BOOK, response=NotebookOut, summary="Another title")
+def rename(request: HttpRequest, reference: str, uuid: UUID, body: Renaming) -> Notebook:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    return editing.rename_notebook(notebook=notebook, actor=person(request), title=body.title)
+
+
+@router.post(f"{_CELL}/move", response=NotebookWhole, summary="One place up or down")
+def move_cell(request: HttpRequest, reference: str, uuid: UUID, cell: UUID, body: Moving) -> Notebook:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    editing.move_cell(cell=cell_of(notebook, cell), actor=person(request), up=body.to == "up")
+    return notebook
+
+
+@router.delete(_CELL, response={204: None}, summary="Delete a cell; it can be brought back")
+def remove_cell(request: HttpRequest, reference: str, uuid: UUID, cell: UUID) -> Status[None]:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    editing.remove_cell(cell=cell_of(notebook, cell), actor=person(request))
+    return Status(204, None)
+
+
+@router.post(f"{_CELL}/restoration", response=CellOut, summary="Bring a deleted cell back")
+def restore_cell(request: HttpRequest, reference: str, uuid: UUID, cell: UUID) -> Cell:
+    notebook = notebook_of(open_case_of(request, reference), uuid)
+    editing.restore_cell(cell=cell_of(notebook, cell), actor=person(request))
+    return cell_of(notebook, cell)

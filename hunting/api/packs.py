@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from hunting import catalogue, shelf
@@ -14,6 +14,7 @@ from hunting.api.runs import RunOut
 from hunting.models import PackRun, PackStep, Source, Sweep
 from hunting.services import packs, sweeps
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Router
 
 router = Router(tags=["Hunts"])
 _CASE = "/cases/{reference}/hunts"

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from hunting import catalogue, results
@@ -19,7 +19,7 @@ from hunting.views.doors import run_of
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Rows, RowWindow, filters_of, rows_of
 from ircase.api.findings import AssetOut, EventOut, IndicatorOut
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import ActivityVerdict, AssetKind, IndicatorKind, IndicatorVerdict
 from ircase.grid import Condition
 from ircase.models import Asset, Case, ChecklistItem, Event, Indicator
@@ -110,7 +110,7 @@ class RunNew(Schema):
     as_of: AwareDatetime | None = Field(None, description="The end of the window; now, where it is not given.")
 
 
-class BatchOut(Schema):
+class HuntBatchOut(Schema):
     batch: UUID
     runs: list[RunOut]
 
@@ -185,7 +185,7 @@ def preview_run(request: HttpRequest, reference: str, body: RunNew) -> dict[str,
     }
 
 
-@router.get(f"{_CASE}/batches/{{uuid}}", response=BatchOut, summary="One question on several sources")
+@router.get(f"{_CASE}/batches/{{uuid}}", response=HuntBatchOut, summary="One question on several sources")
 def get_batch(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
     case = case_of(request, reference)
     found = batches.runs_of(case, uuid)

@@ -6,18 +6,20 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from hunting.models import MOST_HOURS, Watch, WatchTurn
 from hunting.services import watching
 from hunting.views.doors import run_of
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.manner import etags
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case
 
 router = Router(tags=["Watches"])
 _WATCH = "/cases/{reference}/hunts/watches/{uuid}"
+etags.guard(_WATCH, lambda reference, uuid: Watch.objects.filter(case__reference=reference, uuid=uuid), acts=("act",))
 
 
 class WatchNew(Schema):

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access
 from ircase.api.auth import person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Team, TeamMember, User
 from ircase.services.identity import accounts, sessions, teams
 
@@ -40,7 +40,7 @@ class TeamIn(Schema):
     description: str = Field("", max_length=300)
 
 
-class MemberOut(Schema):
+class TeamMemberOut(Schema):
     username: str
     name: str
 
@@ -89,14 +89,14 @@ def make_team(request: HttpRequest, body: TeamIn) -> Status[Team]:
     return Status(201, made)
 
 
-@router.get("/teams/{pk}/members", response=Page[MemberOut], summary="Who is in a team")
+@router.get("/teams/{pk}/members", response=Page[TeamMemberOut], summary="Who is in a team")
 def list_team(request: HttpRequest, pk: int, window: Query[Window]) -> dict[str, Any]:
     _administrator(request)
     found = get_object_or_404(Team, pk=pk)
     return page_of(User.objects.filter(teams__team=found).order_by("username"), window)
 
 
-@router.put("/teams/{pk}/members/{username}", response=MemberOut, summary="Put somebody into a team")
+@router.put("/teams/{pk}/members/{username}", response=TeamMemberOut, summary="Put somebody into a team")
 def add_to_team(request: HttpRequest, pk: int, username: str) -> User:
     actor = _administrator(request)
     found, user = get_object_or_404(Team, pk=pk), get_object_or_404(User, username=username)

@@ -4,12 +4,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.http import Http404, HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Schema
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import ApprovalOut
 from ircase.models import Approval, CaseRole, User
 from ircase.services import approvals, inbox

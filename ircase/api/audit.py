@@ -4,11 +4,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access
 from ircase.api.auth import case_of, person
+from ircase.api.paging import Router
 from ircase.audit import Audit, Filters
 from ircase.models import CaseRole, CaseTeam, Team
 from ircase.services.identity import teams
@@ -16,7 +17,7 @@ from ircase.services.identity import teams
 router = Router(tags=["Who sees and did what"])
 
 
-class Asked(Schema):
+class AuditAsked(Schema):
     """`after` is `next` of the page before."""
 
     person: str = Field("", max_length=200)
@@ -63,7 +64,7 @@ class CaseTeamIn(Schema):
 
 
 @router.get("/audit", response=AuditPage, summary="Who did, saw, exported, changed what; newest first, paged by key")
-def list_audit(request: HttpRequest, asked: Query[Asked]) -> dict[str, Any]:
+def list_audit(request: HttpRequest, asked: Query[AuditAsked]) -> dict[str, Any]:
     values = asked.dict(exclude={"after", "limit"})
     entries, following = Audit(person(request), Filters(**values)).page(asked.after, asked.limit)
     return {"items": entries, "next": following}

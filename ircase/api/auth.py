@@ -1,23 +1,15 @@
-"""Who asks, by bearer token, and how often they may."""
+"""Who asks, by bearer token, and which case they may ask about."""
 
-import time
 from typing import Any
 
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from ninja import Router
 from ninja.security import HttpBearer
-from ninja.throttling import BaseThrottle
 
 from ircase import access
 from ircase.addresses import address_of
-from ircase.models import Case, CaseRole, Scope, User
+from ircase.models import ApiToken, Case, CaseRole, Scope, User
 from ircase.services.identity import people
-
-REQUESTS_PER_MINUTE = 600
-_WINDOW = 60
-
 
 READING = frozenset({"GET", "HEAD"})
 
@@ -42,7 +34,7 @@ class TokenAuth(HttpBearer):
         return self.reads if method.upper() in READING else self.changes
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
-        found = people.find_token(token, address_of(request))
+        found = self._found(request, token)
         if found is None:
             return None
         needed = self.scope_for(request.method or "")
@@ -51,34 +43,15 @@ class TokenAuth(HttpBearer):
                 f"This token lacks the scope {needed.value}; it has {', '.join(found.scopes)}. Make one that has it."
             )
         request.user = found.user
-        request.api_token = found.pk  # type: ignore[attr-defined]
         return found.user
 
-
-def name_scopes(router: Router, auth: TokenAuth) -> None:
-    """Write into the description of each operation which scope it needs, as `x-scope`."""
-    for view in router.path_operations.values():
-        for operation in view.operations:
-            scope = auth.scope_for(operation.methods[0])
-            operation.openapi_extra = {**(operation.openapi_extra or {}), "x-scope": scope.value}
-
-
-class PerToken(BaseThrottle):
-    """A fixed window of a minute per token. The cache may be per process; the limit is against loops, not attackers."""
-
-    def allow_request(self, request: HttpRequest) -> bool:
-        token = getattr(request, "api_token", None)
-        if token is None:
-            return True
-        key = f"api:{token}:{int(time.time()) // _WINDOW}"
-        cache.add(key, 0, _WINDOW * 2)
-        try:
-            return cache.incr(key) <= REQUESTS_PER_MINUTE
-        except ValueError:
-            return True
-
-    def wait(self) -> float:
-        return _WINDOW - time.time() % _WINDOW
+    @staticmethod
+    def _found(request: HttpRequest, text: str) -> ApiToken | None:
+        """The token of that text, asked for once in a request."""
+        if not hasattr(request, "api_token"):
+            request.api_token = people.find_token(text, address_of(request))  # type: ignore[attr-defined]
+        found: ApiToken | None = request.api_token
+        return found
 
 
 def person(request: HttpRequest) -> User:

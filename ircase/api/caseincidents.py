@@ -6,11 +6,12 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Schema
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Router
 from ircase.models import (
     Case,
     CaseIncident,
@@ -22,7 +23,7 @@ from ircase.services.incidents import incidentsync, merging
 router = Router(tags=["Incidents of a case"])
 
 
-class LinkOut(Schema):
+class IncidentLinkOut(Schema):
     uuid: UUID
     number: str
     title: str
@@ -59,15 +60,15 @@ class UnmergedOut(Schema):
     stayed: list[StayedOut]
 
 
-class Why(Schema):
+class IncidentWhy(Schema):
     reason: str = Field(min_length=1, max_length=2000)
 
 
-class CommentNew(Schema):
+class IncidentCommentNew(Schema):
     text: str = Field(min_length=1, max_length=incidentsync.LONGEST_COMMENT)
 
 
-class CommentOut(Schema):
+class IncidentCommentOut(Schema):
     uuid: UUID
     author: str
     text: str
@@ -113,12 +114,16 @@ def _link(case: Case, uuid: UUID) -> CaseIncident:
     return found
 
 
-@router.get("/cases/{reference}/incidents", response=list[LinkOut], summary="Those it holds, and those taken out")
+@router.get(
+    "/cases/{reference}/incidents", response=list[IncidentLinkOut], summary="Those it holds, and those taken out"
+)
 def list_links(request: HttpRequest, reference: str) -> Any:
     return _links(case_of(request, reference))
 
 
-@router.post("/cases/{reference}/incidents/{uuid}/version", response=LinkOut, summary="Take over what is new in it")
+@router.post(
+    "/cases/{reference}/incidents/{uuid}/version", response=IncidentLinkOut, summary="Take over what is new in it"
+)
 def take_version(request: HttpRequest, reference: str, uuid: UUID) -> CaseIncident:
     case = open_case_of(request, reference)
     link = _link(case, uuid)
@@ -128,24 +133,28 @@ def take_version(request: HttpRequest, reference: str, uuid: UUID) -> CaseIncide
 
 
 @router.post("/cases/{reference}/incidents/{uuid}/unmerge", response=UnmergedOut, summary="Take it out of the case")
-def unmerge(request: HttpRequest, reference: str, uuid: UUID, body: Why) -> dict[str, Any]:
+def unmerge(request: HttpRequest, reference: str, uuid: UUID, body: IncidentWhy) -> dict[str, Any]:
     case = open_case_of(request, reference)
     taken = merging.unmerge(link=_link(case, uuid), actor=person(request), reason=body.reason)
     return {"left": taken.left, "stayed": [{"row": str(one.row), "why": one.why} for one in taken.stayed]}
 
 
-@router.get("/cases/{reference}/incidents/{uuid}/comments", response=list[CommentOut], summary="Both sides' comments")
+@router.get(
+    "/cases/{reference}/incidents/{uuid}/comments", response=list[IncidentCommentOut], summary="Both sides' comments"
+)
 def list_comments(request: HttpRequest, reference: str, uuid: UUID) -> Any:
     return _link(case_of(request, reference), uuid).comments.all()[:1000]
 
 
-@router.post("/cases/{reference}/incidents/{uuid}/comments", response=CommentOut, summary="Write one in Defender")
-def add_comment(request: HttpRequest, reference: str, uuid: UUID, body: CommentNew) -> IncidentComment:
+@router.post(
+    "/cases/{reference}/incidents/{uuid}/comments", response=IncidentCommentOut, summary="Write one in Defender"
+)
+def add_comment(request: HttpRequest, reference: str, uuid: UUID, body: IncidentCommentNew) -> IncidentComment:
     link = _link(case_of(request, reference, access.ANALYST), uuid)
     return incidentsync.comment(link=link, actor=person(request), text=body.text)
 
 
-@router.put("/cases/{reference}/incidents/{uuid}/assignment", response=LinkOut, summary="Assign it in Defender")
+@router.put("/cases/{reference}/incidents/{uuid}/assignment", response=IncidentLinkOut, summary="Assign it in Defender")
 def assign(request: HttpRequest, reference: str, uuid: UUID, body: Assignment) -> CaseIncident:
     link = _link(case_of(request, reference, access.ANALYST), uuid)
     incidentsync.assign(link=link, actor=person(request), to=body.to)

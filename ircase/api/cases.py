@@ -5,12 +5,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access, shelf
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.manner import etags
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import ActivityOut, CaseDetail, CaseOut, LogOut, MemberOut, MilestoneKind, MilestoneOut
 from ircase.models import (
     Activity,
@@ -31,6 +32,11 @@ from ircase.services import cases
 from ircase.services.casework import opening
 
 router = Router(tags=["Cases"])
+etags.guard(
+    "/cases/{reference}",
+    lambda reference: Case.objects.filter(reference=reference),
+    acts=("phase", "close", "reopen", "confidentiality"),
+)
 
 
 class CaseFilter(Window):
@@ -79,6 +85,14 @@ class Reason(Schema):
 class Confidentiality(Schema):
     confidential: bool
     reason: str = Field(min_length=1, max_length=2000)
+
+
+class Joining(Schema):
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class Connecting(Schema):
+    connection: str = Field(max_length=255, description="The name of a connection.")
 
 
 class MilestoneIn(Schema):
@@ -196,3 +210,21 @@ def list_activities(request: HttpRequest, reference: str, window: Query[Window])
 @router.get("/cases/{reference}/log", response=Page[LogOut], summary="Who did what, oldest first, as a chain")
 def list_log(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
     return page_of(LogEntry.objects.filter(case=case_of(request, reference)).order_by("sequence"), window)
+
+
+@router.post("/cases/{reference}/join", response={201: MemberOut}, summary="Join as an administrator, for a reason")
+def join_case(request: HttpRequest, reference: str, body: Joining) -> Status[CaseMember]:
+    """The way of an administrator into a case that they are not on. Its leads are told."""
+    user = person(request)
+    access.require_administrator(user)
+    # The one look-up past `visible_to`: joining is what makes the case visible, and it is logged on the case.
+    case = get_object_or_404(Case, reference=reference.upper())
+    member = cases.join_as_administrator(case=case, actor=user, reason=body.reason)
+    return Status(201, CaseMember.objects.select_related("user").get(pk=member.pk))
+
+
+@router.put("/cases/{reference}/connection", response=CaseDetail, summary="Say which tenant it is about, once")
+def connect_case(request: HttpRequest, reference: str, body: Connecting) -> Case:
+    case = open_case_of(request, reference, access.LEAD)
+    cases.connect(case=case, actor=person(request), connection=get_object_or_404(Connection, name=body.connection))
+    return case_of(request, reference)

@@ -8,17 +8,24 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import profile
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.manner import etags
+from ircase.api.paging import Router
 from ircase.api.schemas import ProofOut
 from ircase.models import Case, ChecklistItem, ItemChange, Phase, Proof, User
 from ircase.services.phases import checklist, gate
 
 router = Router(tags=["Checklist"])
 _ITEM = "/cases/{reference}/checklist/{key}"
+etags.guard(
+    _ITEM,
+    lambda reference, key: ChecklistItem.objects.filter(case__reference=reference, key=key),
+    acts=("start", "wait", "review", "finish", "skip", "reopen", "plan", "proofs"),
+)
 
 
 class ItemOut(Schema):

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.clocks import windows
 from ircase.clocks.reading import Rule, regimes
 from ircase.models import Case, Clock, Decision, Evidence, ReportBuild, ServiceLevel

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.manner.errors import problem
 from ircase.api.matching import IF_MATCH, NOT_MATCHED, tagged, wanted_version
-from ircase.api.paging import Page, Window, page_of
-from ircase.api.problems import problem
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Comment
 from ircase.services.writing import comments
 
@@ -56,7 +56,7 @@ class Resolving(Schema):
     resolved: bool
 
 
-class KindOut(Schema):
+class CommentKindOut(Schema):
     name: str
     label: str
 
@@ -73,7 +73,7 @@ class CommentRevisionOut(Schema):
     saved_at: datetime
 
 
-@router.get("/comment-kinds", response=list[KindOut], summary="What can be commented")
+@router.get("/comment-kinds", response=list[CommentKindOut], summary="What can be commented")
 def list_kinds(request: HttpRequest) -> list[comments.Kind]:
     return comments.kinds()
 
@@ -112,7 +112,7 @@ def edit_comment(request: HttpRequest, response: HttpResponse, reference: str, u
         saved = comments.edit(comment=comment, actor=person(request), body=body.body, version=version)
     except comments.CommentConflict as conflict:
         now = {"version": conflict.comment.version, "body": conflict.comment.body}
-        return problem(412 if by_header else 409, NOT_MATCHED, **now)
+        return problem(request, 412 if by_header else 409, NOT_MATCHED, **now)
     return tagged(response, saved)
 
 

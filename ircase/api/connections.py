@@ -5,10 +5,11 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 
 from ircase import access
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from ircase.models import Connection
 from ircase.services import preflights
 

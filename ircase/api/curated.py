@@ -7,13 +7,13 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import attackmatrix, libraries
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.findings import EventsWanted
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import IndicatorVerdict
 from ircase.curated import asking, bringin, bulk, files
 from ircase.entitygraph import graph

@@ -7,13 +7,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Password
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import EvidenceOut
 from ircase.models import Case, CaseExport, CaseRole, Evidence, SigningKey, Statement, Transfer, User
 from ircase.services.transfer import caseexports
@@ -56,7 +56,7 @@ class ItemAct(Act):
     holder: str = Field("", max_length=200)
 
 
-class Decision(Schema):
+class TransferDecision(Schema):
     act: Literal["confirm", "refuse", "withdraw"]
     comment: str = Field("", max_length=500)
 
@@ -79,7 +79,7 @@ class ExportNew(Schema):
     exhibits: str = Field("", max_length=2000)
 
 
-class ExportOut(Schema):
+class CaseExportOut(Schema):
     uuid: UUID
     state: str
     reason: str
@@ -173,19 +173,19 @@ def _do(item: Evidence, actor: User, body: ItemAct) -> None:
 @router.post(
     "/cases/{reference}/transfers/{uuid}", response=HoldingOut, summary="Confirm or refuse, as receiver; or withdraw"
 )
-def decide(request: HttpRequest, reference: str, uuid: UUID, body: Decision) -> dict[str, Any]:
+def decide(request: HttpRequest, reference: str, uuid: UUID, body: TransferDecision) -> dict[str, Any]:
     case = case_of(request, reference)
     transfer = get_object_or_404(Transfer.objects.select_related("evidence"), evidence__case=case, uuid=uuid)
     custody.decide(transfer=transfer, actor=person(request), act=body.act, comment=body.comment)
     return _holding(_item(case, transfer.evidence.uuid))
 
 
-@router.get("/cases/{reference}/exports", response=Page[ExportOut], summary="Exports of the case, newest first")
+@router.get("/cases/{reference}/exports", response=Page[CaseExportOut], summary="Exports of the case, newest first")
 def list_exports(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
     return page_of(CaseExport.objects.filter(case=case_of(request, reference)), window)
 
 
-@router.post("/cases/{reference}/exports", response={202: ExportOut}, summary="Make an export, in the background")
+@router.post("/cases/{reference}/exports", response={202: CaseExportOut}, summary="Make an export, in the background")
 def request_export(request: HttpRequest, reference: str, body: ExportNew) -> Status[CaseExport]:
     case = case_of(request, reference, CaseRole.ANALYST)
     numbers = caseexports.numbers_of(case, body.exhibits)
@@ -200,7 +200,7 @@ def _export(request: HttpRequest, reference: str, uuid: UUID, needs: CaseRole = 
     return get_object_or_404(CaseExport.objects.select_related("case", "activity"), case=case, uuid=uuid)
 
 
-@router.get(_EXPORT, response=ExportOut, summary="How far it is")
+@router.get(_EXPORT, response=CaseExportOut, summary="How far it is")
 def get_export(request: HttpRequest, reference: str, uuid: UUID) -> CaseExport:
     return _export(request, reference, uuid)
 
@@ -226,12 +226,19 @@ def _handed_out(request: HttpRequest, reference: str, uuid: UUID, password: str 
         raise delivery.FileGone(str(error)) from None
 
 
-@router.post(f"{_EXPORT}/cancel", response=ExportOut, summary="Stop it")
+@router.post(f"{_EXPORT}/cancel", response=CaseExportOut, summary="Stop it")
 def cancel_export(request: HttpRequest, reference: str, uuid: UUID) -> CaseExport:
     export = _export(request, reference, uuid, CaseRole.ANALYST)
     caseexports.cancel(export=export, actor=person(request))
     export.refresh_from_db()
     return export
+
+
+@router.post(f"{_EXPORT}/removal", response=CaseExportOut, summary="Take the file away; custody and log stay")
+def remove_export(request: HttpRequest, reference: str, uuid: UUID) -> CaseExport:
+    found = _export(request, reference, uuid, CaseRole.ANALYST)
+    caseexports.remove(export=found, actor=person(request))
+    return found
 
 
 @router.get("/signing-keys", response=list[KeyOut], summary="The public keys that sign exports and statements")

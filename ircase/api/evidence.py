@@ -6,12 +6,12 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access, grid
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import CustodyOut, EvidenceDetail, EvidenceOut, ImportOut, TableOut
 from ircase.models import CaseRole, CaseTable, CustodyEntry, Evidence, ParseJob
 from ircase.services import evidence
@@ -93,6 +93,31 @@ class Rows(Schema):
     matched: int
     limit: int
     offset: int
+
+
+class ColumnAsked(Schema):
+    name: str = Field(max_length=200, description="The column.")
+    column: list[str] = Field(default_factory=list, description="Conditions, as for the rows.")
+    operator: list[str] = Field(default_factory=list)
+    value: list[str] = Field(default_factory=list)
+
+
+class TopOut(Schema):
+    value: str | None = Field(alias="text")
+    count: int
+
+
+class ColumnFacts(Schema):
+    """`nulls` of `rows` have no value, `empty` an empty text, `distinct` different values stand in the rest."""
+
+    rows: int
+    nulls: int
+    empty: int
+    distinct: int
+    least: str | None
+    most: str | None
+    top: list[TopOut]
+    unbound: int = Field(description="Numbers that are not finite.")
 
 
 def _find(request: HttpRequest, reference: str, uuid: UUID, needs: CaseRole = access.VIEWER) -> Evidence:
@@ -217,6 +242,15 @@ def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Ro
     return rows_of(page)
 
 
+@router.get("/cases/{reference}/tables/{uuid}/statistics", response=ColumnFacts, summary="What a column holds")
+def column_statistics(request: HttpRequest, reference: str, uuid: UUID, asked: Query[ColumnAsked]) -> grid.Statistics:
+    case = case_of(request, reference)
+    table = get_object_or_404(CaseTable.objects.select_related("evidence"), case=case, uuid=uuid)
+    previews.note(table.evidence, actor=person(request), what=f"table {table.name}")
+    filters = filters_of(asked.column, asked.operator, asked.value)
+    return grid.statistics(table.path, tables.columns_of(table), asked.name, filters=filters)
+
+
 def rows_of(page: grid.GridPage) -> dict[str, Any]:
     """A page of the grid as `Rows`."""
     names = [column.name for column in page.columns]
@@ -239,3 +273,12 @@ def filters_of(columns: list[str], operators: list[str], values: list[str]) -> l
         grid.Filter(name, value, operator)  # type: ignore[arg-type]  # the grid refuses what it does not know
         for name, operator, value in zip(columns, operators, values, strict=True)
     ]
+
+
+@router.post(f"{_ITEM}/import/cancel", response=ImportOut, summary="Stop reading it; the evidence stays as it is")
+def cancel_import(request: HttpRequest, reference: str, uuid: UUID) -> ParseJob:
+    item = _find(request, reference, uuid, access.ANALYST)
+    rows = ParseJob.objects.select_related("evidence__case", "activity")
+    job: ParseJob = get_object_or_404(rows, evidence=item)
+    tables.cancel_parse(job=job, actor=person(request))
+    return rows.get(pk=job.pk)

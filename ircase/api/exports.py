@@ -4,12 +4,13 @@ from uuid import UUID
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema
+from ninja import Query, Schema
 from pydantic import Field
 
 from ircase import grid
 from ircase.api.auth import case_of, person
 from ircase.api.evidence import filters_of
+from ircase.api.paging import Router
 from ircase.models import CaseTable
 from ircase.services.analysis import rowsets
 from ircase.services.transfer import exports

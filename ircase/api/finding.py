@@ -7,12 +7,12 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import finder
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.finder.answering import Answer, answer
 from ircase.finder.asking import Hit
 from ircase.models import CaseTag, SavedView
@@ -22,7 +22,7 @@ from ircase.services.casework import tags
 router = Router(tags=["Search"])
 
 
-class Asked(Schema):
+class SearchAsked(Schema):
     q: str = Field(max_length=600, description="The query, as docs/search.md has its language.")
     kind: str = Field("", max_length=16, description="One kind alone, newest first, page by page.")
     after: str = Field("", max_length=100, description="`after` of the page before.")
@@ -66,7 +66,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 
 @router.get("/search", response=AnswerOut, summary="Everything of the cases you may see")
-def search(request: HttpRequest, asked: Query[Asked]) -> dict[str, Any]:
+def search(request: HttpRequest, asked: Query[SearchAsked]) -> dict[str, Any]:
     found = answer(person(request), finder.cleaned(asked.q), kind=asked.kind, after=asked.after)
     if found.problem is not None:
         problem = found.problem
@@ -109,6 +109,10 @@ class ViewNew(Schema):
     pinned: bool = False
 
 
+class Pinning(Schema):
+    pinned: bool
+
+
 @router.get("/views", response=Page[ViewOut], summary="Saved views: yours and the shared ones")
 def list_views(request: HttpRequest, window: Query[Window]) -> dict[str, Any]:
     return page_of(savedviews.usable(person(request)).order_by("page", "name", "pk"), window)
@@ -119,6 +123,13 @@ def save_view(request: HttpRequest, body: ViewNew) -> Status[SavedView]:
     user = person(request)
     made = savedviews.save(person=user, **body.dict())
     return Status(201, savedviews.usable(user).get(pk=made.pk))
+
+
+@router.patch("/views/{uuid}", response=ViewOut, summary="Pin it among yours, or no more")
+def pin_view(request: HttpRequest, uuid: UUID, body: Pinning) -> SavedView:
+    user = person(request)
+    savedviews.pin(view=get_object_or_404(savedviews.usable(user), uuid=uuid), person=user, pinned=body.pinned)
+    return get_object_or_404(savedviews.usable(user), uuid=uuid)
 
 
 @router.delete("/views/{uuid}", response={204: None}, summary="Remove a view of yours")

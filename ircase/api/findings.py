@@ -9,12 +9,13 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.manner import etags
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import AssetKind, IndicatorKind, IndicatorVerdict
 from ircase.curated import asking
 from ircase.models import Asset, Case, Event, Indicator, Pap, Tlp
@@ -25,6 +26,14 @@ router = Router(tags=["Findings"])
 _LONG = 20_000
 # What a change may take away: given as null it is.
 _EMPTIED = frozenset({"until", "discovered_at", "first_seen", "last_seen", "expires_at"})
+_ASSET = "/cases/{reference}/assets/{uuid}"
+_INDICATOR = "/cases/{reference}/indicators/{uuid}"
+_EVENT = "/cases/{reference}/events/{uuid}"
+etags.guard(
+    _ASSET, lambda reference, uuid: Asset.objects.filter(case__reference=reference, uuid=uuid), acts=("removal",)
+)
+etags.guard(_INDICATOR, lambda reference, uuid: Indicator.objects.filter(case__reference=reference, uuid=uuid))
+etags.guard(_EVENT, lambda reference, uuid: Event.objects.filter(case__reference=reference, uuid=uuid))
 
 
 class AssetOut(Schema):
@@ -230,7 +239,12 @@ def add_asset(request: HttpRequest, reference: str, body: AssetNew) -> Status[As
     return Status(201 if new else 200, asset)
 
 
-@router.patch("/cases/{reference}/assets/{uuid}", response=AssetOut, summary="Judge")
+@router.get(_ASSET, response=AssetOut, summary="One asset")
+def get_asset(request: HttpRequest, reference: str, uuid: UUID) -> Asset:
+    return get_object_or_404(Asset, case=case_of(request, reference), uuid=uuid)
+
+
+@router.patch(_ASSET, response=AssetOut, summary="Judge")
 def judge_asset(request: HttpRequest, reference: str, uuid: UUID, body: AssetJudged) -> Asset:
     asset = get_object_or_404(Asset, case=open_case_of(request, reference), uuid=uuid)
     text = asset.description if body.description is None else body.description
@@ -272,7 +286,12 @@ def add_indicator(request: HttpRequest, reference: str, body: IndicatorNew) -> S
     return Status(201 if new else 200, indicator)
 
 
-@router.patch("/cases/{reference}/indicators/{uuid}", response=IndicatorOut, summary="Judge")
+@router.get(_INDICATOR, response=IndicatorOut, summary="One indicator")
+def get_indicator(request: HttpRequest, reference: str, uuid: UUID) -> Indicator:
+    return get_object_or_404(Indicator, case=case_of(request, reference), uuid=uuid)
+
+
+@router.patch(_INDICATOR, response=IndicatorOut, summary="Judge")
 def judge_indicator(request: HttpRequest, reference: str, uuid: UUID, body: IndicatorJudged) -> Indicator:
     """A verdict, with or without words, is judged; the rest is edited."""
     found = get_object_or_404(Indicator, case=open_case_of(request, reference), uuid=uuid)
@@ -319,7 +338,12 @@ def _named(case: Case, given: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-@router.patch("/cases/{reference}/events/{uuid}", response=EventOut, summary="Change its words or time")
+@router.get(_EVENT, response=EventOut, summary="One event")
+def get_event(request: HttpRequest, reference: str, uuid: UUID) -> Event:
+    return get_object_or_404(Event, case=case_of(request, reference), uuid=uuid)
+
+
+@router.patch(_EVENT, response=EventOut, summary="Change its words or time")
 def edit_event(request: HttpRequest, reference: str, uuid: UUID, body: EventEdit) -> Event:
     case = open_case_of(request, reference)
     event = get_object_or_404(Event, case=case, uuid=uuid)
@@ -331,7 +355,7 @@ def edit_event(request: HttpRequest, reference: str, uuid: UUID, body: EventEdit
     return findings.edit_event(event=event, actor=person(request), **changes) if changes else event
 
 
-@router.delete("/cases/{reference}/events/{uuid}", response={204: None}, summary="Take off the timeline")
+@router.delete(_EVENT, response={204: None}, summary="Take off the timeline")
 def remove_event(request: HttpRequest, reference: str, uuid: UUID, reason: str = "") -> Status[None]:
     event = get_object_or_404(Event, case=open_case_of(request, reference, access.LEAD), uuid=uuid)
     findings.remove_event(event=event, actor=person(request), reason=reason[:2000])

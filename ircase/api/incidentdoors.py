@@ -6,11 +6,12 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from ircase.models import Connection, IncidentSource, IncidentSync, SyncField, User
 from ircase.services.incidents import incidentdoors, incidentsync
 

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from ircase.intake import csvfile
 from ircase.models import IncidentFile, User
 from ircase.services.incidents import incidentdoors, incidentfiles
@@ -24,7 +25,7 @@ class FileNew(Schema):
     content: str = Field(max_length=csvfile.MOST_BYTES, description="The CSV as text.")
 
 
-class FileOut(Schema):
+class IncidentFileOut(Schema):
     uuid: UUID
     source: str
     name: str
@@ -60,7 +61,7 @@ def _file(uuid: UUID) -> IncidentFile:
     return get_object_or_404(IncidentFile.objects.select_related("source"), uuid=uuid)
 
 
-@router.post("/incident-files", response={201: FileOut}, summary="Hand in a CSV of incidents")
+@router.post("/incident-files", response={201: IncidentFileOut}, summary="Hand in a CSV of incidents")
 def new_file(request: HttpRequest, body: FileNew) -> Status[IncidentFile]:
     user = _analyst(request)
     source = incidentdoors.csv_source(name=body.source, actor=user)
@@ -68,20 +69,20 @@ def new_file(request: HttpRequest, body: FileNew) -> Status[IncidentFile]:
     return Status(201, incidentfiles.keep_file(actor=user, source=source, name=body.name, content=content))
 
 
-@router.get("/incident-files/{uuid}", response=FileOut, summary="How far it is, and what could not be taken")
+@router.get("/incident-files/{uuid}", response=IncidentFileOut, summary="How far it is, and what could not be taken")
 def get_file(request: HttpRequest, uuid: UUID) -> IncidentFile:
     _analyst(request)
     return _file(uuid)
 
 
-@router.put("/incident-files/{uuid}/mapping", response=FileOut, summary="Say which column is which")
+@router.put("/incident-files/{uuid}/mapping", response=IncidentFileOut, summary="Say which column is which")
 def map_file(request: HttpRequest, uuid: UUID, body: Mapping) -> IncidentFile:
     user = _analyst(request)
     incidentfiles.map_columns(file=_file(uuid), actor=user, mapping=body.mapping)
     return _file(uuid)
 
 
-@router.post("/incident-files/{uuid}/reading", response={202: FileOut}, summary="Have a worker read it")
+@router.post("/incident-files/{uuid}/reading", response={202: IncidentFileOut}, summary="Have a worker read it")
 def read_file(request: HttpRequest, uuid: UUID) -> Status[IncidentFile]:
     user = _analyst(request)
     incidentfiles.ask(file=_file(uuid), actor=user)

@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access, jobs
 from ircase.api.auth import open_case_of, person
 from ircase.api.cases import require_playbook
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import CaseDetail
 from ircase.intake import queue, similar
 from ircase.models import Case, Connection, IncomingIncident, Tlp, User

@@ -6,17 +6,19 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.manner import etags
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import CaseDetail
 from ircase.models import Case, Decision, Evidence, HandOver, Improvement, User
 from ircase.services.casework import closing, decisions, handovers, improvements
 
 router = Router(tags=["Decisions, hand-over, close"])
+etags.guard("/improvements/{uuid}", lambda uuid: Improvement.objects.filter(uuid=uuid), acts=("state",))
 
 
 class DecisionIn(Schema):
@@ -249,6 +251,11 @@ def add_improvement(request: HttpRequest, reference: str, body: ImprovementIn) -
     case = case_of(request, reference, access.ANALYST)
     values = body.dict() | {"owner": _owner(body.owner)}
     return Status(201, improvements.add(case=case, actor=person(request), **values))
+
+
+@router.get("/improvements/{uuid}", response=ImprovementOut, summary="One improvement")
+def get_improvement(request: HttpRequest, uuid: UUID) -> Improvement:
+    return get_object_or_404(improvements.seen_by(person(request)), uuid=uuid)
 
 
 @router.put("/improvements/{uuid}", response=ImprovementOut, summary="Change what it says, whose it is, by when")

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Router
 from ircase.api.schemas import CaseDetail, inline
 from ircase.models import Case, CaseLink, Severity, User
 from ircase.services import templating

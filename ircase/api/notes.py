@@ -6,14 +6,14 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access, textmerge
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.manner.errors import problem
 from ircase.api.matching import IF_MATCH, NOT_MATCHED, tagged, wanted_version
-from ircase.api.paging import Page, Window, page_of
-from ircase.api.problems import problem
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Note, NoteRevision
 from ircase.services.writing import notes
 
@@ -123,7 +123,7 @@ def save_note(request: HttpRequest, response: HttpResponse, reference: str, uuid
             raise
         now = conflict.note
         kept = {"version": now.version, "body": now.body, "revision": conflict.revision.pk}
-        return problem(412, str(conflict), **kept)
+        return problem(request, 412, str(conflict), **kept)
     return tagged(response, saved)
 
 
@@ -171,7 +171,7 @@ def restore_revision(
     note = _find(request, reference, uuid, writes=True)
     version, by_header = wanted_version(request, body.version)
     if by_header and version != note.version:
-        return problem(412, NOT_MATCHED, version=note.version)
+        return problem(request, 412, NOT_MATCHED, version=note.version)
     return tagged(response, notes.restore(revision=_revision(note, pk), actor=person(request), version=version))
 
 

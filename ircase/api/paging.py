@@ -1,9 +1,13 @@
 """Lists in pages: `limit` and `offset` in, `items` and `total` out."""
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, get_origin
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Router as PlainRouter
 from ninja import Schema
+from ninja.pagination import PaginationBase, paginate
 from pydantic import Field
 
 T = TypeVar("T")
@@ -26,11 +30,36 @@ class Page(Schema, Generic[T]):
     offset: int
 
 
-def page_of(rows: QuerySet[Any], window: Window) -> dict[str, Any]:
+def page_of(rows: QuerySet[Any] | list[Any], window: Window) -> dict[str, Any]:
     """The page of `rows` that `window` asks for."""
     return {
         "items": list(rows[window.offset : window.offset + window.limit]),
-        "total": rows.count(),
+        "total": rows.count() if isinstance(rows, QuerySet) else len(rows),
         "limit": window.limit,
         "offset": window.offset,
     }
+
+
+class Pages(PaginationBase):
+    """Lists that an operation gives whole leave in the same pages as the rest."""
+
+    class Input(Window):
+        pass
+
+    class Output(Schema):
+        items: list[Any]
+        total: int
+        limit: int
+        offset: int
+
+    def paginate_queryset(self, queryset: Any, pagination: Any, request: HttpRequest, **params: Any) -> dict[str, Any]:
+        return page_of(queryset, pagination)
+
+
+class Router(PlainRouter):
+    """A router whose GET operations with `response=list[…]` answer in pages."""
+
+    def add_api_operation(self, path: str, methods: list[str], view_func: Callable[..., Any], **more: Any) -> None:
+        if "GET" in methods and get_origin(more.get("response")) is list:
+            view_func = paginate(Pages)(view_func)
+        super().add_api_operation(path, methods, view_func, **more)

@@ -1,9 +1,10 @@
 """Who the token acts for."""
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Schema
 
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from ircase.models import User
 
 router = Router(tags=["You"])

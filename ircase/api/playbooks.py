@@ -5,11 +5,13 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from ircase import catalogue, libraries, shelf
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.manner import etags
+from ircase.api.paging import Router
 from ircase.models import PlaybookVersion, SavedPlaybook
 from ircase.services.casework import caseplan
 from ircase.services.phases import playbooks
@@ -17,6 +19,7 @@ from ircase.services.phases import playbooks
 router = Router(tags=["Playbooks"])
 _ONE = "/playbooks/{slug}"
 _VERSION = "/playbooks/{slug}/versions/{number}"
+etags.guard(_ONE, lambda slug: SavedPlaybook.objects.filter(slug=slug), acts=("retirement",))
 
 
 class PlaybookOut(Schema):

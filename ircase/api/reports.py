@@ -6,11 +6,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case, CaseRole, ReportBuild
 from ircase.services import reports
 from ircase.services.vault import delivery
@@ -78,6 +78,13 @@ def request_report(request: HttpRequest, reference: str, body: ReportNew) -> Sta
 @router.get(_BUILD, response=ReportOut, summary="How far it is")
 def get_report(request: HttpRequest, reference: str, uuid: UUID) -> ReportBuild:
     return _find(case_of(request, reference), uuid)
+
+
+@router.post(f"{_BUILD}/cancel", response=ReportOut, summary="Stop building it")
+def cancel_report(request: HttpRequest, reference: str, uuid: UUID) -> ReportBuild:
+    case = case_of(request, reference, CaseRole.ANALYST)
+    reports.cancel(build=_find(case, uuid), actor=person(request))
+    return _find(case, uuid)
 
 
 @router.get(f"{_BUILD}/{{format}}", response={200: bytes}, summary="The file: pdf, markdown or json")

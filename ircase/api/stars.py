@@ -6,11 +6,11 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import CaseTable, Notice, Star
 from ircase.models.stars import NOTE_LENGTH
 from ircase.services import notices
@@ -127,4 +127,10 @@ def list_notices(request: HttpRequest, window: Query[Window], unread: bool = Fal
 def read_notice(request: HttpRequest, uuid: UUID) -> Status[None]:
     found: Notice = get_object_or_404(Notice.objects.of(person(request)), uuid=uuid)
     notices.mark_read(person=person(request), notice=found)
+    return Status(204, None)
+
+
+@router.post("/notices/read", response={204: None}, tags=["Notices"], summary="All of yours are read")
+def read_all_notices(request: HttpRequest) -> Status[None]:
+    notices.mark_read(person=person(request))
     return Status(204, None)

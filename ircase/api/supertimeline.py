@@ -8,11 +8,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case, CaseTable, TimelineExport
+from ircase.services import waking
 from ircase.services.analysis import supertimeline, timelineasking, timelinefiles
 from ircase.services.vault import delivery, previews
 from ircase.supertimeline import reading
@@ -35,7 +37,7 @@ class Wanted(Schema):
     tag: str = Field("", max_length=40)
 
 
-class EventsWanted(Wanted):
+class TimelineWanted(Wanted):
     after: str = Field("", max_length=80, description="`next` of the page before.")
     limit: int = Field(100, ge=1, le=MOST_PAGE)
 
@@ -68,13 +70,17 @@ class ExportAsked(Wanted):
     format: TimelineExport.Format = TimelineExport.Format.JSONL
 
 
-class ExportOut(Schema):
+class TimelineExportOut(Schema):
     uuid: UUID
     format: str = Field(alias="kind")
     state: str
     reason: str
     manifest: dict[str, Any]
     expires_at: datetime | None
+
+
+class Built(Schema):
+    detail: str
 
 
 class Tags(Schema):
@@ -89,7 +95,7 @@ def _query(wanted: Wanted) -> QueryDict:
 @router.get(
     "/cases/{reference}/super-timeline", response=TimelineEvents, summary="Events of all tables, in the order of time"
 )
-def list_timeline_events(request: HttpRequest, reference: str, wanted: Query[EventsWanted]) -> dict[str, Any]:
+def list_timeline_events(request: HttpRequest, reference: str, wanted: Query[TimelineWanted]) -> dict[str, Any]:
     """Custody hears that the exhibits' rows were looked at, once an hour and person."""
     case = case_of(request, reference)
     here = supertimeline.shown(case)
@@ -142,7 +148,7 @@ def tag_row(request: HttpRequest, reference: str, uuid: UUID, number: int, body:
 
 @router.post(
     "/cases/{reference}/super-timeline/exports",
-    response={201: ExportOut},
+    response={201: TimelineExportOut},
     summary="Have events written as Timesketch JSONL or CSV",
 )
 def ask_for_export(request: HttpRequest, reference: str, body: ExportAsked) -> Status[TimelineExport]:
@@ -158,7 +164,7 @@ def _export(case: Case, uuid: UUID) -> TimelineExport:
     return found
 
 
-@router.get("/cases/{reference}/super-timeline/exports/{uuid}", response=ExportOut, summary="How far it is")
+@router.get("/cases/{reference}/super-timeline/exports/{uuid}", response=TimelineExportOut, summary="How far it is")
 def get_export(request: HttpRequest, reference: str, uuid: UUID) -> TimelineExport:
     return _export(case_of(request, reference), uuid)
 
@@ -171,3 +177,14 @@ def get_export_file(request: HttpRequest, reference: str, uuid: UUID) -> Streami
     except timelinefiles.ExportGone as error:
         raise ValidationError(str(error)) from None
     return delivery.attachment(chunks, name=timelinefiles.name_of(export), size=export.manifest["size"])
+
+
+@router.get("/cases/{reference}/super-timeline/exports", response=Page[TimelineExportOut], summary="Exports of it")
+def list_exports(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
+    return page_of(TimelineExport.objects.filter(case=case_of(request, reference)), window)
+
+
+@router.post("/cases/{reference}/super-timeline/build", response={202: Built}, summary="Look at the tables again")
+def build_timeline(request: HttpRequest, reference: str) -> Status[dict[str, str]]:
+    waking.rebuild(open_case_of(request, reference))
+    return Status(202, {"detail": "A worker brings it up to the case's tables."})

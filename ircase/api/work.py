@@ -5,12 +5,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access, worklist
 from ircase.api.auth import person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case, ChecklistItem, PreparationItem, User
 from ircase.services.phases import checklist, preparation
 

@@ -58,6 +58,7 @@ from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
+from ircase.models.replies import KeptReply
 from ircase.models.retention import (
     Destruction,
     DestructionState,
@@ -147,6 +148,7 @@ __all__ = [
     "Job",
     "JobQuerySet",
     "JobState",
+    "KeptReply",
     "LegalHold",
     "LogEntry",
     "Milestone",

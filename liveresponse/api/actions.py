@@ -1,27 +1,30 @@
 """Response actions over HTTP, under /api/v1/cases/{reference}/actions, and the kill switch under /api/v1/freezes."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.manner.errors import problem
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Connection
 from liveresponse.kinds import KINDS
 from liveresponse.models import Freeze, ResponseAction
-from liveresponse.services import actions, freezing
+from liveresponse.services import actions, already, freezing
 from liveresponse.services.wanted import MOST_TARGETS, Glass
 
 router = Router(tags=["Response actions"])
 
 
-class KindOut(Schema):
+class ActionKindOut(Schema):
     id: str
     title: str
     target: str
@@ -44,6 +47,21 @@ class ActionIn(Schema):
     reason: str
     parameters: dict[str, Any] = {}
     break_glass: BreakGlass | None = None
+    anyway: bool = Field(False, description="Ask although it is so already, or the same waits.")
+
+
+class AlreadyAsked(Schema):
+    kind: str = Field(max_length=32)
+    target: list[str] = Field(default_factory=list, max_length=MOST_TARGETS)
+
+
+class AlreadyOut(Schema):
+    """`waits`: it is under way, and not yet so."""
+
+    device: str
+    text: str
+    at: datetime
+    waits: bool
 
 
 class SaidOut(Schema):
@@ -129,7 +147,7 @@ class FreezeOut(Schema):
         return row.thaw_asked_by.name if row.thaw_asked_by else ""
 
 
-@router.get("/response-actions", response=list[KindOut], summary="What each kind does, and how to undo it")
+@router.get("/response-actions", response=list[ActionKindOut], summary="What each kind does, and how to undo it")
 def list_kinds(request: HttpRequest) -> list[dict[str, Any]]:
     person(request)
     return [
@@ -139,17 +157,34 @@ def list_kinds(request: HttpRequest) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-@router.get("/cases/{reference}/actions", response=Page[ActionOut])
+@router.get(
+    "/cases/{reference}/actions", response=Page[ActionOut], summary="The response actions of the case, newest first"
+)
 def list_actions(request: HttpRequest, reference: str, window: Query[Window]) -> dict[str, Any]:
     rows = ResponseAction.objects.for_case(case_of(request, reference)).select_related("requested_by", "record")
     return page_of(rows, window)
 
 
+@router.get("/cases/{reference}/actions/already", response=list[AlreadyOut], summary="What of it is so already")
+def list_already(request: HttpRequest, reference: str, asked: Query[AlreadyAsked]) -> list[already.Already]:
+    """What was read before; Defender is not asked."""
+    case, plan = case_of(request, reference), KINDS.get(asked.kind)
+    if plan is None:
+        raise ValidationError(f"There is no such kind. There are: {', '.join(KINDS)}.")
+    return already.known(case, plan, asked.target)
+
+
 @router.post("/cases/{reference}/actions", response={202: list[ActionOut]}, summary="Ask; a second person approves")
-def request_action(request: HttpRequest, reference: str, payload: ActionIn) -> Status[list[ResponseAction]]:
-    glass = payload.break_glass
+def request_action(request: HttpRequest, reference: str, payload: ActionIn) -> Any:
+    """409 with `already` where it is so already, or the same waits in Defender, unless `anyway` says to ask."""
+    glass, case = payload.break_glass, open_case_of(request, reference)
+    plan = KINDS.get(payload.kind)
+    if plan and not payload.anyway and (known := already.known(case, plan, payload.targets)):
+        said = [AlreadyOut(**asdict(one)).dict() for one in known]
+        detail = " ".join(f"{one.device}: {one.text}." for one in known[:5])
+        return problem(request, 409, f"{detail} To ask all the same, send `anyway`.", already=said)
     rows = actions.request_actions(
-        case=open_case_of(request, reference),
+        case=case,
         actor=person(request),
         kind=payload.kind,
         targets=payload.targets,
@@ -165,12 +200,14 @@ def _row(request: HttpRequest, reference: str, uuid: UUID, needs: Any = access.V
     return get_object_or_404(rows.select_related("requested_by", "record", "activity", "case"), uuid=uuid)
 
 
-@router.get("/cases/{reference}/actions/{uuid}", response=ActionDetail)
+@router.get(
+    "/cases/{reference}/actions/{uuid}", response=ActionDetail, summary="One, with what was said to and by Defender"
+)
 def get_action(request: HttpRequest, reference: str, uuid: UUID) -> ResponseAction:
     return _row(request, reference, uuid)
 
 
-@router.post("/cases/{reference}/actions/{uuid}/cancel", response={202: ActionOut})
+@router.post("/cases/{reference}/actions/{uuid}/cancel", response={202: ActionOut}, summary="Cancel it")
 def cancel_action(request: HttpRequest, reference: str, uuid: UUID) -> Status[ResponseAction]:
     actions.cancel(row=_row(request, reference, uuid, access.ANALYST), actor=person(request))
     return Status(202, _row(request, reference, uuid))

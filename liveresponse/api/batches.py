@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case
 from liveresponse.api.collections import CollectionOut
 from liveresponse.models import Batch
@@ -34,7 +34,7 @@ class BatchIn(Schema):
     start: bool = Field(True, description="Ask as soon as the devices are known; else by /start.")
 
 
-class DeviceOut(Schema):
+class BatchDeviceOut(Schema):
     """A device as it was looked up: `verdict` is in, unknown, not_onboarded, platform, twice or left_out."""
 
     asked: str
@@ -45,7 +45,7 @@ class DeviceOut(Schema):
     why: str
 
 
-class BatchOut(Schema):
+class CollectionBatchOut(Schema):
     uuid: UUID
     definition: str
     title: str
@@ -59,8 +59,8 @@ class BatchOut(Schema):
     deadline: datetime
 
 
-class BatchDetail(BatchOut):
-    devices: list[DeviceOut]
+class BatchDetail(CollectionBatchOut):
+    devices: list[BatchDeviceOut]
     counts: dict[str, int]
     total: int
     ended: int
@@ -69,7 +69,7 @@ class BatchDetail(BatchOut):
     eta_how: str
 
 
-class ActionOut(Schema):
+class DeviceActionOut(Schema):
     action_id: str
     type: str
     status: str
@@ -97,7 +97,7 @@ def _source(payload: BatchIn) -> dict[str, Any]:
 
 def _detail(batch: Batch) -> dict[str, Any]:
     counts, eta = board.counts_of(batch), board.eta_of(batch)
-    return {name: getattr(batch, name) for name in (*BatchOut.model_fields, "devices")} | {
+    return {name: getattr(batch, name) for name in (*CollectionBatchOut.model_fields, "devices")} | {
         "counts": {name: number for name, _, number in counts.by_state},
         "total": counts.total,
         "ended": counts.ended,
@@ -111,12 +111,18 @@ def _batch(case: Case, uuid: UUID) -> Batch:
     return get_object_or_404(Batch.objects.filter(case=case).select_related("case", "connection"), uuid=uuid)
 
 
-@router.get("/cases/{reference}/collection-batches", response=Page[BatchOut])
+@router.get(
+    "/cases/{reference}/collection-batches",
+    response=Page[CollectionBatchOut],
+    summary="The batches of the case, newest first",
+)
 def list_batches(request: HttpRequest, reference: str, window: Query[Window]) -> Any:
     return page_of(board.batches_of(case_of(request, reference)), window)
 
 
-@router.post("/cases/{reference}/collection-batches", response={202: BatchOut})
+@router.post(
+    "/cases/{reference}/collection-batches", response={202: CollectionBatchOut}, summary="Collect from many devices"
+)
 def request_batch(request: HttpRequest, reference: str, payload: BatchIn) -> Status[Batch]:
     case = open_case_of(request, reference)
     batch = batches.request_batch(
@@ -131,23 +137,37 @@ def request_batch(request: HttpRequest, reference: str, payload: BatchIn) -> Sta
     return Status(202, batch)
 
 
-@router.get("/cases/{reference}/collection-batches/{uuid}", response=BatchDetail)
+@router.get(
+    "/cases/{reference}/collection-batches/{uuid}",
+    response=BatchDetail,
+    summary="One batch: how many stand where, and until when",
+)
 def get_batch(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, Any]:
     return _detail(_batch(case_of(request, reference), uuid))
 
 
-@router.get("/cases/{reference}/collection-batches/{uuid}/collections", response=Page[CollectionOut])
+@router.get(
+    "/cases/{reference}/collection-batches/{uuid}/collections",
+    response=Page[CollectionOut],
+    summary="The devices of a batch",
+)
 def list_rows(request: HttpRequest, reference: str, uuid: UUID, window: Query[Window], state: str = "") -> Any:
     return page_of(board.rows_of(_batch(case_of(request, reference), uuid), state), window)
 
 
-@router.post("/cases/{reference}/collection-batches/{uuid}/start", response={202: BatchOut})
+@router.post(
+    "/cases/{reference}/collection-batches/{uuid}/start", response={202: CollectionBatchOut}, summary="Let it begin"
+)
 def start_batch(request: HttpRequest, reference: str, uuid: UUID) -> Status[Batch]:
     batch = _batch(open_case_of(request, reference), uuid)
     return Status(202, batches.start(batch=batch, actor=person(request)))
 
 
-@router.post("/cases/{reference}/collection-batches/{uuid}/cancel", response={202: BatchOut})
+@router.post(
+    "/cases/{reference}/collection-batches/{uuid}/cancel",
+    response={202: CollectionBatchOut},
+    summary="Stop what has not ended",
+)
 def cancel_batch(request: HttpRequest, reference: str, uuid: UUID) -> Status[Batch]:
     batch = _batch(case_of(request, reference, access.ANALYST), uuid)
     batches.cancel(batch=batch, actor=person(request))
@@ -155,13 +175,21 @@ def cancel_batch(request: HttpRequest, reference: str, uuid: UUID) -> Status[Bat
     return Status(202, batch)
 
 
-@router.post("/cases/{reference}/collection-batches/{uuid}/retry", response={202: BatchOut})
+@router.post(
+    "/cases/{reference}/collection-batches/{uuid}/retry",
+    response={202: CollectionBatchOut},
+    summary="Once more where it failed",
+)
 def retry_batch(request: HttpRequest, reference: str, uuid: UUID) -> Status[Batch]:
     batch = _batch(open_case_of(request, reference), uuid)
     return Status(202, batches.retry(batch=batch, actor=person(request)))
 
 
-@router.get("/cases/{reference}/machine-actions", response=Page[ActionOut])
+@router.get(
+    "/cases/{reference}/machine-actions",
+    response=Page[DeviceActionOut],
+    summary="Defender's log about the case's devices",
+)
 def list_machine_actions(request: HttpRequest, reference: str, window: Query[Window], device: str = "") -> Any:
     """What Defender did on the case's devices, newest first; `ours` where IRCase began it."""
     case = case_of(request, reference)

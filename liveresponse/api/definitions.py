@@ -6,10 +6,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
+from ninja.errors import HttpError
 from pydantic import Field
 
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from liveresponse import access, shelf
 from liveresponse.catalogue import ParameterError, to_yaml
 from liveresponse.models import CollectionVersion, SavedCollection
@@ -54,7 +56,7 @@ class ContentIn(Schema):
     edited_from: int = Field(0, ge=0, le=1_000_000)
 
 
-class VersionOut(Schema):
+class DefinitionVersionOut(Schema):
     number: int
     needs_review: bool
     change: str
@@ -85,16 +87,12 @@ class SentOut(Schema):
     body: dict[str, Any]
 
 
-class Approval(Schema):
+class DefinitionApproval(Schema):
     version: int = Field(ge=1, le=1_000_000, description="The number that you have read.")
 
 
-class Retirement(Schema):
+class DefinitionRetirement(Schema):
     reason: str = Field("", max_length=500)
-
-
-class Message(Schema):
-    detail: str
 
 
 def _entry(definition_id: str) -> shelf.Entry:
@@ -139,13 +137,19 @@ def preview_definition(request: HttpRequest, definition_id: str, body: ValuesIn)
     return [{"title": step.title, "path": step.path, "body": dict(step.body)} for step in sent]
 
 
-@router.get(f"{_ONE}/versions", response=list[VersionOut], summary="Every version of a saved collection, newest first")
+@router.get(
+    f"{_ONE}/versions", response=list[DefinitionVersionOut], summary="Every version of a saved collection, newest first"
+)
 def list_versions(request: HttpRequest, definition_id: str) -> list[CollectionVersion]:
     saved = get_object_or_404(SavedCollection, slug=definition_id)
     return list(saved.versions.select_related("author", "approved_by"))
 
 
-@router.post(f"{_ONE}/versions", response={201: VersionOut, 409: Message}, summary="Save a collection, or a version")
+@router.post(
+    f"{_ONE}/versions",
+    response={201: DefinitionVersionOut},
+    summary="Save a collection, or a version",
+)
 def save_version(request: HttpRequest, definition_id: str, body: ContentIn) -> Status[Any]:
     try:
         version = definitions.save_collection(
@@ -156,19 +160,21 @@ def save_version(request: HttpRequest, definition_id: str, body: ContentIn) -> S
             edited_from=body.edited_from,
         )
     except definitions.Conflict as conflict:
-        return Status(409, {"detail": " ".join(conflict.messages)})
+        raise HttpError(409, " ".join(conflict.messages)) from None
     return Status(201, version)
 
 
-@router.post(f"{_ONE}/approval", response=VersionOut, summary="Vouch for the newest version of another person")
-def approve_definition(request: HttpRequest, definition_id: str, body: Approval) -> CollectionVersion:
+@router.post(
+    f"{_ONE}/approval", response=DefinitionVersionOut, summary="Vouch for the newest version of another person"
+)
+def approve_definition(request: HttpRequest, definition_id: str, body: DefinitionApproval) -> CollectionVersion:
     access.require_review(person(request))
     rows = CollectionVersion.objects.filter(saved__slug=definition_id)
     return definitions.approve(version=get_object_or_404(rows, number=body.version), actor=person(request))
 
 
 @router.post(f"{_ONE}/retirement", response=DefinitionDetail, summary="Keep a saved collection out of new jobs")
-def retire_definition(request: HttpRequest, definition_id: str, body: Retirement) -> dict[str, Any]:
+def retire_definition(request: HttpRequest, definition_id: str, body: DefinitionRetirement) -> dict[str, Any]:
     saved = get_object_or_404(SavedCollection, slug=definition_id)
     definitions.retire(saved=saved, actor=person(request), reason=body.reason)
     return _out(_entry(definition_id))

@@ -7,12 +7,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from artifacts.analysis import MOST_BYTES
 from artifacts.comparing import BY_NAME, Difference
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.paging import Router
 from ircase.api.schemas import IndicatorVerdict
 from ircase.models import Evidence, Indicator, Tlp
 from liveresponse.models import FileAnalysis, Lookup
@@ -148,7 +149,7 @@ def _device(text: str) -> str:
         raise Http404("No such device.") from None
 
 
-@router.get("/cases/{reference}/files/{digest}", response=FileOut)
+@router.get("/cases/{reference}/files/{digest}", response=FileOut, summary="What is known of a file, by its hash")
 def get_file(request: HttpRequest, reference: str, digest: str) -> dict[str, Any]:
     known = file_services.known(case_of(request, reference), _digest(digest))
     return {
@@ -162,13 +163,13 @@ def get_file(request: HttpRequest, reference: str, digest: str) -> dict[str, Any
     }
 
 
-@router.post("/cases/{reference}/files/{digest}/ask", response={202: LookupOut})
+@router.post("/cases/{reference}/files/{digest}/ask", response={202: LookupOut}, summary="Ask Defender about it")
 def ask_about_file(request: HttpRequest, reference: str, digest: str) -> Status[Lookup]:
     case = open_case_of(request, reference)
     return Status(202, lookups.ask(case=case, actor=person(request), kind="file", key=_digest(digest)))
 
 
-@router.get("/cases/{reference}/devices/{device}", response=DeviceOut)
+@router.get("/cases/{reference}/devices/{device}", response=DeviceOut, summary="What is known of a device")
 def get_device(request: HttpRequest, reference: str, device: str) -> dict[str, Any]:
     case = case_of(request, reference)
     known = device_services.known(case, _device(device))
@@ -183,13 +184,17 @@ def get_device(request: HttpRequest, reference: str, device: str) -> dict[str, A
     }
 
 
-@router.post("/cases/{reference}/devices/{device}/ask", response={202: LookupOut})
+@router.post("/cases/{reference}/devices/{device}/ask", response={202: LookupOut}, summary="Ask Defender about it")
 def ask_about_device(request: HttpRequest, reference: str, device: str) -> Status[Lookup]:
     case = open_case_of(request, reference)
     return Status(202, lookups.ask(case=case, actor=person(request), kind="device", key=_device(device)))
 
 
-@router.get("/cases/{reference}/devices/{device}/comparison", response=ComparisonOut)
+@router.get(
+    "/cases/{reference}/devices/{device}/comparison",
+    response=ComparisonOut,
+    summary="What changed between two snapshots",
+)
 def compare_snapshots(
     request: HttpRequest, reference: str, device: str, category: str = "autoruns", before: str = "", after: str = ""
 ) -> dict[str, Any]:
@@ -233,13 +238,15 @@ def _difference(one: Difference) -> dict[str, Any]:
     }
 
 
-@router.get("/cases/{reference}/file-analyses", response=list[AnalysisOut])
+@router.get("/cases/{reference}/file-analyses", response=list[AnalysisOut], summary="Analyses of files, newest first")
 def list_analyses(request: HttpRequest, reference: str) -> Any:
     rows = FileAnalysis.objects.for_case(case_of(request, reference)).select_related("evidence").defer("document")
     return rows[:_MOST]
 
 
-@router.post("/cases/{reference}/file-analyses", response={202: AnalysisOut})
+@router.post(
+    "/cases/{reference}/file-analyses", response={202: AnalysisOut}, summary="Read an analysis that Live Response made"
+)
 def read_analysis(request: HttpRequest, reference: str, payload: AnalysisIn) -> Status[FileAnalysis]:
     case, actor = open_case_of(request, reference), person(request)
     digest = lookups.clean_hash(payload.file_hash) if payload.file_hash else ""
@@ -249,13 +256,17 @@ def read_analysis(request: HttpRequest, reference: str, payload: AnalysisIn) -> 
     return Status(202, analyses.queue(evidence=item, actor=actor, file_hash=digest))
 
 
-@router.get("/cases/{reference}/file-analyses/{uuid}", response=AnalysisDetail)
+@router.get("/cases/{reference}/file-analyses/{uuid}", response=AnalysisDetail, summary="One analysis")
 def get_analysis(request: HttpRequest, reference: str, uuid: UUID) -> FileAnalysis:
     rows = FileAnalysis.objects.for_case(case_of(request, reference)).select_related("evidence")
     return get_object_or_404(rows, uuid=uuid)
 
 
-@router.post("/cases/{reference}/file-analyses/{uuid}/indicators", response=TakenOut)
+@router.post(
+    "/cases/{reference}/file-analyses/{uuid}/indicators",
+    response=TakenOut,
+    summary="Make some of it indicators of the case",
+)
 def take_indicators(request: HttpRequest, reference: str, uuid: UUID, payload: TakeIn) -> analyses.Taken:
     """Make indicators of what the analysis names, each once."""
     case = open_case_of(request, reference)

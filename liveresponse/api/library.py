@@ -6,11 +6,12 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from ircase import jobs
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from liveresponse import access
 from liveresponse.models import LibraryChange, LibraryScript
 from liveresponse.services import library
@@ -19,7 +20,7 @@ router = Router(tags=["Live Response"])
 _FILES = "/connections/{pk}/library-files"
 
 
-class FileOut(Schema):
+class LibraryFileOut(Schema):
     """A file that is in the library, or that a collection needs (`present` false). `shipped` compares it with what
     IRCase ships: same, differs, missing, or empty."""
 
@@ -59,11 +60,21 @@ class Deletion(Schema):
     reason: str = Field("", max_length=500)
 
 
-class Message(Schema):
+_BYTES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class LibraryMessage(Schema):
     detail: str
 
 
-@router.get(_FILES, response=list[FileOut], summary="The tenant's script library, and what collections need of it")
+@router.get(
+    _FILES, response=list[LibraryFileOut], summary="The tenant's script library, and what collections need of it"
+)
 def list_files(request: HttpRequest, pk: int) -> list[dict[str, Any]]:
     connection = access.get_connection(person(request), pk)
     return [
@@ -87,7 +98,7 @@ def list_changes(request: HttpRequest, pk: int, name: str = "") -> list[LibraryC
     return list(library.history(connection, name[:255])[:500])
 
 
-@router.post("/connections/{pk}/library-reading", response={202: Message}, summary="Read the library again")
+@router.post("/connections/{pk}/library-reading", response={202: LibraryMessage}, summary="Read the library again")
 def read_library(request: HttpRequest, pk: int) -> Status[dict[str, str]]:
     connection = access.get_connection(person(request), pk)
     access.require_keep_library(person(request), connection)
@@ -95,7 +106,12 @@ def read_library(request: HttpRequest, pk: int) -> Status[dict[str, str]]:
     return Status(202, {"detail": "A worker reads it now."})
 
 
-@router.put(f"{_FILES}/{{name}}", response={202: ChangeOut}, summary="Upload a file, its bytes as the body")
+@router.put(
+    f"{_FILES}/{{name}}",
+    response={202: ChangeOut},
+    openapi_extra=_BYTES,
+    summary="Upload a file, its bytes as the body",
+)
 def upload_file(
     request: HttpRequest,
     pk: int,

@@ -44,7 +44,7 @@ class ApiTests(CastTestCase):
         return self.client.post(path_, json.dumps(body or {}), content_type="application/json", headers=self.headers)
 
     def test_the_library(self) -> None:
-        hunts = self.get("/api/v1/hunts").json()
+        hunts = self.get("/api/v1/hunts").json()["items"]
         assert "registry-run-keys" in [hunt["id"] for hunt in hunts]
         one = self.get("/api/v1/hunts/file-activity").json()
         assert one["parameters"][0] == {
@@ -52,7 +52,7 @@ class ApiTests(CastTestCase):
             "fill": "indicator.sha256", "help": "",
         }  # fmt: skip
         assert self.get("/api/v1/hunts/nope").status_code == 404
-        packs = {pack["id"]: pack["hunts"] for pack in self.get("/api/v1/packs").json()}
+        packs = {pack["id"]: pack["hunts"] for pack in self.get("/api/v1/packs").json()["items"]}
         assert "device-alerts" in packs["device-triage"]
 
     def test_the_whole_way_from_question_to_timeline(self) -> None:

@@ -42,11 +42,11 @@ class LibraryApiTests(CastTestCase):
             sources=["case"], techniques=["T1059"], description="", time_column="", meaning="", false_positives=[],
             references=[], tables=["DeviceProcessEvents"],
         )  # fmt: skip
-        listed = self.call("GET", "?review=draft").json()
+        listed = self.call("GET", "?review=draft").json()["items"]
         assert [(hunt["id"], hunt["review"], hunt["kql"]) for hunt in listed] == [("ours", "draft", TEXT)]
         second = self.call("POST", "/ours/versions", {**BODY, "title": "Better", "change": "why", "edited_from": 1})
         assert second.json()["change"] == "why"
-        numbers = [version["number"] for version in self.call("GET", "/ours/versions").json()]
+        numbers = [version["number"] for version in self.call("GET", "/ours/versions").json()["items"]]
         assert numbers == [2, 1]
         late = self.call("POST", "/ours/versions", {**BODY, "title": "Late", "edited_from": 1})
         assert late.status_code == 409

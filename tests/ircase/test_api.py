@@ -18,7 +18,6 @@ from django.test import override_settings
 from django.utils import timezone
 
 from config.api import api
-from ircase.api import auth
 from ircase.models import ApiToken, Asset, Case, Evidence, Indicator, Milestone, ParseJob
 from ircase.services import approvals, cases
 from ircase.services.identity import people
@@ -36,7 +35,7 @@ class ApiTestCase(CastTestCase):
     def call(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         token = people.create_token(user=self.user, name="test")[1]
         content = {"data": json.dumps(body), "content_type": "application/json"} if body is not None else {}
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}", **more.pop("headers", {})}
         return getattr(self.client, method)(f"/api/v1{path}", **content, headers=headers, **more)
 
     def case_path(self, rest: str = "") -> str:
@@ -45,7 +44,7 @@ class ApiTestCase(CastTestCase):
 
 class TokenTests(ApiTestCase):
     def get(self, header: str) -> Any:
-        return self.client.get("/api/v1/me", headers={"Authorization": header})
+        return self.client.get("/api/v1/me", headers={"Authorization": header, "X-Request-ID": "same"})
 
     def test_a_token_acts_for_its_person(self) -> None:
         token, text = people.create_token(user=self.bob, name="script")
@@ -81,14 +80,6 @@ class TokenTests(ApiTestCase):
         self.sign_in(self.alice)
         assert self.client.get("/api/v1/me").status_code == 401
 
-    def test_too_many_requests(self) -> None:
-        _, text = people.create_token(user=self.bob, name="loop")
-        with mock.patch.object(auth, "REQUESTS_PER_MINUTE", 3):
-            statuses = [self.get(f"Bearer {text}").status_code for _ in range(5)]
-            reply = self.get(f"Bearer {text}")
-        assert 429 in statuses
-        assert 0 < float(reply.headers["Retry-After"]) <= 60
-
     def test_the_command_prints_a_token_that_works(self) -> None:
         out = StringIO()
         call_command("create_api_token", "bob", "--days", "1", stdout=out)
@@ -100,9 +91,10 @@ class TokenTests(ApiTestCase):
 class ProblemTests(ApiTestCase):
     def test_unknown_and_invisible_are_the_same_answer(self) -> None:
         self.user = self.mallory
-        unknown = self.call("get", "/cases/IR-2026-9999")
+        same = {"X-Request-ID": "same"}
+        unknown = self.call("get", "/cases/IR-2026-9999", headers=same)
         for path in (self.case_path(), f"/cases/{self.secret_case.reference}"):
-            hidden = self.call("get", path)
+            hidden = self.call("get", path, headers=same)
             assert (hidden.status_code, hidden.content) == (404, unknown.content)
 
     def test_the_reason_of_a_refusal_is_told(self) -> None:
@@ -164,7 +156,7 @@ class CaseApiTests(ApiTestCase):
         assert moved.json()["phase"] == "containment"
         at = timezone.now().isoformat()
         assert self.call("put", f"{path}/milestones/contained", {"at": at}).status_code == 200
-        assert "contained" in {m["kind"] for m in self.call("get", f"{path}/milestones").json()}
+        assert "contained" in {m["kind"] for m in self.call("get", f"{path}/milestones").json()["items"]}
         assert self.call("put", f"{path}/members/alice", {"role": "lead"}).json()["name"] == "Alice"
         assert self.call("delete", f"{path}/members/alice").status_code == 204
         closed = self.call("post", f"{path}/close", {"reason": "Done"})
@@ -285,13 +277,17 @@ class EvidenceApiTests(ApiTestCase):
         item = make_evidence(self.case, self.alice)
         rows = [{"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": f"ws-{n}"} for n in range(5)]
         table = make_table(item, rows)
-        assert self.call("get", self.case_path("/tables")).json()[0]["row_count"] == 5
+        assert self.call("get", self.case_path("/tables")).json()["items"][0]["row_count"] == 5
         path = self.case_path(f"/tables/{table.uuid}/rows")
         page = self.call("get", f"{path}?sort=-DeviceName&limit=2").json()
         assert [row["DeviceName"] for row in page["rows"]] == ["ws-4", "ws-3"]
         assert (page["numbers"], page["total"]) == ([5, 4], 5)
         one = self.call("get", f"{path}?column=DeviceName&operator=equals&value=ws-2").json()
         assert (one["matched"], one["rows"][0]["Timestamp"]) == (1, "2026-11-20T10:00:00.0000000Z")
+        facts = self.call("get", self.case_path(f"/tables/{table.uuid}/statistics?name=DeviceName")).json()
+        assert (facts["rows"], facts["distinct"], facts["least"], facts["most"]) == (5, 5, "ws-0", "ws-4")
+        assert facts["top"][0]["count"] == 1
+        assert self.call("get", self.case_path(f"/tables/{table.uuid}/statistics?name=Nothing")).status_code == 422
         assert self.call("get", f"{path}?sort=Nothing").status_code == 422
         assert self.call("get", f"{path}?column=DeviceName").status_code == 422
 
@@ -314,6 +310,6 @@ class DescriptionTests(ApiTestCase):
 
     def test_connections_are_names(self) -> None:
         self.user = self.mallory
-        assert self.call("get", "/connections").json() == [
+        assert self.call("get", "/connections").json()["items"] == [
             {"id": self.connection.pk, "name": "Contoso", "enabled": True, "read_only": False}
         ]

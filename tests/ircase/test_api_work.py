@@ -26,15 +26,15 @@ class ChecklistApiTests(ApiTestCase):
         assert self.call("post", f"{item}/finish", {"result": "Real"}).status_code == 422, "the review is Alice's"
         self.user = self.alice
         assert self.call("post", f"{item}/finish", {"result": "Real"}).json()["state"] == "done"
-        assert [one["state"] for one in self.call("get", f"{item}/changes").json()] == [
+        assert [one["state"] for one in self.call("get", f"{item}/changes").json()["items"]] == [
             "in_work", "waiting", "review", "done",
         ]  # fmt: skip
-        held = self.call("get", f"{path}/gate?phase=containment").json()
+        held = self.call("get", f"{path}/gate?phase=containment").json()["items"]
         assert {one["phase"] for one in held} == {"detection"}
         move = {"phase": "containment", "reason": "It spreads"}
         assert self.call("post", f"{path}/phase", move).status_code == 422
         assert self.call("post", f"{path}/phase", move | {"despite": "No time"}).json()["phase"] == "containment"
-        gaps = {one["outcome"]: one["state"] for one in self.call("get", f"{path}/gaps").json()}
+        gaps = {one["outcome"]: one["state"] for one in self.call("get", f"{path}/gaps").json()["items"]}
         assert (gaps["RS.MA-02"], gaps["RS.AN-03"], gaps["RC.CO-04"]) == ("done", "open", "none")
 
     def test_an_asset_goes_with_a_reason(self) -> None:
@@ -62,7 +62,7 @@ class PlaybookApiTests(ApiTestCase):
         assert self.call("post", f"{version}/approval").status_code == 422, "not reviewed yet"
         assert self.call("post", f"{version}/review", {"words": "Good"}).json()["reviewed_by"] == "alice"
         assert self.call("post", f"{version}/approval").json()["stage"] == "approved"
-        assert "lost-laptop" in {one["id"] for one in self.call("get", "/playbooks").json()}
+        assert "lost-laptop" in {one["id"] for one in self.call("get", "/playbooks").json()["items"]}
         case = make_case(self.alice, title="Empty")
         path = f"/cases/{case.reference}/playbook"
         shown = self.call("get", f"{path}?playbook=lost-laptop").json()
@@ -72,9 +72,9 @@ class PlaybookApiTests(ApiTestCase):
         assert self.call("get", path).status_code == 204
         assert self.call("post", f"{version}/restoration").json()["number"] == 1, "it says the same as the newest"
         assert self.call("post", "/playbooks/lost-laptop/retirement", {}).status_code == 204
-        assert "lost-laptop" not in {one["id"] for one in self.call("get", "/playbooks").json()}
+        assert "lost-laptop" not in {one["id"] for one in self.call("get", "/playbooks").json()["items"]}
         assert self.call("delete", "/playbooks/lost-laptop/retirement").status_code == 204
-        assert [one["number"] for one in self.call("get", "/playbooks/lost-laptop/versions").json()] == [1]
+        assert [one["number"] for one in self.call("get", "/playbooks/lost-laptop/versions").json()["items"]] == [1]
         assert PlaybookVersion.objects.count() == 1
 
     def test_a_shipped_one_is_read_and_not_written(self) -> None:
@@ -110,4 +110,4 @@ class WorkApiTests(ApiTestCase):
                                        "review_days": 30}).json()  # fmt: skip
         assert (kept["owner"], kept["review_at"]) == ("bob", "2026-12-01T00:00:00Z")
         assert self.call("post", f"{path}/removal", {"reason": "Leased"}).status_code == 204
-        assert made["key"] not in {one["key"] for one in self.call("get", "/preparation").json()}
+        assert made["key"] not in {one["key"] for one in self.call("get", "/preparation").json()["items"]}

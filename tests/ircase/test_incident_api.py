@@ -36,8 +36,8 @@ class IncidentApiTests(CastTestCase):
         assert ["device", "ws-07.contoso.com"] in detail["entities"]
         assert self.call("POST", f"/incidents/{incident.pk}/merge", {"case": self.secret_case.reference})[0] == 404
         status, links = self.call("GET", f"/cases/{self.case.reference}/incidents")
-        path = f"/cases/{self.case.reference}/incidents/{links[0]['uuid']}"
-        assert links[0]["rows"] == 3
+        path = f"/cases/{self.case.reference}/incidents/{links['items'][0]['uuid']}"
+        assert links["items"][0]["rows"] == 3
         assert self.call("POST", f"{path}/version")[0] == 422, "it is the newest already"
         assert self.call("POST", f"{path}/unmerge", {"reason": "x"}, by="carol")[0] == 403
         status, taken = self.call("POST", f"{path}/unmerge", {"reason": "Not ours"})
@@ -58,7 +58,7 @@ class IncidentApiTests(CastTestCase):
         status, made = self.call("POST", "/incident-sources", {"name": "SIEM", "mapping": mapping}, by="ada")
         assert status == 201 and len(made["secret"]) > 30
         assert self.call("GET", "/incident-sources", by="bob")[0] == 403
-        listed = self.call("GET", "/incident-sources", by="ada")[1]
+        listed = self.call("GET", "/incident-sources", by="ada")[1]["items"]
         assert "secret" not in listed[0]
         bad = self.call("PUT", f"/incident-sources/{made['id']}", {"name": "SIEM", "mapping": {"x": 1}}, by="ada")
         assert bad[0] == 422
@@ -84,12 +84,12 @@ class IncidentApiTests(CastTestCase):
         link = CaseIncident.objects.get(case=self.case)
         conflict = SyncConflict.objects.create(link=link, field="severity", base="high", ours="high", theirs="low")
         base = f"/cases/{self.case.reference}"
-        assert self.call("GET", f"{base}/conflicts")[1][0]["theirs"] == "low"
+        assert self.call("GET", f"{base}/conflicts")[1]["items"][0]["theirs"] == "low"
         assert self.call("POST", f"{base}/conflicts/{conflict.uuid}", {"choice": "theirs"})[0] == 200
         self.case.refresh_from_db()
         assert self.case.severity == "low"
         assert self.call("POST", f"{base}/incidents/{link.uuid}/comments", {"text": "Hello"})[1]["state"] == "queued"
-        assert self.call("GET", f"{base}/incidents/{link.uuid}/comments", by="carol")[1][0]["text"] == "Hello"
+        assert self.call("GET", f"{base}/incidents/{link.uuid}/comments", by="carol")[1]["items"][0]["text"] == "Hello"
         assert self.call("PUT", f"{base}/incidents/{link.uuid}/assignment", {"to": "Dan@x"})[0] == 200
         assert self.call("PUT", f"{base}/telling", {"allowed": True})[0] == 403
         assert self.call("PUT", f"{base}/telling", {"allowed": True}, by="alice")[1] == {"allowed": True}

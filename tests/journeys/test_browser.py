@@ -205,7 +205,7 @@ def pages_of(analyst: Api, reference: str) -> list[tuple[str, str]]:
     runs = analyst.get(f"/cases/{reference}/hunts/runs")["items"]
     run = next(run["uuid"] for run in runs if run["row_count"])
     exhibit = analyst.get(f"/cases/{reference}/evidence")["items"][0]["uuid"]
-    collections = analyst.get(f"/cases/{reference}/collections")[:1]
+    collections = analyst.get(f"/cases/{reference}/collections")["items"][:1]
     tabs = ("checklist", "hunts", "live-response", "evidence", "timeline", "entities", "notes", "report", "log")
     return [
         ("my-work", "/"),

@@ -19,11 +19,11 @@ def case(analyst: Api) -> dict[str, Any]:
 
 
 def connection_of(lead: Api) -> int:
-    return next(int(row["id"]) for row in lead.get("/connections") if row["name"] == "Simulated tenant")
+    return next(int(row["id"]) for row in lead.get("/connections")["items"] if row["name"] == "Simulated tenant")
 
 
 def files(api: Api, pk: int) -> dict[str, dict[str, Any]]:
-    return {row["name"]: row for row in api.get(f"/connections/{pk}/library-files")}
+    return {row["name"]: row for row in api.get(f"/connections/{pk}/library-files")["items"]}
 
 
 def approve(lead: Api, uuid: str) -> None:
@@ -45,7 +45,7 @@ def read(analyst: Api, reference: str, row: dict[str, Any]) -> tuple[set[str], d
     content = analyst.get(f"/cases/{reference}/evidence/{row['output']}/download")
     done = analyst.until(f"/cases/{reference}/evidence/{row['output']}/import", ended)
     assert done["state"] == "done", done
-    tables = {table["name"]: table["row_count"] for table in analyst.get(f"/cases/{reference}/tables")}
+    tables = {table["name"]: table["row_count"] for table in analyst.get(f"/cases/{reference}/tables")["items"]}
     return set(zipfile.ZipFile(io.BytesIO(content)).namelist()), tables
 
 
@@ -75,7 +75,10 @@ def test_a_snapshot_that_a_script_prints_becomes_typed_tables(analyst: Api, lead
     assert (row["state"], row["failure"]) == ("done", "")
     done = analyst.until(f"/cases/{reference}/evidence/{row['output']}/import", ended)
     assert done["state"] == "done", done
-    tables = {table["name"]: dict(map(tuple, table["columns"])) for table in analyst.get(f"/cases/{reference}/tables")}
+    tables = {
+        table["name"]: dict(map(tuple, table["columns"]))
+        for table in analyst.get(f"/cases/{reference}/tables")["items"]
+    }
     assert {"DeviceAutorunSnapshot", "DeviceServiceSnapshot", "DeviceTaskSnapshot", "DeviceUserSnapshot"} <= set(tables)
     assert tables["DeviceTaskSnapshot"]["SnapshotTime"] == "datetime"
     assert tables["DeviceUserSnapshot"]["Groups"] == "dynamic"

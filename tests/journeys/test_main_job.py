@@ -51,9 +51,9 @@ class TestMainJob:
         assert PATIENT_ZERO in names
         assert analyst.get(f"/cases/{reference}/indicators")["total"] >= 5
         assert analyst.get(f"/cases/{reference}/events")["total"] >= 5
-        required = [item for item in analyst.get(f"/cases/{reference}/checklist") if item["required"]]
+        required = [item for item in analyst.get(f"/cases/{reference}/checklist")["items"] if item["required"]]
         assert required
-        milestones = {m["kind"] for m in analyst.get(f"/cases/{reference}/milestones")}
+        milestones = {m["kind"] for m in analyst.get(f"/cases/{reference}/milestones")["items"]}
         assert {"detected", "acknowledged"} <= milestones
 
     def test_the_device_triage_pack_brings_evidence_home(self, analyst: Api, case: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ class TestMainJob:
         assert zipfile.ZipFile(io.BytesIO(content)).namelist()
         done = analyst.until(f"/cases/{reference}/evidence/{row['output']}/import", ended)
         assert done["state"] == "done", done
-        tables = {table["name"]: table["row_count"] for table in analyst.get(f"/cases/{reference}/tables")}
+        tables = {table["name"]: table["row_count"] for table in analyst.get(f"/cases/{reference}/tables")["items"]}
         assert tables["DFIR_AutoRun"] > 0
 
     def test_the_same_kql_runs_on_the_cases_own_tables(self, analyst: Api, case: dict[str, Any]) -> None:

@@ -132,7 +132,7 @@ def thawed(stack: Stack) -> Iterator[None]:
     """Whatever the test freezes, the journeys after it find the stack thawed."""
     yield
     administrator = Api(stack, "ada")
-    for one in administrator.get("/freezes"):
+    for one in administrator.get("/freezes")["items"]:
         administrator.post(f"/freezes/{one['id']}/thaw", {"reason": "The journey is over"})
 
 
@@ -171,7 +171,7 @@ class TestInTheBrowser:
         assert state_of(tenant, "ws-fin-12")["isolated"] is True
         bob.page.get_by_role("button", name="Set Contained").click()
         expect(bob.page.locator(".toasts")).to_contain_text("Contained")
-        assert "contained" in {one["kind"] for one in analyst.get(f"/cases/{reference}/milestones")}
+        assert "contained" in {one["kind"] for one in analyst.get(f"/cases/{reference}/milestones")["items"]}
         bob.page.get_by_role("link", name="Release from isolation").click()
         expect(bob.page.get_by_role("heading", name="Release from isolation")).to_be_visible()
         bob.scene("undo")

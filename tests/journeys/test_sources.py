@@ -57,7 +57,7 @@ def test_a_table_is_copied_over_a_kill_hunted_there_and_removed(
     stack: Stack, analyst: Api, lead: Api, tenant: Tenant, case: str
 ) -> None:
     copies = f"/cases/{case}/hunts/copies"
-    names = [one["name"] for one in analyst.get(f"/cases/{case}/tables")]
+    names = [one["name"] for one in analyst.get(f"/cases/{case}/tables")["items"]]
     assert TABLE in names, names
     body = {"table": TABLE, **place(stack)}
     analyst.call("POST", copies, expect=403, json=body)

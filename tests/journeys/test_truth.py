@@ -157,7 +157,7 @@ def by_the_case(bob: Api) -> list[Row]:
     reference = open_case(bob, "Run key, by the case's own tables")
     (done,) = upload_and_read(bob, reference, {RUN_KEYS.name: RUN_KEYS.read_bytes()}).values()
     assert (done["state"], done["reason"], done["problems"]) == ("done", "", [])
-    made = {table["name"]: table["row_count"] for table in bob.get(f"/cases/{reference}/tables")}
+    made = {table["name"]: table["row_count"] for table in bob.get(f"/cases/{reference}/tables")["items"]}
     assert made["WindowsEvent"] == 40_569 == made["SecurityEvent"] + made["Event"]
     run = run_to_its_end(bob, reference, source="case", hunt=HUNT, span="48h", as_of=AS_OF)
     return record_of(bob, reference, run)
@@ -222,7 +222,7 @@ class TestEventLogs:
         assert {name: row["problems"] for name, row in imports.items() if row["problems"]} == {}
         read = {row["evidence"]: name for name, row in imports.items()}
         rows = Counter[str]()
-        for table in bob.get(f"/cases/{reference}/tables"):
+        for table in bob.get(f"/cases/{reference}/tables")["items"]:
             if table["name"] == "WindowsEvent":
                 rows[read[table["evidence"]]] += table["row_count"]
         assert rows == {path.name: events_in(path) for path in EVTX}
@@ -272,7 +272,7 @@ class TestGoldenSaml:
     }  # fmt: skip
 
     def test_the_rows_of_one_intrusion_load_and_answer(self, bob: Api, golden: str) -> None:
-        made = bob.get(f"/cases/{golden}/tables")
+        made = bob.get(f"/cases/{golden}/tables")["items"]
         assert {table["name"]: table["row_count"] for table in made if table["origin"] != "hunt"} == self.TABLES
         searched = ask(bob, golden, 'DeviceEvents | where ActionType == "LdapSearch" | distinct DeviceName')
         assert searched == [{"DeviceName": "adfs01.simulandlabs.com"}]

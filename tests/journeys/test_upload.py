@@ -227,7 +227,7 @@ def read_as(film: Film, analyst: Api, reference: str, item: str) -> dict[str, An
 
 def check_table(analyst: Api, reference: str, rows: int) -> None:
     """All rows, with the corrected names and types, and the times of the zone that was said."""
-    tables = {table["name"]: table for table in analyst.get(f"/cases/{reference}/tables")}
+    tables = {table["name"]: table for table in analyst.get(f"/cases/{reference}/tables")["items"]}
     table = tables["FirewallLog"]
     assert table["row_count"] == rows
     columns = dict(map(tuple, table["columns"]))

@@ -13,7 +13,7 @@ class LifeApiTests(ApiTestCase):
         self.path = f"/cases/{self.case.reference}"
 
     def test_a_clock_from_start_to_delivery(self) -> None:
-        rules = self.call("get", "/deadline-rules").json()
+        rules = self.call("get", "/deadline-rules").json()["items"]
         assert {rule["regime"] for rule in rules} == {"nis2", "gdpr", "sec", "dora"}
         assert self.call("post", f"{self.path}/clocks", {"rule": "none", "reason": "x"}).status_code == 422
         made = self.call("post", f"{self.path}/clocks", {"rule": "nis2-notification", "reason": "Significant"})
@@ -26,7 +26,7 @@ class LifeApiTests(ApiTestCase):
         assert (ended.json()["state"], ended.json()["evidence"]) == ("delivered", str(proof.uuid))
         rules_now = [one["rule"] for one in self.call("get", f"{self.path}/clocks").json()["items"]]
         assert rules_now == ["nis2-notification", "nis2-final-report"]
-        assert [one["key"] for one in self.call("get", f"{self.path}/windows").json()] == ["defender-data"]
+        assert [one["key"] for one in self.call("get", f"{self.path}/windows").json()["items"]] == ["defender-data"]
         foreign = make_evidence(self.secret_case, self.alice)
         body = {"evidence": str(foreign.uuid)}
         final = self.call("get", f"{self.path}/clocks").json()["items"][1]["uuid"]
@@ -82,7 +82,7 @@ class LifeApiTests(ApiTestCase):
         made = self.call("post", f"{self.path}/links", body)
         assert made.status_code == 201
         self.user = self.bob
-        assert self.call("get", f"{self.path}/links").json() == []
+        assert self.call("get", f"{self.path}/links").json()["items"] == []
         assert self.call("delete", f"{self.path}/links/{made.json()['uuid']}").status_code == 404
         unknown = self.call("post", f"{self.path}/links", body | {"other": "IR-2020-9999"}).json()
         hidden = self.call("post", f"{self.path}/links", body).json()

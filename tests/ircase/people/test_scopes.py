@@ -17,7 +17,8 @@ OPERATIONS = {
 }
 # What a path is about, by its first or its second part; the longest that fits decides. Reading needs `read` but here.
 HUNT = ("/hunts", "/packs", "/notebooks", "/cases/{reference}/hunts", "/cases/{reference}/notebooks")
-RESPOND = ("/collection-definitions", "/response-actions", "/freezes", "/connections/{pk}/library",
+RESPOND = ("/cases/{reference}/standing-approvals",
+           "/collection-definitions", "/response-actions", "/freezes", "/connections/{pk}/library",
            "/cases/{reference}/collections", "/cases/{reference}/collection-batches", "/cases/{reference}/actions",
            "/cases/{reference}/file-analyses", "/cases/{reference}/devices", "/cases/{reference}/files")  # fmt: skip
 ADMINISTER = ("/people", "/teams")
