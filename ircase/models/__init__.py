@@ -78,6 +78,7 @@ from ircase.models.stars import Star
 from ircase.models.storage import StoredBytes, StoreSurvey, Turn
 from ircase.models.supertimeline import RowTag, TimelineBuild, TimelineExport, TimelineView
 from ircase.models.teams import AccessReview, CaseTeam, Team, TeamMember
+from ircase.models.telling import CaseMute, CaseTelling, Channel, Delivery, Hook, NoticeSettings, Timing
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
@@ -108,6 +109,7 @@ __all__ = [
     "CaseImport",
     "CaseLook",
     "CaseLink",
+    "CaseMute",
     "CaseMember",
     "CasePlaybook",
     "CaseRole",
@@ -115,7 +117,9 @@ __all__ = [
     "CaseTable",
     "CaseTeam",
     "CaseTag",
+    "CaseTelling",
     "ChainHead",
+    "Channel",
     "ChecklistItem",
     "Classification",
     "Clock",
@@ -125,6 +129,7 @@ __all__ = [
     "CustodyBefore",
     "CustodyEntry",
     "Decision",
+    "Delivery",
     "Destruction",
     "DestructionState",
     "Determination",
@@ -140,6 +145,7 @@ __all__ = [
     "IncomingIncident",
     "Handling",
     "HandOver",
+    "Hook",
     "Improvement",
     "Indicator",
     "ItemChange",
@@ -154,6 +160,7 @@ __all__ = [
     "NoteRevision",
     "Notice",
     "NoticeCode",
+    "NoticeSettings",
     "Pap",
     "ParseJob",
     "Phase",
@@ -194,6 +201,7 @@ __all__ = [
     "TimelineBuild",
     "TimelineExport",
     "TimelineView",
+    "Timing",
     "Tlp",
     "Transfer",
     "Turn",
