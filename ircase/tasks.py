@@ -42,7 +42,7 @@ from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
 from ircase.services.incidents import incidentfiles
 from ircase.services.phases import reminders, reminding
-from ircase.services.telling import sending
+from ircase.services.telling import sending, trying
 from ircase.services.transfer import caseexports, caseimports, resumable
 from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
 from ircase.work import new_owner
@@ -106,6 +106,14 @@ def post_statements() -> None:
 def send_deliveries() -> None:
     """News on its way outside; the tick below sends this again where it is lost."""
     sending.send_due()
+
+
+@shared_task(name="ircase.try_channel")
+def try_channel(person_id: int, channel: str) -> None:
+    """A message that a person asked for, to see whether a channel reaches them."""
+    person = User.objects.filter(pk=person_id, is_active=True).first()
+    if person is not None:
+        trying.send(person, channel)
 
 
 @shared_task(name="ircase.take_rows")

@@ -46,6 +46,7 @@ class NoticeSettings(models.Model):
     clock_passes = models.BooleanField(default=False)
     every_run = models.BooleanField(default=False, help_text="Also of what ended within two minutes.")
     every_case = models.BooleanField(default=False, help_text="Phases of every case that they may read.")
+    tried = models.JSONField(default=dict, blank=True, help_text="Channel -> how its last test ended.")
 
     def __str__(self) -> str:
         return f"how {self.person_id} is told"

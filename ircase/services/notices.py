@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ircase import access
@@ -50,6 +51,16 @@ def tell(
 def leads_of(case: Case) -> list[User]:
     members = CaseMember.objects.filter(case=case, role=CaseRole.LEAD, user__is_active=True).select_related("user")
     return [member.user for member in members]
+
+
+def find(person: User, *, code: str = "", case: str = "", unread: bool = False) -> QuerySet[Notice]:
+    """Theirs on cases that they may see now, the newest first; of one kind, of one case's reference, unread alone."""
+    found = Notice.objects.of(person)
+    if unread:
+        found = found.unread()
+    if code:
+        found = found.filter(code=code)
+    return found.filter(case__reference=case) if case else found
 
 
 def members_of(case: Case, *, but: User | None = None) -> list[User]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import time
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -75,3 +76,16 @@ def mute(*, person: User, case: Case, on: bool) -> None:
 
 def is_muted(person: User, case: Case) -> bool:
     return CaseMute.objects.filter(person=person, case=case).exists()
+
+
+def muted_by(person: User) -> list[Case]:
+    """The cases that they muted, of those that they may see."""
+    muted = CaseMute.objects.filter(person=person).values("case")
+    return list(Case.objects.visible_to(person).filter(pk__in=muted).order_by("reference")[:200])
+
+
+def mail_problem(person: User) -> str:
+    """Why no mail can reach them, a sentence; "" where it can."""
+    if not settings.EMAIL_HOST:
+        return "This IRCase sends no mail: its administrator has set no mail server."
+    return "" if person.email else "There is no e-mail address in your profile."

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ircase import outgoing, secrets
-from ircase.models import Case, CaseTelling, Hook, User
+from ircase.models import Case, CaseTelling, Hook, NoticeSettings, User
 from ircase.services import log
 from ircase.telling import rules
 
@@ -77,9 +77,10 @@ def remove(*, hook: Hook, actor: User) -> None:
     hook.delete()
 
 
-def host_of(hook: Hook) -> str:
+def host_of(hook: Hook | NoticeSettings) -> str:
     """The host alone: the rest of the address is a secret."""
-    return outgoing.host_of(secrets.decrypt(hook.url_encrypted))
+    held = hook.url_encrypted if isinstance(hook, Hook) else hook.teams_encrypted
+    return outgoing.host_of(secrets.decrypt(held))
 
 
 @transaction.atomic
