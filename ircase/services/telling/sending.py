@@ -69,9 +69,9 @@ def send_due() -> int:
             break
         if parcel.target in failed or not (mine := _claimed(parcel)).rows:
             continue
-        if _send(mine):
-            arrived += 1
-        else:
+        sent = _send(mine)
+        arrived += sent is True
+        if sent is False:
             failed.add(parcel.target)
     return arrived
 
@@ -99,12 +99,12 @@ def _claimed(parcel: Parcel) -> Parcel:
     return Parcel(tuple(rows.order_by("at", "pk")), parcel.owner)
 
 
-def _send(parcel: Parcel) -> bool:
-    """Whether something arrived, or nothing had to be sent."""
-    parcel = _allowed(parcel)
-    if not parcel.rows:
-        return True
+def _send(parcel: Parcel) -> bool | None:
+    """Whether it arrived; None where there was nothing to send."""
     try:
+        parcel = _allowed(parcel)
+        if not parcel.rows:
+            return None
         _hand_over(parcel.rows)
     except NotReached as error:
         _failed(parcel, error)
@@ -142,7 +142,7 @@ def _not_person(parcel: Parcel) -> dict[int, str]:
     person = parcel.rows[0].person
     assert person is not None
     chosen, cases = _settings(parcel.rows[0]), [row.case_id for row in parcel.rows]
-    roles = dict(Case.objects.visible_to(person).filter(pk__in=cases).values_list("pk", "my_role"))
+    roles = {case.pk: case.my_role for case in Case.objects.visible_to(person).filter(pk__in=cases)}
     muted = set(CaseMute.objects.filter(case__in=cases, person=person).values_list("case_id", flat=True))
     reasons = {}
     for row in parcel.rows:
