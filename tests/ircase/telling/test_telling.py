@@ -66,8 +66,8 @@ class Telling(CastTestCase):
         nina = make_user("nina", User.SiteRole.ANALYST)
         wants(nina, every_case=True)
         cases.edit_case(case=self.case, actor=self.alice, classification="truePositive")
-        cases.close_case(case=self.case, actor=self.alice, reason="Done")
-        cases.reopen_case(case=self.case, actor=self.alice, reason="Again")
+        closed = cases.close_case(case=self.case, actor=self.alice, reason="Done")
+        cases.reopen_case(case=closed, actor=self.alice, reason="Again")
         assert len(self.told(self.carol)) == 1
         assert [text.split(":")[0].split(" is ")[1] for text in self.told(nina, "phase")] == ["closed", "opened again"]
 
