@@ -59,7 +59,7 @@ class HookSecret(Schema):
     secret: str
 
 
-class Telling(Schema):
+class Outside(Schema):
     """Whether messages about a confidential case may say what they are about."""
 
     names: bool
@@ -151,14 +151,14 @@ def renew_case_secret(request: HttpRequest, reference: str, uuid: UUID) -> dict[
     return {"secret": hooks.new_secret(hook=_of_case(request, reference, uuid), actor=person(request))}
 
 
-@router.get("/cases/{reference}/telling", response=Telling, summary="What messages about the case may say")
-def get_telling(request: HttpRequest, reference: str) -> dict[str, bool]:
+@router.get("/cases/{reference}/outside", response=Outside, summary="What messages about the case may say")
+def get_outside(request: HttpRequest, reference: str) -> dict[str, bool]:
     case = case_of(request, reference)
     return {"names": CaseTelling.objects.filter(case=case, names=True).exists()}
 
 
-@router.put("/cases/{reference}/telling", response=Telling, summary="Let messages about the case name it, or not")
-def set_telling(request: HttpRequest, reference: str, body: Telling) -> dict[str, bool]:
+@router.put("/cases/{reference}/outside", response=Outside, summary="Let messages about the case name it, or not")
+def set_outside(request: HttpRequest, reference: str, body: Outside) -> dict[str, bool]:
     case = case_of(request, reference, access.LEAD)
     hooks.set_names(case=case, actor=person(request), names=body.names)
     return {"names": body.names}

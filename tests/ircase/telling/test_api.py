@@ -73,8 +73,8 @@ class TellingApi(CastTestCase):
         case = f"/cases/{self.secret_case.reference}"
         assert self.call(self.alice, "PUT", f"{case}/mute", {"muted": True})[0] == 204
         assert CaseMute.objects.filter(person=self.alice, case=self.secret_case).exists()
-        assert self.call(self.alice, "PUT", f"{case}/telling", {"names": True})[1] == {"names": True}
-        assert self.call(self.bob, "GET", f"{case}/telling")[0] == 404
+        assert self.call(self.alice, "PUT", f"{case}/outside", {"names": True})[1] == {"names": True}
+        assert self.call(self.bob, "GET", f"{case}/outside")[0] == 404
         row = Delivery.objects.create(channel="mail", person=self.alice, case=self.secret_case, code="phase",
                                       subject=uuid.uuid4(), title="Lion", path="/", state="dead")  # fmt: skip
         _, page = self.call(self.ada, "GET", "/deliveries?state=dead")

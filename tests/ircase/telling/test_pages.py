@@ -31,8 +31,8 @@ class Pages(CastTestCase):
     def get(self, name: str, *arguments: Any, **query: str) -> str:
         return self.client.get(reverse(f"ircase:{name}", args=arguments), query).content.decode()
 
-    def post(self, name: str, *arguments: Any, **form: Any) -> HttpResponse:
-        return self.client.post(reverse(f"ircase:{name}", args=arguments), form)
+    def post(self, page: str, /, *arguments: Any, **form: Any) -> HttpResponse:
+        return self.client.post(reverse(f"ircase:{page}", args=arguments), form)
 
 
 class NewsTests(Pages):
@@ -209,10 +209,15 @@ class HookPageTests(Pages):
     def test_deliveries_tell_an_administrator_no_content(self) -> None:
         self.sign_in(self.alice)
         self.post("case_hook_new", self.case.reference, **self.form(name="Zebra hook"))
-        Delivery.objects.create(channel="mail", person=self.bob, case=self.case, code="phase", subject=uuid.uuid4(),
-                                title="Giraffe", path="/", state="dead", problem="It answered with status 500.")  # fmt: skip
-        Delivery.objects.create(channel="webhook", hook=Hook.objects.get(), case=self.secret_case, code="custody",
-                                subject=uuid.uuid4(), title="Lion", path="/", state="dead")  # fmt: skip
+        fields = {"path": "/", "state": "dead"}
+        Delivery.objects.create(
+            channel="mail", person=self.bob, case=self.case, code="phase", subject=uuid.uuid4(), title="Giraffe",
+            problem="It answered with status 500.", **fields,
+        )  # fmt: skip
+        Delivery.objects.create(
+            channel="webhook", hook=Hook.objects.get(), case=self.secret_case, code="custody", subject=uuid.uuid4(),
+            title="Lion", **fields,
+        )  # fmt: skip
         self.sign_in(self.ada)
         with at_most(15):
             page = self.get("hooks")
