@@ -25,9 +25,7 @@ class ChoicesForm(ScopedForm):
             options = [("", f"As usual ({usual})"), *((t.value, t.label) for t in Timing if t)]
             for channel in rules.PERSONAL:
                 name = f"{code.value}_{channel.value}"
-                self.fields[name] = forms.ChoiceField(
-                    choices=options, required=False, label=f"{code.label}: {channel.label}"
-                )
+                self.fields[name] = forms.ChoiceField(choices=options, required=False, label=channel.label)
                 self.initial[name] = chosen.choices.get(code.value, {}).get(channel.value, "")
 
     def rows(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
