@@ -6,7 +6,17 @@ from typing import Any
 
 from kombu import Queue
 
-from config.env import database, env_bool, env_float, env_int, env_list, env_optional_secret, env_secret, env_str
+from config.env import (
+    database,
+    env_bool,
+    env_float,
+    env_floats,
+    env_int,
+    env_list,
+    env_optional_secret,
+    env_secret,
+    env_str,
+)
 from frontend.headers import of_static_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -267,9 +277,8 @@ EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env_str("IRCASE_MAIL_FROM", "IRCase <ircase@localhost>")
 MAIL_DOMAIN = parseaddr(DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
 HOOK_PRIVATE_HOSTS = env_list("IRCASE_HOOK_PRIVATE_HOSTS")  # hosts of hooks that may lie on the house's own network
-DELIVERY_WAITS = [  # seconds before each further try: eight in a day
-    float(wait) for wait in env_list("IRCASE_DELIVERY_WAITS", "60,300,900,3600,7200,14400,21600,36000")
-]
+# Seconds before each further try of a message: eight in a day.
+DELIVERY_WAITS = env_floats("IRCASE_DELIVERY_WAITS", "60,300,900,3600,7200,14400,21600,36000")
 
 # --- Logs: one JSON object a line, to standard error -----------------------------------------------------------------
 LOGGING = {

@@ -50,7 +50,7 @@ def _channels(user: User, chosen: NoticeSettings) -> dict[str, Any]:
         "by_teams": outbox.can_be_told(user, chosen, Channel.TEAMS),
         "mail_problem": choosing.mail_problem(user),
         "tried": chosen.tried,
-        "waits": any(one.get("state") == trying.WAITS for one in chosen.tried.values()),
+        "waits": trying.is_waited_for(chosen),
     }
 
 

@@ -96,7 +96,7 @@ def test_an_approval_is_told_by_every_way_and_once(
     film = studio.open("notify")
     film.sign_in("alice")
     film.go("/profile/notifications/")
-    film.page.get_by_label("An approval or a review is wanted: Teams").select_option("now")
+    film.page.locator("#choices_approval_teams").select_option("now")
     film.page.get_by_label("Address of your Teams workflow").fill(outside.url + "/card?sig=verysecret")
     film.page.get_by_role("button", name="Save").click()
     expect(film.page.get_by_text("Your notifications are saved.")).to_be_visible()

@@ -48,7 +48,8 @@ def queue(news: News, notices: Sequence[Notice]) -> int:
     if made:
         # Of two who tell at once, the constraints let one through.
         Delivery.objects.bulk_create(made, ignore_conflicts=True)
-        jobs.enqueue(TASK)
+        if any(one.next_at <= now for one in made):
+            jobs.enqueue(TASK)
     return len(made)
 
 

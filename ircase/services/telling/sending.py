@@ -29,6 +29,7 @@ State = Delivery.State
 _LEASE: Final = timedelta(minutes=5)
 _SECONDS: Final = 240.0
 _AT_ONCE: Final = 200
+_KEPT: Final = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,12 @@ class Parcel:
 
 
 def remind() -> None:
-    """Beat's tick: have a worker send what is due."""
+    """Beat's tick: have a worker send what is due; what ended long ago goes. Dead letters stay until somebody looks."""
     if _due().exists():
         jobs.send("ircase.send_deliveries")
+    old = timezone.now() - _KEPT
+    gone = Delivery.objects.filter(state__in=(State.SENT, State.DROPPED), at__lt=old).values_list("pk", flat=True)
+    Delivery.objects.filter(pk__in=list(gone[:_AT_ONCE])).delete()
 
 
 def send_due() -> int:

@@ -1,5 +1,6 @@
 """A message that a person sends to themselves, to see whether a channel reaches them."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,6 +16,7 @@ from ircase.telling.words import Word, absolute
 
 WAITS = "waits"
 ARRIVED = "arrived"
+PATIENCE = timedelta(minutes=2)
 
 
 @transaction.atomic
@@ -46,6 +48,12 @@ def send(person: User, channel: str) -> None:
         _note(row, channel, str(error))
     else:
         _note(row, channel, ARRIVED)
+
+
+def is_waited_for(row: NoticeSettings) -> bool:
+    """Whether a test may still end: a worker that died with one does not say so."""
+    asked = [one["at"] for one in row.tried.values() if one.get("state") == WAITS]
+    return any(timezone.now() - datetime.fromisoformat(at) < PATIENCE for at in asked)
 
 
 def _note(row: NoticeSettings, channel: str, state: str) -> None:

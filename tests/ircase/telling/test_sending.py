@@ -158,6 +158,18 @@ class MailTests(Sending):
             sending.send_due()
         assert len(server.messages) == 1
 
+    def test_what_ended_long_ago_goes_and_dead_letters_stay(self) -> None:
+        with mail_server():
+            for _ in range(3):
+                self.tell(self.bob)
+        old, new, dead = Delivery.objects.order_by("pk")
+        long_ago = timezone.now() - timedelta(days=91)
+        Delivery.objects.filter(pk__in=(old.pk, dead.pk)).update(at=long_ago)
+        Delivery.objects.filter(pk__in=(old.pk, new.pk)).update(state="sent")
+        Delivery.objects.filter(pk=dead.pk).update(state="dead")
+        sending.remind()
+        assert set(Delivery.objects.values_list("pk", flat=True)) == {new.pk, dead.pk}
+
     def test_of_two_workers_one_sends(self) -> None:
         with mail_server() as server:
             self.tell(self.bob)
