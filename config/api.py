@@ -17,6 +17,7 @@ from ircase.api import (
     exports,
     finding,
     findings,
+    hooks,
     incidentdoors,
     incidentfiles,
     intake,
@@ -24,6 +25,7 @@ from ircase.api import (
     linking,
     looks,
     notes,
+    notices,
     people,
     playbooks,
     reports,
@@ -43,9 +45,9 @@ api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
     people, audit, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
-    supertimeline, reports, caseincidents, clocks, life, linking, retention,
+    supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks,
 )  # fmt: skip
-_SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
+_SITE = (finding, approvals, intake, incidentfiles, playbooks, work, notices)
 _DOORS = (connections, incidentdoors)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)
@@ -60,3 +62,5 @@ for _changes, _reads, _routers in _AREAS:
     for _area in _routers:
         api.add_router("", _area.router, auth=TokenAuth(_changes, _reads))
         name_scopes(_area.router, TokenAuth(_changes, _reads))
+api.add_router("", hooks.site, auth=TokenAuth(Scope.ADMINISTER, Scope.ADMINISTER))
+name_scopes(hooks.site, TokenAuth(Scope.ADMINISTER, Scope.ADMINISTER))

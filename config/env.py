@@ -47,6 +47,14 @@ def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
 
 
+def env_floats(name: str, default: str) -> list[float]:
+    """Numbers, parted by commas."""
+    try:
+        return [float(part) for part in env_list(name, default)]
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be numbers parted by commas.") from None
+
+
 def env_secret(name: str, default: str | None = None) -> str:
     """The secret `name`, or the content of the file that `name`_FILE points to (as container platforms mount them).
 

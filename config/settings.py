@@ -1,11 +1,22 @@
 """Every setting of IRCase. Values come from the environment (docs/production.md); unsafe ones stop the start."""
 
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 from kombu import Queue
 
-from config.env import database, env_bool, env_float, env_int, env_list, env_optional_secret, env_secret, env_str
+from config.env import (
+    database,
+    env_bool,
+    env_float,
+    env_floats,
+    env_int,
+    env_list,
+    env_optional_secret,
+    env_secret,
+    env_str,
+)
 from frontend.headers import of_static_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -256,6 +267,23 @@ SIGNING_KEY = env_secret("IRCASE_SIGNING_KEY", "")  # 32 bytes, hexadecimal; emp
 STATEMENT_HOURS = env_float("IRCASE_STATEMENT_HOURS", 24)
 STATEMENT_URLS = env_list("IRCASE_STATEMENT_URLS")  # https addresses that each statement is sent to
 STATEMENT_PRIVATE_HOSTS = env_list("IRCASE_STATEMENT_PRIVATE_HOSTS")  # hosts that may lie on the house's own network
+
+# --- Telling people outside the app (docs/notifications.md) ----------------------------------------------------------
+# Where people reach this server, as in https://ircase.example.com: links in mail, cards and hooks begin with it.
+_HOST = next(iter(ALLOWED_HOSTS), "localhost")
+PUBLIC_URL = env_str("IRCASE_PUBLIC_URL", f"{'http' if INSECURE_HTTP else 'https'}://{_HOST}")
+EMAIL_HOST = env_str("IRCASE_SMTP_HOST", "")  # empty: no mail is sent
+EMAIL_PORT = env_int("IRCASE_SMTP_PORT", 587)
+EMAIL_HOST_USER = env_str("IRCASE_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = env_optional_secret("IRCASE_SMTP_PASSWORD")
+EMAIL_USE_SSL = env_bool("IRCASE_SMTP_SSL", False)
+EMAIL_USE_TLS = env_bool("IRCASE_SMTP_STARTTLS", not EMAIL_USE_SSL)
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env_str("IRCASE_MAIL_FROM", "IRCase <ircase@localhost>")
+MAIL_DOMAIN = parseaddr(DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+HOOK_PRIVATE_HOSTS = env_list("IRCASE_HOOK_PRIVATE_HOSTS")  # hosts of hooks that may lie on the house's own network
+# Seconds before each further try of a message: eight in a day.
+DELIVERY_WAITS = env_floats("IRCASE_DELIVERY_WAITS", "60,300,900,3600,7200,14400,21600,36000")
 
 # --- Logs: one JSON object a line, to standard error -----------------------------------------------------------------
 LOGGING = {

@@ -133,6 +133,7 @@ class Stack:
             "IRCASE_STATIC_DIR": str(BASE_DIR / "staticfiles"),
             "IRCASE_STATIC_STORAGE": "whitenoise.storage.CompressedManifestStaticFilesStorage",
             "IRCASE_ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
+            "IRCASE_PUBLIC_URL": self.url,
             "IRCASE_SWEEP_SECONDS": "5",
             "PYTHONUNBUFFERED": "1",
             **self.settings,

@@ -5,39 +5,25 @@ connection goes to exactly such an address: a name that means something else a m
 followed by the same rules, to allowed hosts only. Bytes, time and redirects have caps.
 """
 
-from __future__ import annotations
-
 import http.client
-import ipaddress
-import logging
-import re
-import socket
-import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
+from ircase import outgoing
+from ircase.outgoing import Clock, NotReached, Resolve, is_public, resolved
 from msapi.endpoint import is_loopback
-from msapi.sessions import USER_AGENT, tls_context
-
-logger = logging.getLogger(__name__)
+from msapi.sessions import USER_AGENT
 
 SECONDS: Final = 60.0
 REDIRECTS: Final = 5
-_SILENCE: Final = 15.0
-_TRIED: Final = 4
 _CHUNK: Final = 64 * 1024
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
-_PLAIN: Final = re.compile(r"[\x21-\x7e]{1,2000}")
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 Reply = http.client.HTTPResponse
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolve = Callable[[str, int], Sequence[str]]
 
 
 class FetchError(Exception):
@@ -55,12 +41,6 @@ class Rules:
     loopback: bool = False
 
 
-def resolved(host: str, port: int) -> Sequence[str]:
-    """The addresses of a host. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(one[4][0]) for one in found))
-
-
 def shown(address: str) -> str:
     """An address for messages and manifests: what follows the question mark may be a key."""
     head, mark, _ = address.partition("?")
@@ -69,18 +49,7 @@ def shown(address: str) -> str:
 
 def problem_of(address: str, *, loopback: bool = False) -> str:
     """Why an address can never be fetched, a sentence; "" where it can."""
-    if not _PLAIN.fullmatch(address):
-        return "An address is at most 2,000 plain characters, without blanks."
-    try:
-        parts = urlsplit(address)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "This is not an address."
-    if not host or parts.username is not None or parts.fragment:
-        return "An address has a host, and neither a name with a password nor a # part."
-    if parts.scheme == "https" or (parts.scheme == "http" and loopback and is_loopback(host)):
-        return ""
-    return "The address must begin with https://."
+    return outgoing.problem_of(address, plain=lambda host: loopback and is_loopback(host))
 
 
 @contextmanager
@@ -107,54 +76,40 @@ def _next(address: str, location: str, rules: Rules) -> str:
 
 
 @contextmanager
-def _answered(address: str, rules: Rules, resolve: Resolve, deadline: float) -> Iterator[tuple[Reply, _Clock]]:
+def _answered(address: str, rules: Rules, resolve: Resolve, deadline: float) -> Iterator[tuple[Reply, Clock]]:
     """One request's reply, and the clock that ends it, however slowly it drips."""
     if problem := problem_of(address, loopback=rules.loopback):
         raise FetchError(problem)
     parts = urlsplit(address)
-    connection = _connection(parts, rules, resolve)
-    clock = _Clock(rules.seconds)
+    clock = Clock(rules.seconds)
+    try:
+        connection = outgoing.connection(
+            parts, lambda one: is_public(one) or (rules.loopback and one.is_loopback), resolve
+        )
+    except NotReached as error:
+        raise FetchError(str(error)) from error
     try:
         connection.connect()
         clock.start(connection.sock, deadline)
         reply = _reply(connection, parts)
-        clock.check()
+        _check(clock)
         yield reply, clock
     except (OSError, http.client.HTTPException) as error:
-        clock.check()
-        raise FetchError(_words(error)) from error
+        _check(clock)
+        raise FetchError(outgoing.words_of(error)) from error
     finally:
         clock.stop()
         connection.close()
 
 
-class _Clock:
-    """Ends a connection at its time. To whoever reads, that may look like the end of the file: ask `check`."""
+def _may(rules: Rules, address: outgoing.Address) -> bool:
+    return is_public(address) or (rules.loopback and address.is_loopback)
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._over = threading.Event()
-        self._timer: threading.Timer | None = None
 
-    def start(self, peer: socket.socket, deadline: float) -> None:
-        self._timer = threading.Timer(max(deadline - time.monotonic(), 0.01), self._end, [peer])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _end(self, peer: socket.socket) -> None:
-        self._over.set()
-        # Of TLS too, the plain connection is what ends: a reader that waits is woken by it.
-        with suppress(OSError):
-            socket.socket.shutdown(peer, socket.SHUT_RDWR)
-
-    def check(self) -> None:
-        """Raises FetchError where the time is up."""
-        if self._over.is_set():
-            raise FetchError(f"It took longer than {self._seconds:g} seconds.")
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+def _check(clock: Clock) -> None:
+    """Raises FetchError where the time is up: to a reader that may look like the end of the file."""
+    if words := clock.words():
+        raise FetchError(words)
 
 
 def _reply(connection: http.client.HTTPConnection, parts: SplitResult) -> Reply:
@@ -164,7 +119,7 @@ def _reply(connection: http.client.HTTPConnection, parts: SplitResult) -> Reply:
     return connection.getresponse()
 
 
-def _body(reply: Reply, address: str, rules: Rules, clock: _Clock) -> Iterator[bytes]:
+def _body(reply: Reply, address: str, rules: Rules, clock: Clock) -> Iterator[bytes]:
     if reply.status != 200:
         raise FetchError(f"{shown(address)} answered with status {reply.status}.")
     declared = reply.length
@@ -176,83 +131,6 @@ def _body(reply: Reply, address: str, rules: Rules, clock: _Clock) -> Iterator[b
         if total > rules.max_bytes:
             raise FetchError(f"It has more than the {rules.max_bytes:,} bytes that the feed allows.")
         yield chunk
-    clock.check()
+    _check(clock)
     if declared is not None and total < declared:
         raise FetchError("It ended before it was complete.")
-
-
-def _connection(parts: SplitResult, rules: Rules, resolve: Resolve) -> http.client.HTTPConnection:
-    """A connection to an address that was looked at, in the name of the host."""
-    host = (parts.hostname or "").lower()
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        found = [ipaddress.ip_address(one.partition("%")[0]) for one in resolve(host, port)]
-    except (OSError, UnicodeError, ValueError) as error:
-        raise FetchError(f"The host {host[:200]} was not found.") from error
-    refused = [one for one in found if not (is_public(one) or (rules.loopback and one.is_loopback))]
-    if refused or not found:
-        # One private address among public ones is how a name is made to mean two things.
-        logger.warning("feed.private_address", extra={"host": host[:200], "addresses": [str(one) for one in refused]})
-        raise FetchError(f"The host {host[:200]} is not on the public internet; such addresses are never asked.")
-    if parts.scheme == "https":
-        return _Pinned(host, port, [str(one) for one in found], tls_context(None))
-    return _PlainPinned(host, port, [str(one) for one in found])
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet, also where it carries an IPv4 address inside."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inside is None and (address in _NAT64 or int(address) < 2**32):
-            inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inside is not None:
-            return is_public(inside)
-        if address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-class _PlainPinned(http.client.HTTPConnection):
-    """Connects to an address that was looked at, whatever the host means by now."""
-
-    def __init__(self, host: str, port: int, addresses: Sequence[str]) -> None:
-        super().__init__(host, port, timeout=_SILENCE)
-        self._addresses = addresses
-
-    def connect(self) -> None:
-        self.sock = _connected(self._addresses, self.port)
-
-
-class _Pinned(http.client.HTTPSConnection):
-    """The same with TLS: the certificate must be the host's."""
-
-    def __init__(self, host: str, port: int, addresses: Sequence[str], context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=_SILENCE, context=context)
-        self._addresses, self._tls = addresses, context
-
-    def connect(self) -> None:
-        plain = _connected(self._addresses, self.port)
-        try:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
-        except BaseException:
-            plain.close()
-            raise
-
-
-def _connected(addresses: Sequence[str], port: int) -> socket.socket:
-    """A connection to the first address that takes one. Raises OSError."""
-    failure: OSError | None = None
-    for address in addresses[:_TRIED]:
-        try:
-            return socket.create_connection((address, port), _SILENCE)
-        except OSError as error:
-            failure = error
-    raise failure or OSError("no address")
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"Its certificate is not trusted: {error.verify_message}."
-    if isinstance(error, TimeoutError):
-        return f"It was silent for {_SILENCE:g} seconds."
-    return f"The connection failed ({type(error).__name__})."

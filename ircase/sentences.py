@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from ircase import incidentwords, lifewords, shelf
+from ircase import hookwords, incidentwords, lifewords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -58,6 +58,7 @@ _ICONS = {
     "script": "file-text",
     "lookup": "search",
     **lifewords.ICONS,
+    **hookwords.ICONS,
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -300,6 +301,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
         f"saw what {d.get('by') or 'somebody'} started outside IRCase on {_time(d.get('at'))}:"
     ),
     **incidentwords.SENTENCES,
+    **hookwords.SENTENCES,
     "lookup.asked": lambda d: f"asked Defender about the {d.get('kind')}",
 }
 _FIELDS = {"in_report": "place in the report", "at": "time", "lane": "side", "tlp": "TLP"}

@@ -12,7 +12,8 @@ from ircase.dossier import bringin
 from ircase.dossier import build as dossier
 from ircase.finder import cells
 from ircase.indicators import elsewhere
-from ircase.intake import polling, sending
+from ircase.intake import polling
+from ircase.intake import sending as syncing
 from ircase.models import (
     AttackRelease,
     CaseExport,
@@ -41,6 +42,7 @@ from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
 from ircase.services.incidents import incidentfiles
 from ircase.services.phases import reminders, reminding
+from ircase.services.telling import sending, trying
 from ircase.services.transfer import caseexports, caseimports, resumable
 from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
 from ircase.work import new_owner
@@ -98,6 +100,20 @@ def import_case(pk: int) -> None:
 def post_statements() -> None:
     """Statements that wait to be sent outside; the tick below sends it again where this message is lost."""
     posting.send_due()
+
+
+@shared_task(name="ircase.send_deliveries")
+def send_deliveries() -> None:
+    """News on its way outside; the tick below sends this again where it is lost."""
+    sending.send_due()
+
+
+@shared_task(name="ircase.try_channel")
+def try_channel(person_id: int, channel: str) -> None:
+    """A message that a person asked for, to see whether a channel reaches them."""
+    person = User.objects.filter(pk=person_id, is_active=True).first()
+    if person is not None:
+        trying.send(person, channel)
 
 
 @shared_task(name="ircase.take_rows")
@@ -217,6 +233,7 @@ def sweep_all() -> None:
     caseexports.tidy()
     statements.make_if_due()
     posting.remind()
+    sending.remind()
     supertimeline.tidy()
     sweep.take_up(AttackRelease.objects.all(), attackdata.TASK)
     sweep.take_up(IndicatorLook.objects.all(), elsewhere.TASK)
@@ -227,7 +244,7 @@ def sweep_all() -> None:
     destruction.tidy()
     incidentfiles.sweep()
     polling.nudge()
-    sending.tick()
+    syncing.tick()
     replies.tidy()
     health.note_sweep()
 
@@ -237,7 +254,7 @@ def send_incident_change(pk: int) -> None:
     rows = SyncChange.objects.select_related("link__case", "link__incoming__connection")
     job = rows.claim(pk, new_owner())
     if job is not None:
-        sending.send_change(job)
+        syncing.send_change(job)
 
 
 @shared_task(name="ircase.send_incident_comment")
@@ -245,7 +262,7 @@ def send_incident_comment(pk: int) -> None:
     rows = IncidentComment.objects.filter(from_defender=False)
     job = rows.select_related("link__case", "link__incoming__connection").claim(pk, new_owner())
     if job is not None:
-        sending.send_comment(job)
+        syncing.send_comment(job)
 
 
 @shared_task(name="ircase.read_incident_file")

@@ -32,11 +32,12 @@ ROWS = (
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles", "profile", "worklist", "curated", "indicators", "entitygraph", "attackmatrix"},
     {"results", "clocks", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise",
-     "slicing", "shelf", "textdiff", "textmerge", "constants", "sweeping", "responding"},
+     "slicing", "shelf", "telling", "textdiff", "textmerge", "constants", "sweeping", "responding"},
     {"ownscripts"},
     {"passwords", "addresses"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "search", "lifewords", "importing", "starters", "fetching", "feedfiles", "kinds", "incidentwords"},
+     "wording", "search", "lifewords", "outgoing", "importing", "starters", "fetching", "feedfiles", "kinds", "hookwords",
+     "incidentwords"},
     {"models"},
 )  # fmt: skip
 

@@ -27,6 +27,7 @@ from hunting.models import (
 )
 from hunting.services import library, runs, watching
 from hunting.services.notebooks import editing
+from ircase import secrets
 from ircase.indicators import harmless
 from ircase.models import (
     Activity,
@@ -36,8 +37,10 @@ from ircase.models import (
     CaseIncident,
     CaseRole,
     CaseTable,
+    Delivery,
     Destruction,
     Evidence,
+    Hook,
     IncidentFile,
     IncidentSource,
     IncomingIncident,
@@ -205,6 +208,34 @@ def make_life(case: Case, lead: User, asker: User) -> dict[str, Any]:
     }
 
 
+def make_telling(case: Case, lead: User) -> dict[str, Any]:
+    """A hook of the case, one of the site, and a dead letter."""
+    fields = {"codes": ["phase"], "created_by": lead, "url_encrypted": secrets.encrypt("https://hooks.example.com/x")}
+    own = Hook.objects.create(case=case, name="A hook", **fields)
+    sites, _ = Hook.objects.get_or_create(case=None, name="A hook of the site", defaults=fields)
+    dead = Delivery.objects.create(
+        channel="webhook",
+        hook=own,
+        case=case,
+        code="phase",
+        subject=uuid.uuid4(),
+        title="Moved",
+        path="/",
+        state="dead",
+    )
+    of_case, of_site = "/cases/{reference}/hooks/{uuid}", "/hooks/{uuid}"
+    return {
+        "ircase:case_hook.uuid": own.uuid,
+        "ircase:hook.uuid": sites.uuid,
+        "ircase:delivery_again.uuid": dead.uuid,
+        **{f"api:{m} {of_case}.uuid": own.uuid for m in ("PUT", "DELETE")},
+        f"api:POST {of_case}/secret.uuid": own.uuid,
+        **{f"api:{m} {of_site}.uuid": sites.uuid for m in ("PUT", "DELETE")},
+        f"api:POST {of_site}/secret.uuid": sites.uuid,
+        "api:POST /deliveries/{uuid}/again.uuid": dead.uuid,
+    }
+
+
 def make_world(case: Case, asker: User) -> World:
     """`asker` has asked for an approval on `case`, which somebody else leads."""
     lead = case.members.get(role=CaseRole.LEAD).user
@@ -291,6 +322,7 @@ def make_world(case: Case, asker: User) -> World:
     (star,) = stars.star_rows(table=table, actor=lead, numbers=[1])
     watch = watching.watch_run(run=run, actor=lead)
     notices.tell(code=NoticeCode.ROWS, people=[lead], case=case, subject=watch.uuid, title="New rows", path="/")
+    telling = make_telling(case, lead)
     build = reports.request_report(case=case, actor=lead)
     export = caseexports.request_export(case=case, actor=lead, purpose="A test", receiver="A test")
     held = make_evidence(case, asker, b"held", name="held.txt")
@@ -319,6 +351,7 @@ def make_world(case: Case, asker: User) -> World:
     life = make_life(case, lead, asker)
     things = {
         **life,
+        **telling,
         "liveresponse:action.uuid": act.uuid,
         "liveresponse:action_ask.kind": "isolate",
         "liveresponse:action_prove.item": step.pk,
@@ -479,7 +512,8 @@ def make_world(case: Case, asker: User) -> World:
                           file_analysis=file_analysis, act=act)  # fmt: skip
     things |= {f"api:{key}.uuid": approval.uuid for key in ("GET /approvals/{uuid}", "POST /approvals/{uuid}/decision")}
     things |= {
-        "api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid
+        "api:POST /notices/{uuid}/unread.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid,
+        "api:POST /notices/{uuid}/read.uuid": Notice.objects.get(person=lead, case=case, subject=watch.uuid).uuid,
     }
     things |= {f"api:{key}.pk": case.connection.pk for key in LIBRARY_OPERATIONS}
     things |= {f"api:{key}.name": "IRCase-Get-Folder.ps1" for key in LIBRARY_OPERATIONS}

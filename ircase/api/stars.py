@@ -1,4 +1,4 @@
-"""Starred rows, and the notices of the person who asks."""
+"""Starred rows."""
 
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,8 @@ from pydantic import Field
 
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Router, Window, page_of
-from ircase.models import CaseTable, Notice, Star
+from ircase.models import CaseTable, Star
 from ircase.models.stars import NOTE_LENGTH
-from ircase.services import notices
 from ircase.services.analysis import stars
 
 router = Router(tags=["Starred rows"])
@@ -65,23 +64,6 @@ class NoteOfRow(Schema):
     note: str = Field("", max_length=NOTE_LENGTH)
 
 
-class NoticeOut(Schema):
-    """`path` leads to what it is about; `lines` may hold text from outside."""
-
-    uuid: UUID
-    case: str
-    code: str
-    title: str
-    lines: list[str]
-    path: str
-    at: datetime
-    read_at: datetime | None
-
-    @staticmethod
-    def resolve_case(notice: Notice) -> str:
-        return notice.case.reference
-
-
 def _find(case: Any, uuid: UUID) -> Star:
     rows = Star.objects.select_related("evidence", "starred_by", "noted_by")
     found: Star = get_object_or_404(rows, case=case, uuid=uuid)
@@ -114,23 +96,4 @@ def annotate_star(request: HttpRequest, reference: str, uuid: UUID, body: NoteOf
 def remove_star(request: HttpRequest, reference: str, uuid: UUID) -> Status[None]:
     case = open_case_of(request, reference)
     stars.unstar(star=_find(case, uuid), actor=person(request))
-    return Status(204, None)
-
-
-@router.get("/notices", response=Page[NoticeOut], tags=["Notices"], summary="What came home for you, latest first")
-def list_notices(request: HttpRequest, window: Query[Window], unread: bool = False) -> dict[str, Any]:
-    found = Notice.objects.of(person(request))
-    return page_of(found.unread() if unread else found, window)
-
-
-@router.post("/notices/{uuid}/read", response={204: None}, tags=["Notices"], summary="Read")
-def read_notice(request: HttpRequest, uuid: UUID) -> Status[None]:
-    found: Notice = get_object_or_404(Notice.objects.of(person(request)), uuid=uuid)
-    notices.mark_read(person=person(request), notice=found)
-    return Status(204, None)
-
-
-@router.post("/notices/read", response={204: None}, tags=["Notices"], summary="All of yours are read")
-def read_all_notices(request: HttpRequest) -> Status[None]:
-    notices.mark_read(person=person(request))
     return Status(204, None)

@@ -79,6 +79,7 @@ from ircase.models.stars import Star
 from ircase.models.storage import StoredBytes, StoreSurvey, Turn
 from ircase.models.supertimeline import RowTag, TimelineBuild, TimelineExport, TimelineView
 from ircase.models.teams import AccessReview, CaseTeam, Team, TeamMember
+from ircase.models.telling import CaseMute, CaseTelling, Channel, Delivery, Hook, NoticeSettings, Timing
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
@@ -109,6 +110,7 @@ __all__ = [
     "CaseImport",
     "CaseLook",
     "CaseLink",
+    "CaseMute",
     "CaseMember",
     "CasePlaybook",
     "CaseRole",
@@ -116,7 +118,9 @@ __all__ = [
     "CaseTable",
     "CaseTeam",
     "CaseTag",
+    "CaseTelling",
     "ChainHead",
+    "Channel",
     "ChecklistItem",
     "Classification",
     "Clock",
@@ -126,6 +130,7 @@ __all__ = [
     "CustodyBefore",
     "CustodyEntry",
     "Decision",
+    "Delivery",
     "Destruction",
     "DestructionState",
     "Determination",
@@ -141,6 +146,7 @@ __all__ = [
     "IncomingIncident",
     "Handling",
     "HandOver",
+    "Hook",
     "Improvement",
     "Indicator",
     "ItemChange",
@@ -156,6 +162,7 @@ __all__ = [
     "NoteRevision",
     "Notice",
     "NoticeCode",
+    "NoticeSettings",
     "Pap",
     "ParseJob",
     "Phase",
@@ -196,6 +203,7 @@ __all__ = [
     "TimelineBuild",
     "TimelineExport",
     "TimelineView",
+    "Timing",
     "Tlp",
     "Transfer",
     "Turn",

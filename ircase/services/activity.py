@@ -2,15 +2,20 @@
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from ircase.models import Activity, Case, Evidence, JobState, User
+from ircase.models import Activity, Case, Evidence, JobState, NoticeCode, NoticeSettings, User
 from ircase.search import index
-from ircase.services import log
+from ircase.services import log, notices
+
+LONG = timedelta(minutes=2)
+"""What takes longer is told to whoever asked for it when it ends."""
 
 
 @transaction.atomic
@@ -88,6 +93,33 @@ def end(
         outcome=outcome,
         partial=partial,
     )
+    if actor is None or actor.pk != activity.requested_by_id:
+        _tell_asker(activity)
+
+
+def _tell_asker(activity: Activity) -> None:
+    """Whoever asked for it hears of what took long enough to look away, or of everything where they want that."""
+    ended = activity.ended_at or timezone.now()
+    wants_every = NoticeSettings.objects.filter(person=activity.requested_by_id, every_run=True)
+    if not activity.is_final or (ended - activity.requested_at <= LONG and not wants_every.exists()):
+        return
+    partly = ", in part" if activity.partial else ""
+    notices.tell(
+        code=NoticeCode.FINISHED,
+        people=[activity.requested_by],
+        case=activity.case,
+        subject=notices.about(activity.uuid, f"ended {ended.isoformat()}"),
+        title=f"{activity.get_kind_display()} {activity.state}{partly}: {activity.title}",
+        path=_path(activity),
+        lines=[activity.outcome[:500]] if activity.outcome else [],
+    )
+
+
+def _path(activity: Activity) -> str:
+    try:
+        return reverse(activity.url_name, args=[activity.case.reference, activity.subject])
+    except NoReverseMatch:
+        return reverse("ircase:case", args=[activity.case.reference])
 
 
 @transaction.atomic

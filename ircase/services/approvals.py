@@ -9,14 +9,16 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 
 from ircase import access, jobs
-from ircase.models import Approval, Case, Connection, StandingApproval, User
-from ircase.services import log
+from ircase.models import Approval, Case, Connection, NoticeCode, StandingApproval, User
+from ircase.services import log, notices
 
 LIFETIME = timedelta(hours=24)
 STANDING_MAXIMUM = timedelta(days=90)
+_told_by_others: set[str] = set()
 
 
 def binding(**what: Any) -> str:
@@ -54,7 +56,39 @@ def request(
     log.record(
         "approval.requested", case=case, actor=actor, kind=kind, title=title, subject=str(subject), binding=digest
     )
+    if kind not in _told_by_others:
+        _tell_leads(approval)
     return approval
+
+
+def tells_itself(kind: str) -> None:
+    """Whoever asks for approvals of `kind` tells people of them in better words than those here."""
+    _told_by_others.add(kind)
+
+
+def _tell_leads(approval: Approval) -> None:
+    notices.tell(
+        code=NoticeCode.APPROVAL,
+        people=[lead for lead in notices.leads_of(approval.case) if lead.pk != approval.requested_by_id],
+        case=approval.case,
+        subject=approval.uuid,
+        title=f"{approval.requested_by.name} asks for your yes: {approval.title}",
+        path=reverse("ircase:approval", args=[approval.uuid]),
+        lines=[approval.reason[:500]] if approval.reason else [],
+    )
+
+
+def _tell_asker(approval: Approval, said: str) -> None:
+    if approval.kind not in _told_by_others:
+        notices.tell(
+            code=NoticeCode.DECIDED,
+            people=[approval.requested_by],
+            case=approval.case,
+            subject=notices.about(approval.uuid, "answer"),
+            title=f"{said}: {approval.title}",
+            path=reverse("ircase:approval", args=[approval.uuid]),
+            lines=[approval.comment[:500]] if approval.comment else [],
+        )
 
 
 @transaction.atomic
@@ -80,6 +114,7 @@ def decide(*, approval: Approval, actor: User, approve: bool, comment: str = "")
         subject=str(approval.subject),
         comment=comment,
     )
+    _tell_asker(approval, f"{actor.name} has {'approved' if approve else 'refused'}")
     if approval.task:
         jobs.enqueue(approval.task, str(approval.subject))
     return approval
@@ -106,7 +141,9 @@ def find_valid(subject: uuid.UUID, digest: str) -> Approval | None:
 def expire_old() -> list[Approval]:
     """Mark requests whose time is over, and return them."""
     old = list(
-        Approval.objects.filter(state=Approval.State.REQUESTED, expires_at__lte=timezone.now()).select_related("case")
+        Approval.objects.filter(state=Approval.State.REQUESTED, expires_at__lte=timezone.now()).select_related(
+            "case", "requested_by"
+        )
     )
     for approval in old:
         with transaction.atomic():
@@ -114,6 +151,7 @@ def expire_old() -> list[Approval]:
                 state=Approval.State.EXPIRED
             ):
                 log.record("approval.expired", case=approval.case, title=approval.title, subject=str(approval.subject))
+                _tell_asker(approval, "Nobody answered in time")
                 if approval.task:
                     jobs.enqueue(approval.task, str(approval.subject))
     return old

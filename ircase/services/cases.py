@@ -27,6 +27,7 @@ from ircase.search import index
 from ircase.services import log
 from ircase.services.identity import teams
 from ircase.services.phases import checklist, clocks, gate, itemstates, servicelevels
+from ircase.services.telling import moving
 
 EDITABLE = (
     "title",
@@ -223,6 +224,7 @@ def move_phase(*, case: Case, actor: User, phase: str, reason: str, despite: str
         required_left_open=[one.item.key for one in held],
         **({"despite": entry.despite} if held else {}),
     )
+    moving.moved(case=case, actor=actor, title=f"{case.reference} is now in {Phase(phase).label}", why=reason)
     return entry
 
 
@@ -260,6 +262,7 @@ def close_case(*, case: Case, actor: User, reason: str, approved_by: str = "", p
         approved_by=approved_by or None,
         passed_over=list(passed_over),
     )
+    moving.moved(case=case, actor=actor, title=f"{case.reference} is closed", why=reason)
     return case
 
 
@@ -275,6 +278,7 @@ def reopen_case(*, case: Case, actor: User, reason: str) -> Case:
     Milestone.objects.filter(case=case, kind=Milestone.Kind.CLOSED).delete()
     checklist.set_due_dates(case=case, milestone=Milestone.Kind.CLOSED, at=None)
     log.record("case.reopened", case=case, actor=actor, reason=reason)
+    moving.moved(case=case, actor=actor, title=f"{case.reference} is opened again", why=reason)
     return case
 
 
@@ -309,7 +313,7 @@ def set_member(*, case: Case, actor: User, user: User, role: str, duty: str = ""
         raise ValidationError("A manager reads; they can only be a viewer of a case.")
     if role != CaseRole.LEAD:
         _keep_a_lead(case, user)
-    member, _ = CaseMember.objects.update_or_create(
+    member, new = CaseMember.objects.update_or_create(
         case=case, user=user, defaults={"role": CaseRole(role), "own_role": CaseRole(role), "duty": duty}
     )
     # A team may give them more; `member` says what holds.
@@ -317,6 +321,8 @@ def set_member(*, case: Case, actor: User, user: User, role: str, duty: str = ""
     member.refresh_from_db()
     log.record("case.member", case=case, actor=actor, member=user.username, role=role, duty=duty)
     itemstates.assign_open(member=member, actor=actor)
+    if new and user.pk != actor.pk:
+        moving.added(member=member, actor=actor)
     return member
 
 

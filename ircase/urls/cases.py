@@ -8,8 +8,6 @@ _CASE = "cases/<str:reference>/"
 
 urlpatterns: list[URLPattern] = [
     path("", mywork.my_work, name="my_work"),
-    path("notices/read/", mywork.notices_read, name="notices_read"),
-    path("notices/<uuid:uuid>/", mywork.notice_open, name="notice"),
     path("profile/", people.profile, name="profile"),
     path("profile/password/", people.profile_password, name="profile_password"),
     path("profile/tokens/", people.profile_token, name="profile_token"),

@@ -1,16 +1,13 @@
 """The first page after signing in: what is mine, what waits for me, what runs."""
 
-from uuid import UUID
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from ircase import access, caselist, worklist
 from ircase.models import Activity, Approval, Case, ChecklistItem, Notice, User
-from ircase.services import notices
 from ircase.services.vault import custody
 
 MOST_ITEMS = 50
@@ -57,21 +54,3 @@ def _running(user: User) -> list[Activity]:
     visible = Case.objects.visible_to(user).values("pk")
     found = Activity.objects.filter(requested_by=user, case__in=visible).exclude(state__in=_ENDED)
     return list(found.select_related("case").defer("detail")[:20])
-
-
-@require_POST
-@login_required
-def notice_open(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Read one notice: to what it is about, or back where only `done` is asked for."""
-    user = access.current_user(request)
-    found: Notice = get_object_or_404(Notice.objects.of(user), uuid=uuid)
-    notices.mark_read(person=user, notice=found)
-    return redirect("ircase:my_work" if request.POST.get("act") == "done" else found.path)
-
-
-@require_POST
-@login_required
-def notices_read(request: HttpRequest) -> HttpResponse:
-    """All of them are read."""
-    notices.mark_read(person=access.current_user(request))
-    return redirect("ircase:my_work")

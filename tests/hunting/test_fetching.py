@@ -8,8 +8,9 @@ from unittest import mock
 
 import pytest
 
-from hunting import fetching
-from hunting.fetching import FetchError, Rules, fetched, is_public, problem_of, shown
+from hunting.fetching import FetchError, Rules, fetched, problem_of, shown
+from ircase import outgoing
+from ircase.outgoing import is_public
 from tests.msapi.support import Answer, Server, make_authority
 
 RULES = Rules(frozenset({"localhost"}), 10_000, loopback=True)
@@ -27,7 +28,7 @@ def bytes_of(address: str, rules: Rules = RULES, **more: object) -> bytes:
         return b"".join(chunks)
 
 
-def to(*addresses: str) -> fetching.Resolve:
+def to(*addresses: str) -> outgoing.Resolve:
     return lambda host, port: list(addresses)
 
 

@@ -22,8 +22,10 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ircase import outgoing
 from ircase.dossier import verify
 from ircase.models import AppendOnlyError, ChainHead, LogEntry, SigningKey, StatedHead, Statement, StatementPost
+from ircase.outgoing import NotReached
 from ircase.services import log
 from ircase.services.vault import posting, signing, statements, verification
 from simulator.certificates import server_context
@@ -166,7 +168,7 @@ class StatementTests(CastTestCase):
     def test_what_cannot_be_sent_is_tried_again_given_up_aloud_and_sent_again(self) -> None:
         statements.make()
         post = StatementPost.objects.get()
-        with mock.patch.object(posting, "post_to", side_effect=posting.NotSent("It answered with status 503.")):
+        with mock.patch.object(posting, "post_to", side_effect=NotReached("It answered with status 503.")):
             assert posting.send_due() == 0
             post.refresh_from_db()
             assert (post.attempts, post.problem, post.given_up_at) == (1, "It answered with status 503.", None)
@@ -191,7 +193,7 @@ class StatementTests(CastTestCase):
 
     def test_addresses_that_are_refused(self) -> None:
         for url in ("http://example.com/", "https://user:x@example.com/", "ftp://x", "https://[", "nothing"):
-            with pytest.raises(posting.NotSent):
+            with pytest.raises(NotReached):
                 posting.post_to(url, b"{}")
         for address in (
             "10.0.0.1",
@@ -205,7 +207,7 @@ class StatementTests(CastTestCase):
             found = [(0, 0, 0, "", (address, 443))]
             with (
                 mock.patch("socket.getaddrinfo", return_value=found),
-                pytest.raises(posting.NotSent, match="not on the public internet"),
+                pytest.raises(NotReached, match="not on the public internet"),
             ):
                 posting.post_to("https://in.example/", b"{}")
 
@@ -214,10 +216,10 @@ class StatementTests(CastTestCase):
         with (
             _server(received) as (port, context),
             override_settings(STATEMENT_PRIVATE_HOSTS=["localhost"]),
-            mock.patch.object(posting, "tls_context", return_value=context),
+            mock.patch.object(outgoing, "tls_context", return_value=context),
         ):
             posting.post_to(f"https://localhost:{port}/x", b'{"a":1}')
-            with pytest.raises(posting.NotSent, match="status 302"):
+            with pytest.raises(NotReached, match="status 302"):
                 posting.post_to(f"https://localhost:{port}/moved", b"{}")
         assert received == [b'{"a":1}', b"{}"]
 

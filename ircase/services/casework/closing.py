@@ -35,6 +35,7 @@ KIND: Final = "case.close"
 LIFETIME: Final = timedelta(days=14)
 _ENDED = ("done", "failed", "cancelled", "partial", "expired", "refused")
 _NAMED = 8
+approvals.tells_itself(KIND)
 
 
 @dataclass(frozen=True)
