@@ -8,6 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
 from ircase import access, destroyer, looker, runner, taker, timeliner
+from ircase.dashboard import paper
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
 from ircase.finder import cells
@@ -18,6 +19,7 @@ from ircase.models import (
     CaseExport,
     CaseImport,
     Connection,
+    DashboardFile,
     Destruction,
     Evidence,
     IncidentComment,
@@ -40,6 +42,7 @@ from ircase.services import approvals, evidence, health, preflights, sweep
 from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
 from ircase.services.incidents import incidentfiles
+from ircase.services.managing import papers
 from ircase.services.phases import reminders, reminding
 from ircase.services.transfer import caseexports, caseimports, resumable
 from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
@@ -78,6 +81,13 @@ def build_report(pk: int) -> None:
     job = ReportBuild.objects.claim(pk, new_owner())
     if job is not None:
         build.build(job)
+
+
+@shared_task(name="ircase.make_dashboard_file")
+def make_dashboard_file(pk: int) -> None:
+    row = DashboardFile.objects.select_related("requested_by").claim(pk, new_owner())
+    if row is not None:
+        paper.make(row)
 
 
 @shared_task(name="ircase.export_case")
@@ -226,6 +236,7 @@ def sweep_all() -> None:
     reminders.remind()
     destruction.tidy()
     incidentfiles.sweep()
+    papers.tick()
     polling.nudge()
     sending.tick()
     health.note_sweep()

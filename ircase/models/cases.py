@@ -243,6 +243,8 @@ class Milestone(models.Model):
     class Meta:
         ordering = ["at", "pk"]
         constraints = [models.UniqueConstraint(fields=["case", "kind"], name="milestone_once")]
+        # The cases that were detected in a period.
+        indexes = [models.Index(fields=["kind", "at", "case"], name="milestone_by_time")]
 
     def __str__(self) -> str:
         return f"{self.case_id} {self.kind} {self.at:%Y-%m-%d %H:%M}"

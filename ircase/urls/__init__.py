@@ -5,6 +5,7 @@ from ircase.urls import (
     cases,
     checklist,
     custody,
+    dashboard,
     evidence,
     finding,
     intake,
@@ -34,6 +35,7 @@ urlpatterns = [
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,
+    *dashboard.urlpatterns,
     *administration.urlpatterns,
     *people.urlpatterns,
 ]
