@@ -15,6 +15,7 @@ from ircase.api import (
     connections,
     curated,
     custody,
+    dashboard,
     evidence,
     exports,
     finding,
@@ -54,7 +55,7 @@ _CASE = (
     people, audit, cases, checklist, curated, findings, notes, comments, evidence, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention,
 )  # fmt: skip
-_SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
+_SITE = (finding, approvals, intake, incidentfiles, playbooks, work, dashboard)
 _DOORS = (connections, incidentdoors)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)

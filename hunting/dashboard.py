@@ -123,15 +123,16 @@ class Hunts:
         now = _group(found, _KEYS["all"], now=True).get("", Sums())
         past = _group(found, _KEYS["all"], now=False).get("", Sums()) if scope.before else None
         link = {part: scope.behind(self.key, part=part) for part in ("all", "done", "hits")}
+        old = {"runs": past.runs, "rows": past.rows} if past is not None else {}
         rate = round(100 * now.hits / now.done) if now.done else None
         before = round(100 * past.hits / past.done) if past and past.done else None
         rate_note = f"{now.hits:,} of {now.done:,} finished runs"
         if past is not None:
             rate_note += f", {before} % before (n = {past.done:,})" if before is not None else ", none finished before"
         return (
-            Tile("Runs", f"{now.runs:,}", _against(now.runs, past and past.runs), link["all"], number=now.runs),
+            Tile("Runs", f"{now.runs:,}", _against(now.runs, old.get("runs")), link["all"], number=now.runs),
             Tile("Hit rate", "–" if rate is None else f"{rate} %", rate_note, link["hits"], number=rate),
-            Tile("Rows", f"{now.rows:,}", _against(now.rows, past and past.rows), link["done"], number=now.rows),
+            Tile("Rows", f"{now.rows:,}", _against(now.rows, old.get("rows")), link["done"], number=now.rows),
             self._saved(now, past, link["done"]),
         )
 

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from django.utils.safestring import SafeString, mark_safe
 
 BAR, GAP, LABEL, VALUE, WIDTH = 22, 12, 150, 70, 640
-MOST_LABELS = 13
+MOST_LABELS = 8
 # Colours for print and for where no style sheet reaches; classes override them on the page.
 FILLS = {
     "informational": "#64748b",
@@ -112,8 +112,11 @@ def line(
     every = -(-len(points) // MOST_LABELS)
     for number, ((x, y), (label, value)) in enumerate(zip(place, points, strict=True)):
         if number % max(every, 1) == 0:
-            words = {"fill": "#475569", "font-size": "12", "text-anchor": "middle"}
-            SubElement(svg, "text", {**words, "x": f"{x:.1f}", "y": str(height - 8)}).text = label
+            anchor = "end" if number == len(points) - 1 > 0 else "middle"
+            words = {"fill": "#475569", "font-size": "12", "text-anchor": anchor}
+            SubElement(
+                svg, "text", {**words, "x": f"{x + 14 * (anchor == 'end'):.1f}", "y": str(height - 8)}
+            ).text = label
         if y is not None and value is not None:
             _dot(svg, x, y, f"{label}: {figure(value)} {unit}", links[number] if number < len(links) else "")
     rows = tuple((label, "no data" if value is None else f"{figure(value)} {unit}") for label, value in points)

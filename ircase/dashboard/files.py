@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from django.db.models import QuerySet
-
 from ircase.dashboard.measured import KINDS, Measured, cases, within
 from ircase.dashboard.scope import Scope
 from ircase.dashboard.shape import Behind, Cell, Table
@@ -24,8 +22,7 @@ def table_rows(table: Table) -> Iterator[list[str]]:
 def behind_rows(behind: Behind) -> Iterator[list[str]]:
     """All rows behind a number, a portion at a time."""
     yield [column.label for column in behind.columns]
-    total = behind.rows.count() if isinstance(behind.rows, QuerySet) else len(behind.rows)
-    for start in range(0, total, _PORTION):
+    for start in range(0, behind.total, _PORTION):
         for row in behind.cells(list(behind.rows[start : start + _PORTION])):
             yield [bare(cell) for cell in row]
 

@@ -99,7 +99,7 @@ def named(technique: str) -> str:
     return f"{technique} {known.name}" if known else technique
 
 
-def _fit(text: str, letters: int = 36) -> str:
+def _fit(text: str, letters: int = 32) -> str:
     return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 

@@ -54,13 +54,14 @@ class Phases:
     key, section = "phases", "times"
 
     def panel(self, scope: Scope) -> Panel:
+        known = any(_of(scope, phase, scope.period) for phase in PHASES)
         return Panel(
             self.key,
             "Time in each phase",
             "The same cases. Several stays in a phase are one time, their sum; what goes on counts up to now, and the "
             "time between closing and reopening is in no phase. Preparation is the organisation's, not a case's.",
-            charts=(self._medians(scope), *(self._trend(scope, phase) for phase in PHASES)),
-            tables=(self._table(scope), self._months(scope)),
+            charts=(self._medians(scope), *(self._trend(scope, phase) for phase in PHASES)) if known else (),
+            tables=(self._table(scope), *([self._months(scope)] if known else [])),
         )
 
     def _medians(self, scope: Scope) -> Chart:

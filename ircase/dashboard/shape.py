@@ -90,6 +90,10 @@ class Behind:
     cells: Callable[[Sequence[Any]], list[tuple[Cell, ...]]]
     about: str = ""
 
+    @property
+    def total(self) -> int:
+        return self.rows.count() if isinstance(self.rows, QuerySet) else len(self.rows)
+
 
 def columns(*names: str) -> tuple[Column, ...]:
     """Columns by label; one that begins with # holds numbers."""

@@ -48,7 +48,7 @@ class Standing:
             "Open cases",
             "Open now, whenever they were detected.",
             tiles=self._tiles(scope, tally),
-            charts=(self._phases(scope, tally), self._ages(scope, tally)),
+            charts=(self._phases(scope, tally), self._ages(scope, tally)) if tally else (),
             tables=(self._board(scope, tally, 0), self._board(scope, tally, 2)),
         )
 

@@ -87,8 +87,8 @@ class Times:
             "Cases detected in the period; one that nobody gave the milestone Detected counts by when it was opened. "
             "Median first: half of the cases were faster.",
             tiles=tiles(scope, self.key),
-            charts=tuple(self._trend(scope, name) for name in TIMES),
-            tables=(self._table(scope, rows), self._months(scope)),
+            charts=tuple(self._trend(scope, name) for name in TIMES) if rows else (),
+            tables=(self._table(scope, rows), *([self._months(scope)] if rows else [])),
         )
 
     def _table(self, scope: Scope, rows: list[Measured]) -> Table:
