@@ -16,8 +16,8 @@ MOST_LABELS = 8
 FILLS = {
     "informational": "#64748b",
     "low": "#2563eb",
-    "medium": "#b45309",
-    "high": "#c2410c",
+    "medium": "#eab308",
+    "high": "#f97316",
     "critical": "#b91c1c",
     "accent": "#2563eb",
     "done": "#15803d",

@@ -109,7 +109,10 @@ class _Responses:
             said = f"median, n = {made.n}"
             if past is not None:
                 before = summary(_known(past, place))
-                said += f", {difference(made.median, before.median, spans=True).text} against n = {before.n}"
+                change = difference(made.median, before.median, spans=True).text
+                said += (
+                    f", {change} against {took(before.median).text} (n = {before.n})" if before.n else ", none before"
+                )
             tiles.append(
                 Tile(name, took(made.median).text, said, scope.behind(self.key, group="done"), number=made.median)
             )

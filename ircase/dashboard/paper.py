@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
 TEMPLATE: Final = Path(__file__).with_name("paper.typ")
+_LETTERS: Final = re.compile(r'font-size="1[23]"')
 _SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg" font-family="Libertinus Serif" '
 
 
@@ -112,7 +114,10 @@ def _panel(panel: Panel, folder: Path) -> dict[str, Any]:
     charts = []
     for place, chart in enumerate(panel.charts):
         name = f"{panel.key}-{place}.svg"
-        (folder / name).write_text(str(chart.drawing.svg).replace("<svg ", _SVG, 1), encoding="utf-8")
+        svg = str(chart.drawing.svg).replace("<svg ", _SVG, 1)
+        # Side by side they are half as wide: their words must not be half as high.
+        svg = _LETTERS.sub('font-size="17"', svg) if len(panel.charts) > 1 else svg
+        (folder / name).write_text(svg, encoding="utf-8")
         legend = [{"label": entry["label"], "series": entry["class"]} for entry in chart.legend]
         charts.append({"title": chart.title, "image": f"/{name}", "legend": legend})
     return {
