@@ -191,7 +191,8 @@ def _axis(svg: Element, left: float, top: float, bottom: float, highest: float, 
             },
         )
         words = {"fill": "#475569", "font-size": "12", "text-anchor": "end"}
-        SubElement(svg, "text", {**words, "x": str(left - 6), "y": f"{y + 4:.1f}"}).text = figure(highest * share)
+        value = highest * share if highest < 20 else round(highest * share)
+        SubElement(svg, "text", {**words, "x": str(left - 6), "y": f"{y + 4:.1f}"}).text = figure(value)
 
 
 def _stretches(place: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
