@@ -26,6 +26,8 @@ class HuntPanelTests(CastTestCase):
         return run
 
     def setUp(self) -> None:
+        self.secret_case.connection = self.connection
+        self.secret_case.save(update_fields=["connection"])
         self.a_run(2, pack="device-triage")
         self.a_run(0, pack="device-triage")
         self.a_run(3, hunt_id="")
