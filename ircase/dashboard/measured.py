@@ -14,6 +14,8 @@ from ircase.models import Milestone, Phase, PhaseEntry, Target
 
 T = TypeVar("T")
 KINDS: Final = tuple(kind for kind in Milestone.Kind if any(kind in (begin, end) for _, begin, end in TIMES.values()))
+# Where in `Measured.moments` the two of each measure stand: asked for each case of a period.
+_PLACES: Final = {name: (KINDS.index(begin), KINDS.index(end)) for name, (_, begin, end) in TIMES.items()}
 PHASES: Final = (Phase.DETECTION, Phase.CONTAINMENT, Phase.POST_INCIDENT)
 
 
@@ -32,8 +34,8 @@ class Measured(NamedTuple):
 
     def span(self, name: str) -> float | None:
         """One of TIMES in seconds, negative where its milestones are in the wrong order."""
-        _, begin, end = TIMES[name]
-        first, last = self.moment(begin), self.moment(end)
+        begin, end = _PLACES[name]
+        first, last = self.moments[begin], self.moments[end]
         return None if first is None or last is None else last - first
 
 

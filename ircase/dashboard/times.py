@@ -7,6 +7,7 @@ zero; one with the two in the wrong order is named apart.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from ircase import charts
 from ircase.dashboard.cards import case_cell, severity_cell, titles
@@ -29,7 +30,7 @@ from ircase.dashboard.shape import (
     words,
 )
 from ircase.dashboard.summary import Summary, summary
-from ircase.metrics import TIMES
+from ircase.metrics import TIMES, Period
 from ircase.models import Milestone
 
 PARTS = {
@@ -49,7 +50,7 @@ class Split:
     missing: list[Measured]
     inconsistent: list[Measured]
 
-    @property
+    @cached_property
     def summary(self) -> Summary:
         return summary([seconds for _, seconds in self.counted])
 
@@ -72,6 +73,16 @@ def split(name: str, rows: Sequence[Measured]) -> Split:
     return found
 
 
+def of_period(scope: Scope, name: str, period: Period) -> Split:
+    """Of one of the two periods; split once, however many panels ask."""
+    key = f"split {name} {period.first} {period.last}"
+    return scope.once(key, lambda: split(name, within(cases(scope), period)))
+
+
+def by_month(scope: Scope, name: str) -> list[tuple[Period, Summary]]:
+    return scope.once(f"months {name}", lambda: [(m, split(name, rows).summary) for m, rows in months(scope)])
+
+
 def meaning(name: str) -> str:
     return f"{TIMES[name][0]} (dwell time)" if name == "MTTD" else TIMES[name][0]
 
@@ -88,23 +99,22 @@ class Times:
             "Median first: half of the cases were faster.",
             tiles=tiles(scope, self.key),
             charts=tuple(self._trend(scope, name) for name in TIMES) if rows else (),
-            tables=(self._table(scope, rows), *([self._months(scope)] if rows else [])),
+            tables=(self._table(scope), *([self._months(scope)] if rows else [])),
         )
 
-    def _table(self, scope: Scope, rows: list[Measured]) -> Table:
+    def _table(self, scope: Scope) -> Table:
         heads = ["Measure", "#Median", "#Mean", "#90th percentile", "#n", "#Missing", "#Wrong order", "#Within target"]
-        before = within(cases(scope), scope.before) if scope.before else None
-        if before is not None:
+        if scope.before:
             heads += ["#Median before", "#n before", "#Difference"]
-        made = tuple(self._row(scope, name, rows, before) for name in TIMES)
+        made = tuple(self._row(scope, name) for name in TIMES)
         return Table(
             "measures", "Times by milestone", columns(*heads), made,
             note="MTTD is detected less occurred, MTTA acknowledged less detected, MTTC contained less detected, MTTR "
             "recovered less detected. Missing: a milestone is not set.",
         )  # fmt: skip
 
-    def _row(self, scope: Scope, name: str, rows: list[Measured], before: list[Measured] | None) -> tuple[Cell, ...]:
-        found, wanted = split(name, rows), targets(scope)
+    def _row(self, scope: Scope, name: str) -> tuple[Cell, ...]:
+        found, wanted = of_period(scope, name, scope.period), targets(scope)
         made, met = found.summary, found.met(name, wanted)
         link = {part: scope.behind(self.key, of=name, part=part) for part in PARTS}
         cells = [
@@ -117,18 +127,18 @@ class Times:
             number(len(found.inconsistent), link["inconsistent"]),
             share(*met, url=link["outside"]) if wanted.any(name) else words("No target"),
         ]
-        if before is not None and scope.before:
-            past = split(name, before).summary
+        if scope.before:
+            past = of_period(scope, name, scope.before).summary
             back = scope.behind_of(scope.before, self.key, of=name, part="counted")
             cells += [took(past.median, back), number(past.n, back), difference(made.median, past.median, spans=True)]
         return tuple(cells)
 
     def _months(self, scope: Scope) -> Table:
         made = []
-        for month, here in months(scope):
+        for place, month in enumerate(scope.months()):
             cells = [words(f"{month.first:%Y-%m}")]
             for name in TIMES:
-                found = split(name, here).summary
+                found = by_month(scope, name)[place][1]
                 link = scope.behind_of(month, self.key, of=name, part="counted")
                 cells += [took(found.median, link), number(found.n, link)]
             made.append(tuple(cells))
@@ -136,8 +146,8 @@ class Times:
         return Table("months", "Medians by month of detection", columns("Month", *heads), tuple(made))
 
     def _trend(self, scope: Scope, name: str) -> Chart:
-        points = [(f"{month.first:%b %y}", hours(split(name, rows).summary.median)) for month, rows in months(scope)]
-        links = [scope.behind_of(month, self.key, of=name, part="counted") for month, _ in months(scope)]
+        points = [(f"{month.first:%b %y}", hours(found.median)) for month, found in by_month(scope, name)]
+        links = [scope.behind_of(month, self.key, of=name, part="counted") for month in scope.months()]
         title = f"{name}, median in hours by month of detection"
         return Chart(title, charts.line(title, points, "hours", links=links, target=limit(scope, name)))
 
@@ -157,7 +167,7 @@ class Times:
 
     def _chosen(self, scope: Scope, name: str, which: str) -> list[Measured]:
         rows = within(cases(scope), scope.period)
-        found = split(name, rows)
+        found = of_period(scope, name, scope.period)
         counted = [case for case, _ in sorted(found.counted, key=lambda pair: -pair[1])]
         if which == "outside":
             return [c for c in counted if targets(scope).outside(name, c.severity, c.span(name) or 0)]
@@ -167,15 +177,13 @@ class Times:
 
 def tiles(scope: Scope, key: str) -> tuple[Tile, ...]:
     """The four medians with their n, and what became of them."""
-    rows = within(cases(scope), scope.period)
-    before = within(cases(scope), scope.before) if scope.before else None
     made = []
     for name in TIMES:
-        found = split(name, rows)
+        found = of_period(scope, name, scope.period)
         now = found.summary
         notes = [meaning(name), f"n = {now.n}", f"{len(found.missing)} missing" if found.missing else ""]
-        if before is not None:
-            past = split(name, before).summary
+        if scope.before:
+            past = of_period(scope, name, scope.before).summary
             change = difference(now.median, past.median, spans=True).text
             notes.append(f"{change} against {span(past.median)} (n = {past.n})" if past.n else "none before")
         url = scope.behind(key, of=name, part="counted" if now.n else "missing")

@@ -93,7 +93,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
             return self.none()
         mine = CaseMember.objects.filter(case=OuterRef("pk"), user=user)
         sees = Exists(mine)
-        found = self.filter(sees | Q(confidential=False)) if user.reads_ordinary_cases else self.filter(sees)
+        found = self.filter(Q(confidential=False) | sees) if user.reads_ordinary_cases else self.filter(sees)
         role = Coalesce(Subquery(mine.values("role")[:1]), Value(CaseRole.VIEWER.value))
         return found.annotate(my_role=role)  # type: ignore[no-redef]
 
