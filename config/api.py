@@ -13,6 +13,7 @@ from ircase.api import (
     connections,
     curated,
     custody,
+    dashboard,
     evidence,
     exports,
     finding,
@@ -47,7 +48,7 @@ _CASE = (
     people, audit, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks,
 )  # fmt: skip
-_SITE = (finding, approvals, intake, incidentfiles, playbooks, work, notices)
+_SITE = (finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard)
 _DOORS = (connections, incidentdoors)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)

@@ -11,15 +11,20 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from django.utils.safestring import SafeString, mark_safe
 
 BAR, GAP, LABEL, VALUE, WIDTH = 22, 12, 150, 70, 640
+MOST_LABELS = 8
 # Colours for print and for where no style sheet reaches; classes override them on the page.
 FILLS = {
     "informational": "#64748b",
     "low": "#2563eb",
-    "medium": "#b45309",
-    "high": "#c2410c",
+    "medium": "#eab308",
+    "high": "#f97316",
     "critical": "#b91c1c",
     "accent": "#2563eb",
+    "done": "#15803d",
+    "skipped": "#64748b",
+    "left": "#c2410c",
 }
+CLASSES = {"accent": "series-1", "done": "series-3", "skipped": "series-7", "left": "series-2"}
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,11 @@ class Drawing:
     rows: tuple[tuple[str, ...], ...]
 
 
-def bars(title: str, rows: Sequence[Bar], names: Mapping[str, str]) -> Drawing:
+def bars(
+    title: str, rows: Sequence[Bar], names: Mapping[str, str], *, label: int = LABEL, value: int = VALUE
+) -> Drawing:
     """Horizontal bars, stacked where a row has several parts. `names` gives each series its label; a series named in
-    FILLS takes that colour."""
+    FILLS takes that colour. `label` and `value` are the room before and after the bars."""
     height = len(rows) * (BAR + GAP) + GAP
     # What can be followed must be reachable: an image hides its links from those who listen.
     role = "group" if any(row.link for row in rows) else "img"
@@ -55,15 +62,16 @@ def bars(title: str, rows: Sequence[Bar], names: Mapping[str, str]) -> Drawing:
     SubElement(svg, "title").text = title
     longest = max((row.total for row in rows), default=0) or 1
     for place, row in enumerate(rows):
-        _bar(svg, row, names, GAP + place * (BAR + GAP), (WIDTH - LABEL - VALUE) / longest)
+        _bar(svg, row, names, GAP + place * (BAR + GAP), (label, (WIDTH - label - value) / longest))
     return Drawing(svg_text(svg), ("", *names.values()), tuple(_words(row, names) for row in rows))
 
 
-def _bar(svg: Element, row: Bar, names: Mapping[str, str], top: float, scale: float) -> None:
+def _bar(svg: Element, row: Bar, names: Mapping[str, str], top: float, across: tuple[int, float]) -> None:
+    begin, scale = across
     parent = SubElement(svg, "a", {"href": row.link}) if row.link else SubElement(svg, "g")
     text = {"fill": "#475569", "font-size": "13", "y": f"{top + BAR * 0.7:.1f}"}
-    SubElement(parent, "text", {**text, "x": str(LABEL - 10), "text-anchor": "end"}).text = row.label
-    left = float(LABEL)
+    SubElement(parent, "text", {**text, "x": str(begin - 10), "text-anchor": "end"}).text = row.label
+    left = float(begin)
     for series, value in row.parts.items():
         if value > 0:
             attributes = {"class": _colour(series), "fill": FILLS.get(series, FILLS["accent"]), "rx": "2"}
@@ -74,37 +82,64 @@ def _bar(svg: Element, row: Bar, names: Mapping[str, str], top: float, scale: fl
     SubElement(parent, "text", {**text, "x": f"{left + 8:.1f}", "class": "value"}).text = row.note or figure(row.total)
 
 
-def line(title: str, points: Sequence[tuple[str, float | None]], unit: str) -> Drawing:
-    """One line over labelled points; a point without a value leaves a gap, never a zero."""
+def line(
+    title: str,
+    points: Sequence[tuple[str, float | None]],
+    unit: str,
+    *,
+    links: Sequence[str] = (),
+    target: float | None = None,
+) -> Drawing:
+    """One line over labelled points; a point without a value leaves a gap, never a zero. `links`, one for each point,
+    lead to what it is made of; `target` is drawn across, dashed and named."""
     height, left, top, bottom = 200, 44, 14, 28
-    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": "img", "aria-label": title})
+    role = "group" if any(links) else "img"
+    svg = Element("svg", {"viewBox": f"0 0 {WIDTH} {height}", "role": role, "aria-label": title})
     SubElement(svg, "title").text = title
-    highest = max((value for _, value in points if value is not None), default=0) or 1
+    highest = max([value for _, value in points if value is not None] + [target or 0], default=0) or 1
     step = (WIDTH - left - 16) / max(len(points) - 1, 1)
     place = [
         (left + number * step, None if value is None else top + (height - top - bottom) * (1 - value / highest))
         for number, (_, value) in enumerate(points)
     ]
     _axis(svg, left, top, height - bottom, highest)
+    if target is not None:
+        _target(svg, left, top + (height - top - bottom) * (1 - target / highest), f"Target: {figure(target)} {unit}")
     for stretch in _stretches(place):
         path = "M" + " L".join(f"{x:.1f} {y:.1f}" for x, y in stretch)
-        SubElement(
-            svg,
-            "path",
-            {"class": "line series-1", "d": path, "fill": "none", "stroke": FILLS["accent"], "stroke-width": "2"},
-        )
-    for (x, y), (label, value) in zip(place, points, strict=True):
-        words = {"fill": "#475569", "font-size": "12", "text-anchor": "middle"}
-        SubElement(svg, "text", {**words, "x": f"{x:.1f}", "y": str(height - 8)}).text = label
+        drawn = {"class": "line series-1", "fill": "none", "stroke": FILLS["accent"], "stroke-width": "2"}
+        SubElement(svg, "path", {**drawn, "d": path})
+    every = -(-len(points) // MOST_LABELS)
+    for number, ((x, y), (label, value)) in enumerate(zip(place, points, strict=True)):
+        if number % max(every, 1) == 0:
+            anchor = "end" if number == len(points) - 1 > 0 else "middle"
+            words = {"fill": "#475569", "font-size": "12", "text-anchor": anchor}
+            SubElement(
+                svg, "text", {**words, "x": f"{x + 14 * (anchor == 'end'):.1f}", "y": str(height - 8)}
+            ).text = label
         if y is not None and value is not None:
-            dot = SubElement(
-                svg,
-                "circle",
-                {"class": "series-1", "cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "4", "fill": FILLS["accent"]},
-            )
-            SubElement(dot, "title").text = f"{label}: {figure(value)} {unit}"
+            _dot(svg, x, y, f"{label}: {figure(value)} {unit}", links[number] if number < len(links) else "")
     rows = tuple((label, "no data" if value is None else f"{figure(value)} {unit}") for label, value in points)
+    if target is not None:
+        rows = (*rows, ("Target", f"{figure(target)} {unit}"))
     return Drawing(svg_text(svg), ("", unit), rows)
+
+
+def _dot(svg: Element, x: float, y: float, words: str, link: str) -> None:
+    parent = SubElement(svg, "a", {"href": link, "aria-label": words}) if link else svg
+    place = {"cx": f"{x:.1f}", "cy": f"{y:.1f}", "r": "4"}
+    dot = SubElement(parent, "circle", {"class": "series-1", "fill": FILLS["accent"], **place})
+    SubElement(dot, "title").text = words
+
+
+def _target(svg: Element, left: float, y: float, words: str) -> None:
+    """Dashed and with its words, so that it needs no colour to be told from the line."""
+    ends = {"x1": str(left), "x2": str(WIDTH - 16), "y1": f"{y:.1f}", "y2": f"{y:.1f}"}
+    dashed = {"class": "target", "stroke": "#475569", "stroke-width": "1.5", "stroke-dasharray": "6 4"}
+    SubElement(SubElement(svg, "line", {**dashed, **ends}), "title").text = words
+    text = {"fill": "#475569", "font-size": "12", "text-anchor": "end"}
+    # Above the line, or below it where there is no room.
+    SubElement(svg, "text", {**text, "x": str(WIDTH - 16), "y": f"{y - 5 if y > 30 else y + 15:.1f}"}).text = words
 
 
 @dataclass(frozen=True)
@@ -156,7 +191,8 @@ def _axis(svg: Element, left: float, top: float, bottom: float, highest: float, 
             },
         )
         words = {"fill": "#475569", "font-size": "12", "text-anchor": "end"}
-        SubElement(svg, "text", {**words, "x": str(left - 6), "y": f"{y + 4:.1f}"}).text = figure(highest * share)
+        value = highest * share if highest < 20 else round(highest * share)
+        SubElement(svg, "text", {**words, "x": str(left - 6), "y": f"{y + 4:.1f}"}).text = figure(value)
 
 
 def _stretches(place: Sequence[tuple[float, float | None]]) -> list[list[tuple[float, float]]]:
@@ -172,7 +208,7 @@ def _stretches(place: Sequence[tuple[float, float | None]]) -> list[list[tuple[f
 
 def _colour(series: str) -> str:
     """The style sheet's class of a series: severities have their own colours."""
-    return f"sev-{series}" if series in FILLS and series != "accent" else "series-1"
+    return CLASSES.get(series, f"sev-{series}" if series in FILLS else "series-1")
 
 
 def _words(row: Bar, names: Mapping[str, str]) -> tuple[str, ...]:

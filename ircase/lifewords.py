@@ -9,7 +9,8 @@ from django.utils import timezone
 from ircase.models import CaseLink, Improvement
 
 Detail = Mapping[str, Any]
-ICONS = {"clock": "hourglass", "decision": "gavel", "handover": "arrow-left-right", "improvement": "lightbulb"}
+ICONS = {"clock": "hourglass", "decision": "gavel", "handover": "arrow-left-right", "improvement": "lightbulb",
+         "dashboard": "layout-dashboard"}  # fmt: skip
 TONES = {"clock.not_applicable": "warn", "handover.refused": "warn", "case.close_overtaken": "warn"}
 
 
@@ -51,6 +52,11 @@ SENTENCES: dict[str, Callable[[Detail], str]] = {
     "handover.confirmed": lambda d: f"took the case over from {d.get('giver')}, sealed as {d.get('exhibit')}:",
     "handover.refused": lambda d: f"did not take the case over from {d.get('giver')}:",
     "handover.withdrawn": lambda d: f"took back the hand-over to {d.get('receiver')}",
+    "dashboard.targets": lambda d: "set the targets of the dashboard:",
+    "dashboard.assumption": lambda d: "set what a finished hunt is taken to save:",
+    "dashboard.asked": lambda d: "had the dashboard made into a PDF:",
+    "dashboard.downloaded": lambda d: "downloaded the dashboard:",
+    "dashboard.exported": lambda d: "exported from the dashboard as CSV:",
     "improvement.added": lambda d: "wrote down the improvement",
     "improvement.changed": lambda d: "changed the improvement",
     "improvement.moved": lambda d: f"set to {_named(Improvement.State, d, 'state')} the improvement",

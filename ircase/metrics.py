@@ -1,4 +1,4 @@
-"""What managers ask of many cases: where they stand and how long things take.
+"""What times are made of, and over which cases. `ircase.dashboard` counts with it.
 
 Times come from milestones and phase stays, by the formulas of `Milestone`. The median is the figure to show, with mean
 and n beside it; a case that lacks a milestone is counted as missing, never as nothing. Exercises are left out.
@@ -11,14 +11,14 @@ what ends there.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from statistics import mean, median
+from statistics import median
 
 from django.utils import timezone
 
-from ircase.models import CaseMember, CaseRole, ChecklistItem, Milestone, Phase, PhaseEntry, Severity, User
+from ircase.models import Milestone, Phase, PhaseEntry
 from ircase.models.cases import CaseQuerySet
 
 # name: (what it is, from, to)
@@ -57,21 +57,6 @@ class Period:
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One figure over a set of cases. `n` cases count; `missing` lack a milestone; `inconsistent` have them in the
-    wrong order, which a person should mend. `cases` are the references that count, slowest first."""
-
-    name: str
-    meaning: str
-    median: timedelta | None
-    mean: timedelta | None
-    n: int
-    missing: int
-    inconsistent: int
-    cases: tuple[tuple[str, timedelta], ...]
-
-
-@dataclass(frozen=True)
 class PhaseTime:
     """How long cases spend in a phase. Stays that go on count up to now; `unfinished` says how many do."""
 
@@ -81,88 +66,9 @@ class PhaseTime:
     unfinished: int
 
 
-@dataclass(frozen=True)
-class Board:
-    """Open cases by phase and severity; `counts[phase][severity]`."""
-
-    counts: Mapping[str, Mapping[str, int]]
-    total: int
-
-
 def counted(cases: CaseQuerySet) -> CaseQuerySet:
     """The cases that metrics are made of. Start from `Case.objects.visible_to(user)`."""
     return cases.filter(exercise=False)
-
-
-def detected_between(cases: CaseQuerySet, start: datetime, end: datetime) -> CaseQuerySet:
-    """Cases detected in the half-open period [start, end)."""
-    detected = Milestone.objects.filter(kind=Milestone.Kind.DETECTED, at__gte=start, at__lt=end)
-    return cases.filter(pk__in=detected.values("case_id"))
-
-
-def board(cases: CaseQuerySet) -> Board:
-    rows = counted(cases).open().order_by().values_list("phase", "severity")
-    tally = Counter(rows)
-    counts = {phase: {severity: tally[phase, severity] for severity in Severity.values} for phase in Phase.values}
-    return Board(counts, sum(tally.values()))
-
-
-Moments = Mapping[int, Mapping[str, datetime]]
-
-
-def moments_of(cases: CaseQuerySet) -> tuple[dict[int, str], Moments]:
-    """The references of the cases that count, and the milestones of each by kind; two queries."""
-    references = dict(counted(cases).order_by().values_list("pk", "reference"))
-    moments: dict[int, dict[str, datetime]] = defaultdict(dict)
-    for case_id, kind, at in (
-        Milestone.objects.filter(case__in=references).order_by().values_list("case_id", "kind", "at")
-    ):
-        moments[case_id][kind] = at
-    return references, moments
-
-
-def mean_times(cases: CaseQuerySet) -> list[Measure]:
-    """MTTD, MTTA, MTTC and MTTR over `cases`."""
-    references, moments = moments_of(cases)
-    return [measure(name, references, moments) for name in TIMES]
-
-
-def by_month(
-    name: str, period: Period, references: Mapping[int, str], moments: Moments
-) -> list[tuple[Period, Measure]]:
-    """One of TIMES for each month of the period, by when the cases were detected."""
-    detected = {
-        case: moments[case][Milestone.Kind.DETECTED]
-        for case in references
-        if Milestone.Kind.DETECTED in moments.get(case, {})
-    }
-    found = []
-    for month in period.months():
-        here = {case: references[case] for case, at in detected.items() if month.start <= at < month.end}
-        found.append((month, measure(name, here, moments)))
-    return found
-
-
-def measure(name: str, references: Mapping[int, str], moments: Moments) -> Measure:
-    """One of TIMES over the milestones of each case, `moments[case][kind]`."""
-    meaning, begin, end = TIMES[name]
-    known = [
-        (reference, moments[case][end] - moments[case][begin])
-        for case, reference in references.items()
-        if begin in moments.get(case, {}) and end in moments[case]
-    ]
-    good = sorted((pair for pair in known if pair[1] >= timedelta(0)), key=lambda pair: -pair[1])
-    spans = [span.total_seconds() for _, span in good]
-    return Measure(
-        name=name,
-        meaning=meaning,
-        median=timedelta(seconds=median(spans)) if spans else None,
-        mean=timedelta(seconds=mean(spans)) if spans else None,
-        n=len(spans),
-        missing=len(references) - len(known),
-        inconsistent=len(known) - len(good),
-        cases=tuple(good),
-    )
 
 
 def phase_times(cases: CaseQuerySet, now: datetime) -> list[PhaseTime]:
@@ -190,25 +96,3 @@ def time_per_phase(stays: Iterable[Stay], now: datetime) -> list[PhaseTime]:
         else PhaseTime(phase, None, 0, 0)
         for phase in Phase
     ]
-
-
-def overdue(cases: CaseQuerySet, now: datetime) -> list[ChecklistItem]:
-    """Open items past their due date on open cases, oldest first."""
-    late = ChecklistItem.objects.filter(
-        case__in=counted(cases).open().order_by(), state__in=ChecklistItem.LIVE, due_at__lt=now
-    ).exclude(phase=Phase.PREPARATION)
-    return list(late.select_related("case", "owner").order_by("due_at"))
-
-
-def workload(cases: CaseQuerySet) -> list[tuple[User, int, int]]:
-    """Per person: open cases led, open checklist items owned; busiest first."""
-    ours = counted(cases).open().order_by()
-    led = Counter(CaseMember.objects.filter(case__in=ours, role=CaseRole.LEAD).values_list("user", flat=True))
-    owned = Counter(
-        ChecklistItem.objects.filter(case__in=ours, state__in=ChecklistItem.LIVE)
-        .exclude(owner=None)
-        .values_list("owner", flat=True)
-    )
-    people = User.objects.in_bulk(set(led) | set(owned))
-    rows = [(person, led[pk], owned[pk]) for pk, person in people.items()]
-    return sorted(rows, key=lambda row: (-row[1] - row[2], row[0].name))

@@ -8,6 +8,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
 from ircase import access, destroyer, looker, runner, taker, timeliner
+from ircase.dashboard import paper
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
 from ircase.finder import cells
@@ -19,6 +20,7 @@ from ircase.models import (
     CaseExport,
     CaseImport,
     Connection,
+    DashboardFile,
     Destruction,
     Evidence,
     IncidentComment,
@@ -41,6 +43,7 @@ from ircase.services import approvals, evidence, health, preflights, replies, sw
 from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
 from ircase.services.incidents import incidentfiles
+from ircase.services.managing import papers
 from ircase.services.phases import reminders, reminding
 from ircase.services.telling import sending, trying
 from ircase.services.transfer import caseexports, caseimports, resumable
@@ -80,6 +83,13 @@ def build_report(pk: int) -> None:
     job = ReportBuild.objects.claim(pk, new_owner())
     if job is not None:
         build.build(job)
+
+
+@shared_task(name="ircase.make_dashboard_file")
+def make_dashboard_file(pk: int) -> None:
+    row = DashboardFile.objects.select_related("requested_by").claim(pk, new_owner())
+    if row is not None:
+        paper.make(row)
 
 
 @shared_task(name="ircase.export_case")
@@ -243,6 +253,7 @@ def sweep_all() -> None:
     reminders.remind()
     destruction.tidy()
     incidentfiles.sweep()
+    papers.tick()
     polling.nudge()
     syncing.tick()
     replies.tidy()

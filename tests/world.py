@@ -1,5 +1,6 @@
 """One case with one of everything, so that every address of it can be tried."""
 
+import hashlib
 import json
 import tempfile
 import uuid
@@ -38,6 +39,7 @@ from ircase.models import (
     CaseRole,
     CaseTable,
     Delivery,
+    DashboardFile,
     Destruction,
     Evidence,
     Hook,
@@ -64,6 +66,7 @@ from ircase.services import activity, approvals, cases, notices, reports, savedv
 from ircase.services.analysis import findings, mapping, stars, supertimeline, tables
 from ircase.services.casework import decisions, handovers, improvements, linking
 from ircase.services.identity import people, teams
+from ircase.services.managing import papers
 from ircase.services.phases import checklist, clocks, playbooks, servicelevels
 from ircase.services.transfer import caseexports, caseimports, resumable
 from ircase.services.vault import custody, holds, statements
@@ -171,6 +174,22 @@ def make_run(case: Case, actor: User, evidence: Evidence, table: CaseTable) -> H
     HuntRun.objects.filter(pk=run.pk).update(state=JobState.DONE, evidence=evidence, table=table, row_count=1,
                                                 batch=run.uuid)  # fmt: skip
     return HuntRun.objects.get(pk=run.pk)
+
+
+def make_paper(lead: User) -> dict[str, Any]:
+    """A dashboard that was made into a file for the lead."""
+    row = DashboardFile.objects.create(
+        requested_by=lead, state=JobState.DONE, size=4, sha256=hashlib.sha256(b"%PDF").hexdigest()
+    )
+    papers.folder_of(row).mkdir(parents=True)
+    (papers.folder_of(row) / "dashboard.pdf").write_bytes(b"%PDF")
+    return {
+        "ircase:dashboard_file.uuid": row.uuid,
+        "api:GET /dashboard/files/{uuid}.uuid": row.uuid,
+        "api:GET /dashboard/files/{uuid}/content.uuid": row.uuid,
+        "panel": "standing",
+        "table": "phase",
+    }
 
 
 def make_life(case: Case, lead: User, asker: User) -> dict[str, Any]:
@@ -370,6 +389,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:upload.uuid": upload.uuid,
         "ircase:view_change.uuid": view.uuid,
         "api:PATCH /views/{uuid}.uuid": view.uuid,
+        **make_paper(lead),
         "api:DELETE /views/{uuid}.uuid": view.uuid,
         "api:GET /cases/{reference}/destructions/{uuid}.uuid": gone.uuid,
         **{f"api:{m} /cases/{{reference}}/evidence/{{uuid}}/looks/{{kind}}.kind": "strings" for m in ("GET", "POST")},
@@ -588,6 +608,7 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/merge": {"into": "IR-2000-0001", "reason": "A test"},
     "POST /cases/{reference}/like": {"title": "Another"},
     "POST /improvements/{uuid}/state": {"state": "doing"},
+    "PUT /dashboard/assumption": {"minutes": 5, "reason": "A test"},
     "POST /service-levels": {"name": "Another", "amount": 4, "deliver": "Do it"},
     "PUT /service-levels/{pk}": {"name": "Of a test", "amount": 4, "deliver": "Do it"},
     "POST /cases/{reference}/transfers/{uuid}": {"act": "confirm"},

@@ -53,6 +53,7 @@ from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
 from ircase.models.links import CaseLink
 from ircase.models.log import LogEntry
 from ircase.models.looks import CaseLook
+from ircase.models.managing import Assumption, DashboardFile, Target
 from ircase.models.mapping import RowTake
 from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
@@ -104,6 +105,7 @@ __all__ = [
     "AppendOnlyError",
     "Approval",
     "Asset",
+    "Assumption",
     "AttackRelease",
     "Case",
     "CaseExport",
@@ -129,6 +131,7 @@ __all__ = [
     "Connection",
     "CustodyBefore",
     "CustodyEntry",
+    "DashboardFile",
     "Decision",
     "Delivery",
     "Destruction",
@@ -197,6 +200,7 @@ __all__ = [
     "StatementPost",
     "StoreSurvey",
     "StoredBytes",
+    "Target",
     "Team",
     "TeamMember",
     "TableIndexing",

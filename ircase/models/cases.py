@@ -93,7 +93,7 @@ class CaseQuerySet(models.QuerySet["Case"]):
             return self.none()
         mine = CaseMember.objects.filter(case=OuterRef("pk"), user=user)
         sees = Exists(mine)
-        found = self.filter(sees | Q(confidential=False)) if user.reads_ordinary_cases else self.filter(sees)
+        found = self.filter(Q(confidential=False) | sees) if user.reads_ordinary_cases else self.filter(sees)
         role = Coalesce(Subquery(mine.values("role")[:1]), Value(CaseRole.VIEWER.value))
         return found.annotate(my_role=role)  # type: ignore[no-redef]
 
@@ -243,6 +243,8 @@ class Milestone(models.Model):
     class Meta:
         ordering = ["at", "pk"]
         constraints = [models.UniqueConstraint(fields=["case", "kind"], name="milestone_once")]
+        # The cases that were detected in a period.
+        indexes = [models.Index(fields=["kind", "at", "case"], name="milestone_by_time")]
 
     def __str__(self) -> str:
         return f"{self.case_id} {self.kind} {self.at:%Y-%m-%d %H:%M}"

@@ -124,6 +124,7 @@ class SavedView(models.Model):
         SEARCH = "search", "Search"
         CASES = "cases", "Cases"
         MY_WORK = "my_work", "My work"
+        DASHBOARD = "board", "Dashboard"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")

@@ -5,6 +5,7 @@ from ircase.urls import (
     cases,
     checklist,
     custody,
+    dashboard,
     evidence,
     finding,
     intake,
@@ -36,6 +37,7 @@ urlpatterns = [
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,
+    *dashboard.urlpatterns,
     *administration.urlpatterns,
     *people.urlpatterns,
 ]

@@ -1,14 +1,12 @@
-"""The report of a case, and the dashboard over many."""
+"""The report of a case."""
 
 from django.urls import URLPattern, path
 
-from ircase.views import dashboard, reports
+from ircase.views import reports
 
 _REPORT = "cases/<str:reference>/report/"
 
 urlpatterns: list[URLPattern] = [
-    path("dashboard/", dashboard.dashboard, name="dashboard"),
-    path("dashboard/export/", dashboard.export, name="dashboard_export"),
     path(_REPORT, reports.panel, name="report"),
     # The same name with a build's uuid: where the activity of a build leads.
     path(f"{_REPORT}<uuid:uuid>/", reports.build, name="report"),

@@ -19,6 +19,7 @@ URLS = {
     SavedView.Page.SEARCH: "ircase:search",
     SavedView.Page.CASES: "ircase:case_list",
     SavedView.Page.MY_WORK: "ircase:my_work",
+    SavedView.Page.DASHBOARD: "ircase:dashboard",
 }
 
 

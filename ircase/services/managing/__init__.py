@@ -1,0 +1,1 @@
+"""What managers are given: targets to measure against, and dashboards as files."""

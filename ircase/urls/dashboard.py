@@ -1,0 +1,17 @@
+"""The dashboard over many cases."""
+
+from django.urls import URLPattern, path
+
+from ircase.views import dashboard
+
+urlpatterns: list[URLPattern] = [
+    path("dashboard/", dashboard.board, name="dashboard"),
+    path("dashboard/export/", dashboard.export, name="dashboard_export"),
+    path("dashboard/behind/<slug:panel>/", dashboard.behind, name="dashboard_behind"),
+    path("dashboard/behind/<slug:panel>/rows.csv", dashboard.behind_csv, name="dashboard_behind_csv"),
+    path("dashboard/tables/<slug:panel>/<slug:table>.csv", dashboard.table_csv, name="dashboard_table"),
+    path("dashboard/files/", dashboard.papers_list, name="dashboard_files"),
+    path("dashboard/files/<uuid:uuid>/", dashboard.paper, name="dashboard_file"),
+    path("dashboard/files/<uuid:uuid>/download/", dashboard.paper_download, name="dashboard_file_download"),
+    path("administration/dashboard/", dashboard.rules, name="dashboard_rules"),
+]
