@@ -30,6 +30,7 @@ from ircase.api import (
     problems,
     reports,
     retention,
+    sharing,
     stars,
     supertimeline,
     work,
@@ -53,6 +54,7 @@ api = NinjaAPI(
 _CASE = (
     people, audit, cases, checklist, curated, findings, notes, comments, evidence, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention,
+    sharing,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
 _DOORS = (connections, incidentdoors)

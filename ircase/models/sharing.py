@@ -46,6 +46,8 @@ class CaseShare(Job):
     sha256 = models.CharField(max_length=64, blank=True)
     manifest = models.JSONField(default=dict, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
+    # Set by services.sharing.judge: whether the reader may have the file.
+    takes = False
 
     objects = JobQuerySet["CaseShare"].as_manager()
 

@@ -13,6 +13,7 @@ from ircase.urls import (
     people,
     playbooks,
     reports,
+    sharing,
     supertimeline,
     timeline,
     work,
@@ -34,6 +35,7 @@ urlpatterns = [
     *supertimeline.urlpatterns,
     *evidence.urlpatterns,
     *reports.urlpatterns,
+    *sharing.urlpatterns,
     *administration.urlpatterns,
     *people.urlpatterns,
 ]

@@ -2,7 +2,7 @@
 `ircase.sharer`."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -133,6 +133,12 @@ def cancel(*, share: CaseShare, actor: User) -> None:
 def may_take(case: Case, share: CaseShare) -> bool:
     """Whether who opened `case` may have the file: its gravity is judged by what the case is today, too."""
     return access.may(case, access.LEAD if share.grave else needed(case, share.tlp))
+
+
+def judge(case: Case, shares: Iterable[CaseShare]) -> None:
+    """Put on each, as `takes`, whether who opened `case` may have the file."""
+    for share in shares:
+        share.takes = may_take(case, share)
 
 
 def chunks(*, share: CaseShare, actor: User, by: str = "browser") -> Iterator[bytes]:

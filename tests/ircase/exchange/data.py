@@ -7,8 +7,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from ircase.exchange.model import (
-    ShareData,
     SharedAsset,
+    ShareData,
     SharedCase,
     SharedEvent,
     SharedIndicator,
