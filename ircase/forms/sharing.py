@@ -23,7 +23,7 @@ class ShareForm(forms.Form):
     pap = forms.ChoiceField(
         choices=Pap.choices,
         label="PAP at most",
-        help_text="Of indicators. Whoever gets it may do no more than it says.",
+        help_text="Of indicators: what their receiver may do with them.",
     )
     level = forms.ChoiceField(
         choices=_LEVELS, label="What is masked", help_text="The same name becomes the same word in every file."

@@ -32,6 +32,7 @@ _PATHS: Final = {
     "network-traffic:extensions.http-request-ext.request_header.user-agent": Kind.USER_AGENT,
     "directory:path": Kind.FILE_PATH,
 }  # fmt: skip
+_EQUAL: Final = ("=", "==", "IN")
 _FOLDER: Final = "file:parent_directory_ref.path"
 
 
@@ -49,11 +50,10 @@ def compared(pattern: str) -> Compared:
         return Compared((), whole=False)
     found = list(_COMPARISON.finditer(pattern))
     rest = _JOINTS.sub("", _COMPARISON.sub("", pattern))
-    pairs = [
-        (_path(match[1]), value) for match in found if match[2] in ("=", "==", "IN") for value in _values(match[3])
-    ]
+    equal = [match for match in found if match[2] in _EQUAL]
+    pairs = [(_path(match[1]), value) for match in equal for value in _values(match[3])]
     kinds = list(_kinds(pairs))
-    understood = all(match[2] in ("=", "==", "IN") for match in found) and len(kinds) >= len(pairs) - _folders(pairs)
+    understood = len(equal) == len(found) and len(kinds) >= len(pairs) - _folders(pairs)
     return Compared(tuple(kinds), whole=not rest and understood)
 
 

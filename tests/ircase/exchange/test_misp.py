@@ -1,4 +1,4 @@
-"""MISP events: loaded by pymisp, whose check of categories, types and templates they pass, and the same when read back."""
+"""MISP events: loaded by pymisp, valid by its types, categories, templates and schema, the same when read back."""
 
 import importlib.resources
 import json
