@@ -22,6 +22,7 @@ from ircase.services.transfer.shareddata import Wish
 from ircase.services.vault import delivery
 
 router = Router(tags=["Sharing"])
+_USUAL: tuple[CaseShare.Part, ...] = tuple(part for part in CaseShare.Part if part != CaseShare.Part.UNJUDGED)
 _SHARE = "/cases/{reference}/shares/{uuid}"
 
 
@@ -33,9 +34,7 @@ class ShareWish(Schema):
     pap: Pap = Pap.AMBER
     level: Literal["full", "names", "all"] = "names"
     words: list[str] = Field(default_factory=list, max_length=200)
-    parts: list[CaseShare.Part] = Field(
-        default_factory=lambda: [part for part in CaseShare.Part if part != CaseShare.Part.UNJUDGED], max_length=10
-    )
+    parts: list[CaseShare.Part] = Field(default_factory=lambda: list(_USUAL), max_length=10)
     sender: str = Field(min_length=1, max_length=120, description="In whose name it leaves; it is in the file.")
 
     def wish(self) -> Wish:

@@ -137,7 +137,6 @@ class SharedCase:
     exercise: bool
     opened_at: datetime
     changed_at: datetime
-    milestones: tuple[tuple[str, datetime], ...] = ()
 
     @property
     def name(self) -> str:

@@ -79,7 +79,7 @@ def _attribute(attribute: Thing, owner: str, above: list[str], finds: Finds) -> 
             finds.unknown[f"attributes of the type {str(kind)[:60]}"] += 1
         return
     said = Said(
-        **_marked([*above, *_tags(attribute)]),
+        *_marked([*above, *_tags(attribute)]),
         words=words_of(attribute.get("comment")),
         first_seen=moment(attribute.get("first_seen")),
         last_seen=moment(attribute.get("last_seen")),
@@ -108,7 +108,7 @@ def _tags(thing: Thing) -> list[str]:
     return [one["name"] for one in _listed(thing.get("Tag")) if isinstance(one.get("name"), str)]
 
 
-def _marked(tags: list[str]) -> dict[str, str]:
+def _marked(tags: list[str]) -> tuple[str, str]:
     tlps = [found for tag in tags if tag.lower().startswith("tlp:") and (found := tlp_of(tag))]
     paps = [found for tag in tags if tag.lower().startswith("pap:") and (found := pap_of(tag))]
-    return {"tlp": highest_tlp(tlps) if tlps else "", "pap": max(paps, key=pap_rank) if paps else ""}
+    return highest_tlp(tlps) if tlps else "", max(paps, key=pap_rank) if paps else ""

@@ -37,7 +37,7 @@ def read(things: list[Any]) -> Finds:
             _indicator(thing, marks, finds)
         elif kind in _VALUES or kind in ("file", "x509-certificate", "autonomous-system"):
             for found, value in _observed(kind, thing):
-                finds.add(found, value, Said(**_marked(thing, marks), note=OBSERVED))
+                finds.add(found, value, Said(*_marked(thing, marks), note=OBSERVED))
         elif kind == "identity" and not finds.sender and thing.get("identity_class") == "organization":
             finds.sender = words_of(thing.get("name"))
         elif kind not in _FRAME:
@@ -58,7 +58,7 @@ def _indicator(thing: Thing, marks: Mapping[str, str], finds: Finds) -> None:
         finds.unknown["indicators whose pattern names no value that is known here"] += 1
         return
     said = Said(
-        **_marked(thing, marks),
+        *_marked(thing, marks),
         words=words_of(thing.get("name"), thing.get("description")),
         first_seen=moment(thing.get("valid_from")),
         expires_at=moment(thing.get("valid_until")),
@@ -106,10 +106,10 @@ def _markings(things: list[Any]) -> dict[str, str]:
     return known
 
 
-def _marked(thing: Thing, marks: Mapping[str, str]) -> dict[str, str]:
+def _marked(thing: Thing, marks: Mapping[str, str]) -> tuple[str, str]:
     """The most closed TLP and PAP of an object's markings."""
     named = thing.get("object_marking_refs")
     said = [marks[ref] for ref in named if isinstance(ref, str) and ref in marks] if isinstance(named, list) else []
     tlps = [found for one in said if one.startswith("tlp:") and (found := tlp_of(one))]
     paps = [found for one in said if one.startswith("pap:") and (found := pap_of(one))]
-    return {"tlp": highest_tlp(tlps) if tlps else "", "pap": max(paps, key=pap_rank) if paps else ""}
+    return highest_tlp(tlps) if tlps else "", max(paps, key=pap_rank) if paps else ""

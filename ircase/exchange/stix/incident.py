@@ -11,7 +11,7 @@ from ircase.exchange.model import SharedAsset, ShareData
 from ircase.exchange.stix import ids
 from ircase.exchange.stix.markings import refs
 from ircase.exchange.texts import plain, stamp
-from ircase.models import Asset, Classification, Severity
+from ircase.models import Asset, Classification, Determination, Severity
 
 EXTENSION: Final = "extension-definition--ef765651-680c-498d-9894-99799f2fa126"
 CRITICALITY: Final = {
@@ -74,8 +74,9 @@ def incident(data: ShareData, author: str) -> dict[str, Any]:
             }
         },
     }
-    if case.exercise:
-        made["labels"] = ["exercise"]
+    known = [case.determination] if case.determination != Determination.UNKNOWN else []
+    if labels := [*known, *(["exercise"] if case.exercise else [])]:
+        made["labels"] = labels
     if words := plain(case.summary):
         made["description"] = words
     return made

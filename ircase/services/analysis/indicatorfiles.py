@@ -123,7 +123,7 @@ def _add_one(
     if said.get("kind") not in Indicator.Kind.values or not said.get("value"):
         raise ValidationError("The form names something that is no indicator.")
     words = said.get("words", "")[:1_000]
-    sender = origin["sender"]
+    sender, times = origin["sender"], _times(said)
     return findings.add_indicator(
         case=case,
         actor=actor,
@@ -135,7 +135,9 @@ def _add_one(
         verdict=verdict,
         tags=tags,
         provenance={"by": "hand", "file": origin["name"][:200], "sender": sender[:120]},
-        **_times(said),
+        first_seen=times.get("first_seen"),
+        last_seen=times.get("last_seen"),
+        expires_at=times.get("expires_at"),
     )[1]
 
 

@@ -23,7 +23,7 @@ from ircase.exchange.model import (
     pap_rank,
 )
 from ircase.indicators import harmless
-from ircase.models import Asset, Case, CaseShare, Event, Indicator, Milestone, Pap, Sighting, Tlp
+from ircase.models import Asset, Case, CaseShare, Classification, Determination, Event, Indicator, Pap, Sighting, Tlp
 from ircase.redaction import Mask, Redaction
 from ircase.services.writing import redacting
 
@@ -92,7 +92,6 @@ class _Collector:
         worded = self.open and self.wish.has(Part.WORDS)
         if self.wish.has(Part.WORDS) and not self.open:
             self._leave("case", "title and summary", self._closed())
-        milestones = Milestone.objects.filter(case=case).values_list("kind", "at") if self.open else ()
         return SharedCase(
             uuid=case.uuid,
             reference=case.reference,
@@ -101,12 +100,11 @@ class _Collector:
             is_open=case.is_open,
             severity=case.severity,
             tlp=case.tlp if self.open else self.wish.redaction.tlp,
-            classification=case.classification,
-            determination=case.determination,
+            classification=case.classification if self.open else Classification.UNKNOWN,
+            determination=case.determination if self.open else Determination.UNKNOWN,
             exercise=case.exercise,
             opened_at=case.opened_at,
             changed_at=case.closed_at or case.opened_at,
-            milestones=tuple(milestones),
         )
 
     def _closed(self) -> str:
