@@ -69,14 +69,14 @@ def _listed(value: Any) -> list[Thing]:
 
 
 def _attribute(attribute: Thing, owner: str, above: list[str], finds: Finds) -> None:
-    kind, value = attribute.get("type"), attribute.get("value")
+    kind, value = str(attribute.get("type")), attribute.get("value")
     if attribute.get("deleted") is True:
         finds.unknown["attributes that their sender took back"] += 1
         return
-    found = list(_kinds(str(kind), value, owner, str(attribute.get("object_relation"))))
+    found = list(_kinds(kind, value, owner, str(attribute.get("object_relation"))))
     if not found:
         if kind not in _CONTEXT:
-            finds.unknown[f"attributes of the type {str(kind)[:60]}"] += 1
+            finds.unknown[f"attributes of the type {kind[:60]}"] += 1
         return
     said = Said(
         *_marked([*above, *_tags(attribute)]),

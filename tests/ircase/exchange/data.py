@@ -20,6 +20,7 @@ from ircase.models import Indicator
 Kind = Indicator.Kind
 DAY = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+FAR = datetime(2099, 1, 1, tzinfo=UTC)
 TABLE = UUID("7a0e0d4c-3a52-4c86-9a5c-33f6e2a6f001")
 VALUES = {
     Kind.SHA256: "a" * 64, Kind.SHA1: "b" * 40, Kind.MD5: "c" * 32, Kind.IP: "203.0.113.7", Kind.DOMAIN: "bad.example",
@@ -85,7 +86,7 @@ def rich() -> ShareData:
         indicators=(
             *every_kind(),
             indicator(50, Kind.DOMAIN, "c2.example", tags=("malware:qakbot", "tool:psexec", "wave-1"),
-                      techniques=("T1547.001",), expires_at=NOW),
+                      techniques=("T1547.001",), expires_at=FAR),
         ),
         events=(
             event(1, "A Run key was set", uses=(("T1547.001", "Persistence"), ("T1059.001", "")),

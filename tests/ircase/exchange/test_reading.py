@@ -213,7 +213,7 @@ class PageTests(CastTestCase):
         domain = Indicator.objects.get(case=self.case, value="c2.example")
         assert (domain.tlp, domain.pap, domain.verdict) == ("green", "green", "suspicious")
         assert domain.provenance["sender"] == "Contoso CSIRT" and domain.tags.get().name == "wave-2"
-        assert domain.expires_at == made.NOW
+        assert domain.expires_at == made.FAR
         assert LogEntry.objects.get(action="indicator.file_read").detail["added"] == len(self.tokens(page))
 
     def choose(self, tokens: list[str], **more: str) -> Any:

@@ -151,7 +151,7 @@ class RequestTests(SharingTestCase):
         data = made.path.read_bytes()
         assert (made.state, made.size, made.sha256) == ("done", len(data), hashlib.sha256(data).hexdigest())
         assert made.name == f"{self.case.reference}_stix.json"
-        assert made.manifest["counts"]["indicator"] == 4 and made.manifest["highest"] == "amber"
+        assert made.manifest["counts"]["indicator"] == 3 and made.manifest["highest"] == "amber"
         assert made.manifest["left"] >= 4
         activity = Activity.objects.get(subject=made.uuid)
         assert (activity.kind, activity.state) == ("export", "done") and "National CERT" in activity.outcome
@@ -167,7 +167,7 @@ class RequestTests(SharingTestCase):
     def test_a_list_for_defender_touches_no_exhibit(self) -> None:
         self.seen()
         made = self.share("defender-audit")
-        assert made.manifest["exhibits"] == [] and made.manifest["counts"] == {"rows": 3, "files": 1}
+        assert made.manifest["exhibits"] == [] and made.manifest["counts"] == {"rows": 2, "files": 1}
         assert not CustodyEntry.objects.filter(action="exported").exists()
 
     def test_the_same_case_makes_the_same_bundle(self) -> None:
