@@ -31,6 +31,7 @@ from ircase.api import (
     playbooks,
     reports,
     retention,
+    sharing,
     stars,
     supertimeline,
     work,
@@ -46,7 +47,7 @@ api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
     people, audit, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
-    supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks,
+    supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard)
 _DOORS = (connections, incidentdoors)

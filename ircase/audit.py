@@ -30,6 +30,7 @@ AREAS: Final = {
     "case": "Cases",
     "evidence": "Evidence",
     "export": "Exports",
+    "share": "Files for other systems",
     "hunt": "Hunts",
     "collection": "Collections",
     "action": "Response actions",

@@ -10,6 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
 from ircase import hookwords, incidentwords, lifewords, shelf
+from ircase import incidentwords, lifewords, reportwords, sharewords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -59,6 +60,8 @@ _ICONS = {
     "lookup": "search",
     **lifewords.ICONS,
     **hookwords.ICONS,
+    **reportwords.ICONS,
+    **sharewords.ICONS,
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -74,6 +77,7 @@ _TONES = {
     "site.frozen": "danger",
     "site.thawed": "warn",
     **lifewords.TONES,
+    **reportwords.TONES,
 }
 _WORK = {
     "hunt": "the hunt",
@@ -100,6 +104,8 @@ _WORK_VERBS = {
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     **lifewords.SENTENCES,
+    **reportwords.SENTENCES,
+    **sharewords.SENTENCES,
     "row.tagged": lambda d: _tagged(d),
     "timeline.view_saved": lambda d: f"saved the view “{d.get('title')}” of the super-timeline",
     "timeline.view_removed": lambda d: f"removed the view “{d.get('title')}” of the super-timeline",

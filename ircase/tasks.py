@@ -7,7 +7,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown
 
-from ircase import access, destroyer, looker, runner, taker, timeliner
+from ircase import access, destroyer, looker, runner, sharer, taker, timeliner
 from ircase.dashboard import paper
 from ircase.dossier import bringin
 from ircase.dossier import build as dossier
@@ -19,6 +19,7 @@ from ircase.models import (
     AttackRelease,
     CaseExport,
     CaseImport,
+    CaseShare,
     Connection,
     DashboardFile,
     Destruction,
@@ -46,7 +47,7 @@ from ircase.services.incidents import incidentfiles
 from ircase.services.managing import papers
 from ircase.services.phases import reminders, reminding
 from ircase.services.telling import sending, trying
-from ircase.services.transfer import caseexports, caseimports, resumable
+from ircase.services.transfer import caseexports, caseimports, resumable, sharing
 from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
 from ircase.work import new_owner
 
@@ -104,6 +105,13 @@ def import_case(pk: int) -> None:
     job = CaseImport.objects.select_related("requested_by").claim(pk, new_owner())
     if job is not None:
         bringin.bring_in(job)
+
+
+@shared_task(name="ircase.share_case")
+def share_case(pk: int) -> None:
+    job = CaseShare.objects.select_related("case", "requested_by", "activity").claim(pk, new_owner())
+    if job is not None:
+        sharer.share(job)
 
 
 @shared_task(name="ircase.post_statements")
@@ -241,6 +249,8 @@ def sweep_all() -> None:
     caseimports.sweep()
     dossier.clear_parts()
     caseexports.tidy()
+    sweep.sweep(CaseShare.objects.all(), "ircase.share_case")
+    sharing.tidy()
     statements.make_if_due()
     posting.remind()
     sending.remind()

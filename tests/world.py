@@ -62,13 +62,14 @@ from ircase.models import (
     TeamMember,
     User,
 )
+from ircase.redaction import Redaction
 from ircase.services import activity, approvals, cases, notices, reports, savedviews
 from ircase.services.analysis import findings, mapping, stars, supertimeline, tables
 from ircase.services.casework import decisions, handovers, improvements, linking
 from ircase.services.identity import people, teams
 from ircase.services.managing import papers
 from ircase.services.phases import checklist, clocks, playbooks, servicelevels
-from ircase.services.transfer import caseexports, caseimports, resumable
+from ircase.services.transfer import caseexports, caseimports, resumable, shareddata, sharing
 from ircase.services.vault import custody, holds, statements
 from ircase.services.writing import comments, notes
 from kql.parquet import write_parquet
@@ -344,6 +345,11 @@ def make_world(case: Case, asker: User) -> World:
     telling = make_telling(case, lead)
     build = reports.request_report(case=case, actor=lead)
     export = caseexports.request_export(case=case, actor=lead, purpose="A test", receiver="A test")
+    wish = shareddata.Wish(Redaction(tlp="amber"), "amber", ("indicators",), "A test")
+    share = sharing.request_share(
+        case=Case.objects.visible_to(lead).get(pk=case.pk), actor=lead, kind="stix", wish=wish, receiver="A test",
+        purpose="A test",
+    )  # fmt: skip
     held = make_evidence(case, asker, b"held", name="held.txt")
     transfer = custody.hand_over(item=held, actor=asker, receiver=lead, said=custody.Said("A test", "Here"))
     coming = CaseImport.objects.create(requested_by=lead, name="export.zip")
@@ -398,6 +404,11 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:custody_act.name": "view",
         "ircase:transfer.uuid": transfer.uuid,
         "ircase:case_export.uuid": export.uuid,
+        "ircase:share.uuid": share.uuid,
+        **{
+            f"api:{way} /cases/{{reference}}/shares/{{uuid}}{tail}.uuid": share.uuid
+            for way, tail in (("GET", ""), ("GET", "/file"), ("POST", "/cancel"), ("DELETE", ""))
+        },
         "ircase:case_import.uuid": coming.uuid,
         "ircase:import_upload.uuid": arriving.uuid,
         "ircase:import_upload_discard.uuid": arriving.uuid,

@@ -60,6 +60,7 @@ from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
 from ircase.models.replies import KeptReply
+from ircase.models.redaction import Alias
 from ircase.models.retention import (
     Destruction,
     DestructionState,
@@ -68,6 +69,7 @@ from ircase.models.retention import (
     RetentionReview,
 )
 from ircase.models.search import CaseTag, SavedView, SearchEntry, TableIndexing
+from ircase.models.sharing import CaseShare
 from ircase.models.signin import (
     AccessPolicy,
     EntraIdentity,
@@ -84,6 +86,8 @@ from ircase.models.telling import CaseMute, CaseTelling, Channel, Delivery, Hook
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
+    "Alias",
+    "CaseShare",
     "CaseIncident",
     "IncidentFile",
     "IncidentSource",

@@ -15,6 +15,7 @@ from ircase.urls import (
     people,
     playbooks,
     reports,
+    sharing,
     supertimeline,
     timeline,
     work,
@@ -38,6 +39,7 @@ urlpatterns = [
     *evidence.urlpatterns,
     *reports.urlpatterns,
     *dashboard.urlpatterns,
+    *sharing.urlpatterns,
     *administration.urlpatterns,
     *people.urlpatterns,
 ]
