@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from ircase import incidentwords, lifewords, shelf
+from ircase import incidentwords, lifewords, reportwords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -58,6 +58,7 @@ _ICONS = {
     "script": "file-text",
     "lookup": "search",
     **lifewords.ICONS,
+    **reportwords.ICONS,
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -73,6 +74,7 @@ _TONES = {
     "site.frozen": "danger",
     "site.thawed": "warn",
     **lifewords.TONES,
+    **reportwords.TONES,
 }
 _WORK = {
     "hunt": "the hunt",
@@ -99,6 +101,7 @@ _WORK_VERBS = {
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     **lifewords.SENTENCES,
+    **reportwords.SENTENCES,
     "row.tagged": lambda d: _tagged(d),
     "timeline.view_saved": lambda d: f"saved the view “{d.get('title')}” of the super-timeline",
     "timeline.view_removed": lambda d: f"removed the view “{d.get('title')}” of the super-timeline",

@@ -58,6 +58,7 @@ from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
+from ircase.models.redaction import Alias
 from ircase.models.retention import (
     Destruction,
     DestructionState,
@@ -81,6 +82,7 @@ from ircase.models.teams import AccessReview, CaseTeam, Team, TeamMember
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
+    "Alias",
     "CaseIncident",
     "IncidentFile",
     "IncidentSource",
