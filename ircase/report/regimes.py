@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from ircase.models import (
 )
 from ircase.redaction import Redaction
 from ircase.report.lifeshape import FactRow
-from ircase.report.words import clip, when
+from ircase.report.prose import prose
+from ircase.report.words import clip
 
 FOLDER = Path(__file__).resolve().parent
 STAGES = ("initial", "update", "final")
@@ -136,6 +138,12 @@ def answers(case: Case, regime: str, stage: str, redaction: Redaction | None = N
     )
 
 
+def plain(text: str) -> str:
+    """What people wrote in markdown, without its marks."""
+    lines = (f"{block.marker} {''.join(span.text for span in block.spans)}".strip() for block in prose(text).blocks)
+    return "\n".join(line for line in lines if line)
+
+
 class _Known:
     """What a case can say by itself."""
 
@@ -148,7 +156,8 @@ class _Known:
 
     def of(self, known: str) -> str:
         if known in Milestone.Kind.values:
-            return when(self.milestones.get(known))
+            at = self.milestones.get(known)
+            return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else ""
         return _KNOWN[known](self) if known else ""
 
     def organisation(self) -> str:
@@ -187,7 +196,9 @@ class _Known:
 
     def measures(self) -> str:
         found = Activity.objects.filter(case=self.case, kind=Activity.Kind.ACTION, state="done").order_by("ended_at")
-        return "\n".join(f"{when(at)} {title}" for at, title in found.values_list("ended_at", "title")[:MOST_NAMED])
+        return "\n".join(
+            f"{at:%Y-%m-%d %H:%M} UTC {title}" for at, title in found.values_list("ended_at", "title")[:MOST_NAMED]
+        )
 
     def ongoing(self) -> str:
         found = Improvement.objects.filter(case=self.case, state__in=("open", "doing"))
@@ -203,7 +214,7 @@ _KNOWN: Mapping[str, Callable[[_Known], str]] = {
     "organisation": _Known.organisation,
     "contact": _Known.contact,
     "reference": lambda known: known.case.reference,
-    "summary": lambda known: known.case.summary,
+    "summary": lambda known: plain(known.case.summary),
     "severity": lambda known: known.case.get_severity_display(),
     "malicious": _Known.malicious,
     "threat": _Known.threat,

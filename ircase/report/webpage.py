@@ -66,7 +66,7 @@ def _page(made: Document, folder: Path | None) -> Iterator[str]:
     if made.look.logo and folder is not None:
         yield f'<img src="{_data(folder / made.look.logo)}" alt="{_text(made.look.organisation) or "Logo"}">'
     yield f'<p><span class="tlp">{_text(made.tlp_words)}</span></p><p>{title}</p><h1>{_text(made.title)}</h1>'
-    yield f"<p>{_cell(made.badges)}</p></header>\n<main>"
+    yield f"<p>{' '.join(map(_part, made.badges))}</p></header>\n<main>"
     if made.watermark:
         yield f'<p class="draft">{_text(made.watermark)}</p>'
     for piece in (*made.cover, *made.pieces):

@@ -43,7 +43,7 @@ def _standing(d: ReportData) -> list[tuple[str, object]]:
     actions = [x for x in d.devices if x.work.state == "done" and x.approvals]
     return [
         (_("Phase"), d.case.phase),
-        (_("Judged"), ", ".join(one for one in (d.case.classification, d.case.determination) if one)),
+        (_("Judged"), ", ".join(one for one in (d.case.classification, d.case.determination) if one != "Not set")),
         (_("Compromised"), f"{len(hit)}: {names}" if hit else _("No asset is confirmed as compromised.")),
         (_("Indicators"), _("%(bad)s malicious of %(all)s") % {"bad": bad, "all": len(d.indicators)}),
         (_("Techniques"), ", ".join(short(name, 60) for name, _n in used.most_common(FEW))),

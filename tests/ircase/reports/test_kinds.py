@@ -95,7 +95,9 @@ class RichCase(CastTestCase):
         made = ReportBuild.objects.select_related("final_of", "evidence", "case", "requested_by").get(pk=made.pk)
         assert made.state == "done", made.reason
         if KEEP:
-            shutil.copytree(reports.folder_of(made), Path(KEEP) / f"{made.kind}{made.regime}{made.stage}-{made.label}")
+            shutil.copytree(
+                reports.folder_of(made), Path(KEEP) / f"{made.kind}{made.regime}{made.stage}-{made.label}-{made.uuid}"
+            )
         return made
 
     def path(self, made: ReportBuild, suffix: str) -> Path:
@@ -122,7 +124,7 @@ class KindTests(RichCase):
         ]
         asked.append({"kind": "notification", "regime": "gdpr", "stage": "initial"})
         wanted = {
-            "technical": "Appendix: case log", "executive": "Where it stands", "lessons": "Patch sooner",
+            "technical": "opened the case", "executive": "Where it stands", "lessons": "Patch sooner",
             "handover": "Image it", "register": "sha256sum", "notification": "Likely consequences",
         }  # fmt: skip
         for one in asked:
@@ -207,7 +209,7 @@ class NotificationTests(RichCase):
         Milestone.objects.create(case=self.case, kind="aware", at=NOW, set_by=self.alice)
         made = self.build(kind="notification", regime="gdpr", stage="initial")
         text = self.path(made, "md").read_text()
-        assert "Staff, about 40" in text and "2026-03-02T12:00:00Z" in text
+        assert "Staff, about 40" in text and "2026-03-02 12:00:00 UTC" in text
         assert "| **Likely consequences** · Article 33(3)(c) | **Missing** |" in text
 
     def test_every_stage_of_every_law_has_its_articles(self) -> None:
