@@ -15,7 +15,7 @@ from django.utils import timezone
 from ircase import access
 from ircase.models import Activity, Evidence, JobState, ReportBuild, ReportKind, ReportSignature
 from ircase.redaction import Redaction
-from ircase.report import chapters, kinds, markdown, regimes, webpage, word
+from ircase.report import chapters, kinds, markdown, pictures, regimes, webpage, word
 from ircase.report.data import collect
 from ircase.report.document import Document
 from ircase.report.lifeshape import ReportHead
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 DATA = "data.json"
 LOGO = "logo.png"
 WATERMARK = "DRAFT"
+_WITH_PICTURES = (ReportKind.TECHNICAL, ReportKind.LESSONS, ReportKind.HANDOVER)
 
 
 class BuildRefused(Exception):
@@ -84,6 +85,8 @@ def _read(job: ReportBuild) -> ReportData:
     facts = ()
     if job.kind == ReportKind.NOTIFICATION:
         facts = regimes.answers(job.case, job.regime, job.stage, redaction)
+    wanted = job.kind in _WITH_PICTURES and not redaction.masks  # nothing masks what stands in a picture
+    redrawn = pictures.read(job.case, job.requested_by, comments=job.comments) if wanted else ()
     data = collect(
         job.case,
         now=timezone.now(),
@@ -102,7 +105,7 @@ def _read(job: ReportBuild) -> ReportData:
         watermark=WATERMARK,
         missing=tuple(job.missing),
     )
-    return masked(job.case, replace(data, report=head), redaction)
+    return masked(job.case, replace(data, report=head, pictures=redrawn), redaction)
 
 
 def _signed_data(job: ReportBuild) -> ReportData:
@@ -128,6 +131,7 @@ def _write(job: ReportBuild, data: ReportData, folder: Path, held: Hold) -> None
     if logo:
         (folder / LOGO).write_bytes(logo)
     made = kinds.compose(data, kinds.look_of(job.look, data, logo=LOGO if logo else ""))
+    pictures.place(data, folder)
     (folder / DATA).write_text(to_json(data), encoding="ascii")
     with (folder / "report.md").open("w", encoding="utf-8", errors="backslashreplace") as out:
         markdown.write(made, out)
@@ -141,6 +145,7 @@ def _write(job: ReportBuild, data: ReportData, folder: Path, held: Hold) -> None
     held.progress(step="Typesetting the PDF")
     work = folder / "typeset"
     work.mkdir()
+    pictures.place(data, work)
     if logo:
         (work / LOGO).write_bytes(logo)
     shutil.copyfile(write_pdf(made, work, stop=held.stop), folder / "report.pdf")

@@ -28,7 +28,7 @@ class Piece:
 
     heading (text, level, listed) · text (parts) · prose (blocks) · note (parts, tone) · facts (rows of two cells) ·
     table (header, widths in millimetres with 0 for "the rest", rows) · code (text) · figures (rows of name, value,
-    words) · picture (text is the alternative, name the file).
+    words).
     """
 
     kind: str
@@ -36,7 +36,6 @@ class Piece:
     level: int = 0
     tone: str = ""
     listed: bool = True
-    name: str = ""
     parts: Cell = ()
     blocks: tuple[Block, ...] = ()
     header: tuple[str, ...] = ()
@@ -59,7 +58,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Document:
-    """`watermark` is the word across every page, "" for a final version. `one_page` shrinks the text until it fits."""
+    """`watermark` is the word across every page, "" for a final version. `one_page` shrinks the text until it fits.
+    `pictures` are the exhibits of which a picture, as in E012.png, lies beside it."""
 
     reference: str
     title: str

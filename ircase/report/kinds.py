@@ -75,6 +75,7 @@ def _compose(data: ReportData, look: Look) -> Document:
         cover=cover,
         pieces=(*_short_notes(plan), *pieces) if one_page else pieces,
         look=look,
+        pictures=tuple(row.exhibit for row in data.pictures),
     )
 
 

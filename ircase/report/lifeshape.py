@@ -106,6 +106,14 @@ class FactRow:
 
 
 @dataclass(frozen=True)
+class PictureRow:
+    """A picture of an exhibit as a worker drew it anew, a PNG in Base64: no byte of it is the exhibit's."""
+
+    exhibit: str
+    png: str
+
+
+@dataclass(frozen=True)
 class ReportHead:
     """Which report this is. `watermark` is "" for a version that was signed off; `signed` then says by whom."""
 

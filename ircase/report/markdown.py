@@ -112,8 +112,6 @@ def _piece(piece: document.Piece) -> Iterator[str]:
             yield from table(piece.header, piece.rows, "")
         case "code":
             yield from fenced(piece.text)
-        case "picture":
-            yield from (f"_[{inline(piece.text)}]_", "")
 
 
 def _lines(parts: document.Cell) -> Iterator[str]:
@@ -140,6 +138,8 @@ def prose_lines(blocks: tuple[shape.Block, ...]) -> Iterator[str]:
                 yield from ("", *fenced("".join(span.text for span in block.spans)))
             case "row":
                 yield f"| {' | '.join(''.join(_span(span) for span in cell) for cell in block.cells)} |"
+            case "picture":
+                yield from ("", f"_[{inline(block.marker)}: {spans}]_", "")
             case "rule":
                 yield from ("", "---", "")
             case _:

@@ -14,6 +14,7 @@ from ircase.report.lifeshape import (
     ImprovementRow,
     IncidentRow,
     OpenWork,
+    PictureRow,
     ReportHead,
     TechniqueRow,
 )
@@ -38,7 +39,8 @@ class Span:
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of prose: heading (level 1-3), paragraph, item (level = depth, `marker`), quote, code, rule, row."""
+    """A piece of prose: heading (level 1-3), paragraph, item (level = depth, `marker`), quote, code, rule, row,
+    picture (`marker` is the exhibit)."""
 
     kind: str
     spans: tuple[Span, ...] = ()
@@ -412,4 +414,5 @@ class ReportData:
     comments: tuple[CommentRow, ...]
     log: tuple[LogRow, ...]
     cuts: tuple[Cut, ...]
+    pictures: tuple[PictureRow, ...] = ()
     report: ReportHead = field(default_factory=ReportHead)

@@ -1,7 +1,7 @@
 """A report as one HTML file: nothing from outside, no script, its own policy; for the screen, dark too, and paper."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import TextIO
@@ -69,8 +69,9 @@ def _page(made: Document, folder: Path | None) -> Iterator[str]:
     yield f"<p>{' '.join(map(_part, made.badges))}</p></header>\n<main>"
     if made.watermark:
         yield f'<p class="draft">{_text(made.watermark)}</p>'
+    shown = {name: folder / f"{name}.png" for name in made.pictures} if folder is not None else {}
     for piece in (*made.cover, *made.pieces):
-        yield from _piece(piece, folder)
+        yield from _piece(piece, shown)
     yield "</main>\n<footer>"
     if made.one_page:
         yield from (f"<p>{_text(text)}</p>" for text in (made.look.disclaimer, made.look.contact) if text)
@@ -101,14 +102,14 @@ def _part(part: Part) -> str:
     return f'<a href="{escape(part.url)}" rel="noreferrer">{made}</a>' if part.url else made
 
 
-def _piece(piece: Piece, folder: Path | None) -> Iterator[str]:
+def _piece(piece: Piece, shown: Mapping[str, Path]) -> Iterator[str]:
     match piece.kind:
         case "heading":
             yield f"\n<h{piece.level + 1}>{_text(piece.text)}</h{piece.level + 1}>"
         case "text" if piece.parts:
             yield f"<p>{_cell(piece.parts)}</p>"
         case "prose":
-            yield from _prose(piece.blocks)
+            yield from _prose(piece.blocks, shown)
         case "note":
             yield f'<div class="note {piece.tone}">{_cell(piece.parts)}</div>'
         case "facts":
@@ -124,8 +125,6 @@ def _piece(piece: Piece, folder: Path | None) -> Iterator[str]:
             yield from _table(piece)
         case "code":
             yield f'<pre tabindex="0">{escape(visible(piece.text))}</pre>'
-        case "picture" if folder is not None:
-            yield f'<figure><img src="{_data(folder / piece.name)}" alt="{_text(piece.text)}"></figure>'
 
 
 def _table(piece: Piece) -> Iterator[str]:
@@ -136,7 +135,7 @@ def _table(piece: Piece) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _prose(blocks: tuple[shape.Block, ...]) -> Iterator[str]:
+def _prose(blocks: tuple[shape.Block, ...], shown: Mapping[str, Path]) -> Iterator[str]:
     for block in blocks:
         text = _spans(block.spans)
         match block.kind:
@@ -148,6 +147,12 @@ def _prose(blocks: tuple[shape.Block, ...]) -> Iterator[str]:
                 yield f"<blockquote>{text}</blockquote>"
             case "code":
                 yield f'<pre tabindex="0">{escape(visible("".join(span.text for span in block.spans)))}</pre>'
+            case "picture" if block.marker in shown:
+                words = "".join(span.text for span in block.spans)
+                source, caption = _data(shown[block.marker]), f"{_text(block.marker)} {text}"
+                yield f'<figure><img src="{source}" alt="{_text(words)}"><figcaption>{caption}</figcaption></figure>'
+            case "picture":
+                yield f"<p>[{_text(block.marker)}: {text}]</p>"
             case "rule":
                 yield "<hr>"
             case "row":

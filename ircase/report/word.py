@@ -1,6 +1,7 @@
 """A report as DOCX (python-docx): real headings, tables whose header row repeats, alternative texts, the marking on
 every page. https://python-docx.readthedocs.io/"""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from ircase.report.markdown import visible
 _TONES: Final = {"good": "15803D", "warn": "92400E", "bad": "B91C1C", "soft": "475569"}
 _TLP: Final = {"red": "FF2B2B", "amber": "FFC000", "amber+strict": "FFC000", "green": "33FF00", "clear": "FFFFFF"}
 _WIDE: Final = 170  # millimetres between the margins
+_HIGH: Final = 120
 _NARROWEST: Final = 18
 MOST_ROWS: Final = 3_000
 """Of one table: a word processor opens no more in a time that people wait."""
@@ -36,8 +38,9 @@ def write(made: Document, path: Path, *, folder: Path | None = None) -> None:
     _parts(out.add_paragraph(), made.badges)
     if made.watermark:
         _toned(out.add_paragraph(), made.watermark, "bad")
+    shown = {name: folder / f"{name}.png" for name in made.pictures} if folder is not None else {}
     for piece in (*made.cover, *made.pieces):
-        _piece(out, piece, folder)
+        _piece(out, piece, shown)
     if made.one_page:
         for text in (made.look.disclaimer, made.look.contact):
             _line(out, text)
@@ -107,14 +110,14 @@ def _parts(paragraph: Any, parts: Cell, *, size: float | None = None) -> None:
             run.font.size = Pt(size - (1 if part.look in ("quiet", "code") else 0))
 
 
-def _piece(out: Docx, piece: Piece, folder: Path | None) -> None:
+def _piece(out: Docx, piece: Piece, shown: Mapping[str, Path]) -> None:
     match piece.kind:
         case "heading":
             out.add_heading(visible(piece.text), piece.level)
         case "text" if piece.parts:
             _parts(out.add_paragraph(), piece.parts)
         case "prose":
-            _prose(out, piece.blocks)
+            _prose(out, piece.blocks, shown)
         case "note":
             paragraph = out.add_paragraph(style="Intense Quote")
             _parts(paragraph, piece.parts)
@@ -128,8 +131,8 @@ def _piece(out: Docx, piece: Piece, folder: Path | None) -> None:
                 _line(out, f"{len(piece.rows) - MOST_ROWS:,} more rows are in the PDF, the HTML and the JSON.")
         case "code":
             _code(out, piece.text)
-        case "picture" if folder is not None:
-            _describe(out.add_picture(str(folder / piece.name), width=Mm(_WIDE)), piece.text)
+        case "code":
+            _code(out, piece.text)
 
 
 def _code(out: Docx, text: str) -> None:
@@ -175,12 +178,14 @@ def _repeat(row: Any) -> None:
     properties.append(mark)
 
 
-def _prose(out: Docx, blocks: tuple[shape.Block, ...]) -> None:
+def _prose(out: Docx, blocks: tuple[shape.Block, ...], shown: Mapping[str, Path]) -> None:
     for block in blocks:
         if block.kind == "heading":
             _spans(out.add_heading("", min(9, block.level + 2)), block.spans)
         elif block.kind == "code":
             _code(out, "".join(span.text for span in block.spans))
+        elif block.kind == "picture":
+            _picture(out, block, shown)
         elif block.kind == "rule":
             out.add_paragraph("―" * 12)
         elif block.kind == "row":
@@ -192,6 +197,16 @@ def _prose(out: Docx, blocks: tuple[shape.Block, ...]) -> None:
                 paragraph.paragraph_format.left_indent = Mm(6 * block.level)
                 paragraph.add_run(f"{block.marker} " if style is None else "")
             _spans(paragraph, block.spans)
+
+
+def _picture(out: Docx, block: shape.Block, shown: Mapping[str, Path]) -> None:
+    words = "".join(span.text for span in block.spans)
+    if block.marker in shown:
+        picture = out.add_picture(str(shown[block.marker]))
+        scale = min(1.0, Mm(_WIDE) / picture.width, Mm(_HIGH) / picture.height)
+        picture.width, picture.height = int(picture.width * scale), int(picture.height * scale)
+        _describe(picture, words)
+    _line(out, f"{block.marker}  {words}")
 
 
 def _joined(block: shape.Block) -> tuple[shape.Span, ...]:

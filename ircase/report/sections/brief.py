@@ -89,7 +89,7 @@ def shortened(blocks: tuple[Block, ...], most: int) -> tuple[tuple[Block, ...], 
     """The first blocks of a text, as much as `most` characters; whether something was left out."""
     kept: list[Block] = []
     left = most
-    for block in blocks:
+    for block in (one for one in blocks if one.kind != "picture"):
         if left <= 0:
             return tuple(kept), True
         spans, left, cut = _spans(block.spans, left)
