@@ -28,6 +28,7 @@ from ircase.api import (
     people,
     playbooks,
     problems,
+    reportlook,
     reports,
     retention,
     stars,
@@ -55,7 +56,7 @@ _CASE = (
     supertimeline, reports, caseincidents, clocks, life, linking, retention,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
-_DOORS = (connections, incidentdoors)
+_DOORS = (connections, incidentdoors, reportlook)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)
 _AREAS = (

@@ -1,4 +1,4 @@
-"""Reports: asked for, watched, read over, signed off, fetched; what an authority asks for; the organisation's look."""
+"""Reports: asked for, watched, read over, signed off, fetched; what an authority asks for; the key to masked documents."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -10,14 +10,13 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
-from ircase import access
-from ircase.api.auth import case_of, person
+from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Window, page_of
-from ircase.models import Case, CaseRole, ReportBuild, ReportKind, ReportLook, ReportReview, Tlp
+from ircase.models import Case, CaseRole, ReportBuild, ReportKind, ReportReview, Tlp
 from ircase.redaction import Redaction, RedactionError
-from ircase.report import fields, regimes
+from ircase.report import regimes
 from ircase.services import reports
-from ircase.services.reporting import looks, notifying, signoff
+from ircase.services.reporting import notifying, signoff
 from ircase.services.vault import delivery
 from ircase.services.writing import redacting
 
@@ -219,7 +218,7 @@ def list_answers(request: HttpRequest, reference: str, regime: Regime, stage: St
 @router.put(_FACTS, response=list[FactOut], summary="Answer what an authority asks for, field by field")
 def put_answers(request: HttpRequest, reference: str, regime: Regime, stage: Stage, body: dict[str, str]) -> list[Any]:
     """An empty text takes an answer away; fields that are not named stay as they are."""
-    case = case_of(request, reference, CaseRole.ANALYST)
+    case = open_case_of(request, reference)
     notifying.answer(case=case, actor=person(request), answers=body, known=frozenset(regimes.fields()))
     return list(regimes.answers(case, regime, stage))
 
@@ -234,41 +233,3 @@ class KeyOut(Schema):
 def redaction_key(request: HttpRequest, reference: str) -> list[Any]:
     """For leads alone; each look is logged."""
     return list(redacting.key_table(case=case_of(request, reference, CaseRole.LEAD), actor=person(request)))
-
-
-class LookIn(Schema):
-    """Texts may name fields, as in {case.reference}; any other brace is refused."""
-
-    organisation: str = Field("", max_length=120)
-    accent: str = "#1d4ed8"
-    cover: str = Field("", max_length=looks.LONGEST)
-    footer: str = Field("", max_length=200)
-    disclaimer: str = Field("", max_length=looks.LONGEST)
-    contact: str = Field("", max_length=looks.LONGEST)
-
-
-class LookOut(LookIn):
-    number: int
-    logo_name: str
-    made_at: datetime | None
-
-
-def _administrator(request: HttpRequest) -> None:
-    access.require_administrator(person(request))
-
-
-@router.get("/report-look", response=LookOut, summary="The organisation's look of its reports")
-def get_look(request: HttpRequest) -> ReportLook:
-    _administrator(request)
-    return looks.current() or ReportLook(number=0, made_at=None)
-
-
-@router.put("/report-look", response=LookOut, summary="Save the next version of the look; the logo stays")
-def put_look(request: HttpRequest, body: LookIn) -> ReportLook:
-    _administrator(request)
-    for name in ("cover", "footer", "disclaimer", "contact"):
-        try:
-            fields.check(getattr(body, name))
-        except fields.UnknownFieldError as error:
-            raise ValidationError({name: str(error)}) from error
-    return looks.save_look(look=ReportLook(**body.dict()), actor=person(request))

@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.base import File
 from django.db import transaction
 from django.db.models import Max
 from PIL import Image, UnidentifiedImageError
@@ -26,9 +26,7 @@ def current() -> ReportLook | None:
 
 
 @transaction.atomic
-def save_look(
-    *, look: ReportLook, actor: User, logo: UploadedFile | None = None, drop_logo: bool = False
-) -> ReportLook:
+def save_look(*, look: ReportLook, actor: User, logo: File[bytes] | None = None, drop_logo: bool = False) -> ReportLook:
     """`look` as a new version. Its logo is `logo` drawn anew, else the one that holds now. Raises ValidationError.
 
     The texts' fields were checked by the form and the API (ircase.report.fields)."""
