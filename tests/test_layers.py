@@ -31,12 +31,13 @@ ROWS = (
      "importer", "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles", "profile", "worklist", "curated", "indicators", "entitygraph", "attackmatrix"},
-    {"results", "clocks", "redaction", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise",
-     "slicing", "shelf", "textdiff", "textmerge", "constants", "sweeping", "responding"},
+    {"results", "clocks", "redaction", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention",
+     "rowwise", "slicing", "shelf", "textdiff", "textmerge", "constants", "sweeping", "responding"},
     {"ownscripts"},
     {"passwords", "addresses"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "search", "lifewords", "reportwords", "importing", "starters", "fetching", "feedfiles", "kinds", "incidentwords"},
+     "wording", "search", "lifewords", "reportwords", "importing", "starters", "fetching", "feedfiles", "kinds",
+     "incidentwords"},
     {"models"},
 )  # fmt: skip
 
