@@ -1,4 +1,4 @@
-"""Reports: asked for, watched, read over, signed off, fetched; an authority's questions; the key to masked documents."""
+"""Reports: asked for, watched, read over, signed off, fetched; authorities' questions; the key to masked documents."""
 
 from datetime import datetime
 from typing import Any, Literal
