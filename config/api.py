@@ -29,6 +29,7 @@ from ircase.api import (
     notices,
     people,
     playbooks,
+    reportlook,
     reports,
     retention,
     sharing,
@@ -50,7 +51,7 @@ _CASE = (
     supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
 )  # fmt: skip
 _SITE = (finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard)
-_DOORS = (connections, incidentdoors)
+_DOORS = (connections, incidentdoors, reportlook)
 _DEVICES = (collections, batches, definitions, scripts, files, actions)
 _HUNTS = (library, runs, packs, copies, notebooks, watches)
 _AREAS = (

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from ircase import hookwords, incidentwords, lifewords, shelf
 from ircase import incidentwords, lifewords, reportwords, sharewords, shelf
+from ircase import incidentwords, lifewords, reportwords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -62,6 +63,7 @@ _ICONS = {
     **hookwords.ICONS,
     **reportwords.ICONS,
     **sharewords.ICONS,
+    **reportwords.ICONS,
 }
 _TONES = {
     "evidence.altered": "danger",

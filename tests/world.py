@@ -499,6 +499,11 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:report+uuid.uuid": build.uuid,
         "ircase:report.uuid": build.uuid,
         "ircase:report_file.kind": "json",
+        "ircase:report_changes.uuid": build.uuid,
+        "ircase:report_review.uuid": build.uuid,
+        "ircase:report_sign.uuid": build.uuid,
+        "regime": "gdpr",
+        "stage": "initial",
         "hunting:run.uuid": run.uuid,
         "hunting:push.uuid": push.uuid,
         "hunting:batch.uuid": run.uuid,
@@ -576,6 +581,9 @@ def make_world(case: Case, asker: User) -> World:
         "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
         "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
         "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
+        "POST /cases/{reference}/reports/{uuid}/reviews": {"answer": "accepted"},
+        "PUT /cases/{reference}/notifications/{regime}/{stage}": {"subjects": "Staff, about 40"},
+        "PUT /report-look": {"organisation": "Contoso"},
         "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
     }
     return World(case, things, bodies)
@@ -596,7 +604,8 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
              "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
              "/cells/{cell}/move", "/cells/{cell}/restoration",
-             "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known")  # fmt: skip
+             "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known",
+             "/reviews", "/signature")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

@@ -1,6 +1,6 @@
 """The case, who touched it, and what was done."""
 
-from ircase.models.activity import Activity, Approval, ReportBuild, StandingApproval
+from ircase.models.activity import Activity, Approval, StandingApproval
 from ircase.models.attack import AttackRelease
 from ircase.models.caseincidents import CaseIncident
 from ircase.models.cases import (
@@ -61,6 +61,15 @@ from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
 from ircase.models.replies import KeptReply
 from ircase.models.redaction import Alias
+from ircase.models.redaction import Alias
+from ircase.models.reports import (
+    NotificationFact,
+    ReportBuild,
+    ReportKind,
+    ReportLook,
+    ReportReview,
+    ReportSignature,
+)
 from ircase.models.retention import (
     Destruction,
     DestructionState,
@@ -180,7 +189,12 @@ __all__ = [
     "Proof",
     "RecoveryCode",
     "RegimePolicy",
+    "NotificationFact",
     "ReportBuild",
+    "ReportKind",
+    "ReportLook",
+    "ReportReview",
+    "ReportSignature",
     "RetentionPolicy",
     "RetentionReview",
     "RowTag",

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ircase.models.cases import Case
 from ircase.models.evidence import Evidence
-from ircase.models.jobs import FINAL_STATES, Job, JobQuerySet, JobState
+from ircase.models.jobs import FINAL_STATES, JobState
 
 
 class Activity(models.Model):
@@ -132,25 +132,3 @@ class StandingApproval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.script_name} until {self.expires_at:%Y-%m-%d}"
-
-
-class ReportBuild(Job):
-    """One report being made. The files lie in REPORTS_DIR/<uuid>/; `evidence` is set when it was sealed."""
-
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reports")
-    activity = models.OneToOneField(Activity, on_delete=models.PROTECT, related_name="+")
-    seal = models.BooleanField(default=False, help_text="Keep the PDF as evidence.")
-    evidence = models.ForeignKey(Evidence, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    notebooks = models.JSONField(default=list, blank=True, help_text="The uuids of those that it prints.")
-    comments = models.BooleanField(default=False, help_text="Print what people said beside things, as an appendix.")
-    files = models.JSONField(default=list, blank=True, help_text='[{"format": "pdf", "size": 1, "sha256": "…"}, …]')
-
-    objects = JobQuerySet["ReportBuild"].as_manager()
-
-    class Meta:
-        ordering = ["-queued_at", "-pk"]
-
-    def __str__(self) -> str:
-        return f"report {self.uuid}"

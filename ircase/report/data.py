@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 
 from ircase import attack, casehead, shelf
+from ircase.curated import times
 from ircase.grid import cell_text
 from ircase.intake import held
 from ircase.models import (
@@ -28,7 +30,7 @@ from ircase.models import (
     Proof,
     Star,
 )
-from ircase.report import life, register, shape
+from ircase.report import life, lifeshape, register, shape
 from ircase.report.prose import prose
 from ircase.report.words import LONGEST_QUERY, clip, label, moment, pairs, took, when
 from ircase.sentences import sentence_of
@@ -48,6 +50,11 @@ MOST = {
     "decisions": 2_000,
     "deadlines": 1_000,
     "improvements": 1_000,
+    "hand-overs": 200,
+    "incidents": 500,
+    "open items": 500,
+    "running work": 500,
+    "waiting approvals": 500,
     "notes": 500,
     "comments": 5_000,
     "starred rows": 500,
@@ -81,11 +88,12 @@ def collect(
     prepared_by: str = "IRCase",
     notebooks: tuple[shape.NotebookEntry, ...] = (),
     comments: bool = False,
+    facts: tuple[lifeshape.FactRow, ...] = (),
 ) -> shape.ReportData:
     """Everything the report says of `case` at `now`. Hashes every exhibit again, and keeps what was found.
 
     `notebooks` were chosen and read before (ircase.report.chapters), so that custody's entries of it are in here.
-    `comments`: with what people said beside things.
+    `comments`: with what people said beside things. `facts`: a notification's fields (ircase.report.regimes).
     """
     check = register.examine(case, now)
     reader = _Reader()
@@ -118,6 +126,14 @@ def collect(
         decisions=reader.take("decisions", life.decisions(case), life.decision),
         clocks=reader.take("deadlines", life.clocks(case), lambda row: life.clock(row, now)),
         improvements=reader.take("improvements", life.improvements(case), life.improvement),
+        handovers=reader.take("hand-overs", life.handovers(case), life.handover),
+        open_work=(
+            *reader.take("open items", life.open_items(case), life.open_item),
+            *reader.take("running work", life.running(case), life.running_work),
+            *reader.take("waiting approvals", life.waiting(case, now), life.waiting_approval),
+        ),
+        incidents=reader.take("incidents", life.incidents(case), life.incident),
+        facts=facts,
         notes=reader.take("notes", Note.objects.there().filter(case=case).select_related("updated_by"), _note),
         comments=_comments(case, reader) if comments else (),
         log=reader.take("log entries", LogEntry.objects.filter(case=case).order_by("sequence"), _entry),
@@ -189,20 +205,38 @@ def _move(row: PhaseEntry) -> shape.PhaseMove:
 
 def _events(case: Case) -> QuerySet[Event]:
     shown = Event.objects.filter(case=case, in_report=True).defer("row", "provenance")
-    return shown.order_by("at", "pk").prefetch_related("assets")
+    return shown.order_by("at", "pk").prefetch_related("assets", "techniques")
 
 
 def _event(row: Event) -> shape.EventRow:
-    known = attack.techniques().get(row.technique)
     return shape.EventRow(
         at=when(row.at),
+        until=when(row.until),
+        precision=row.precision,
+        time=_time_words(row),
         title=row.title,
         description=clip(row.description),
-        technique=row.technique,
-        technique_name=known.name if known else "",
+        techniques=_techniques(row),
         lane=row.get_lane_display(),
         source=source_words(row.source),
         assets=clip(", ".join(asset.name for asset in row.assets.all())),
+    )
+
+
+def _time_words(row: Event) -> str:
+    """What is known of the time, in UTC; a time that is known to the second is its own words."""
+    if row.precision == Event.Precision.EXACT:
+        return ""
+    with timezone.override(UTC):
+        return times.words(row)
+
+
+def _techniques(row: Event) -> tuple[lifeshape.TechniqueRow, ...]:
+    """All of them; the first alone where an event was written before there were several."""
+    found = [(one.technique, one.tactic) for one in row.techniques.all()] or [(row.technique, "")]
+    known = attack.techniques()
+    return tuple(
+        lifeshape.TechniqueRow(one, known[one].name if one in known else "", tactic) for one, tactic in found if one
     )
 
 

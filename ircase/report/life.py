@@ -1,10 +1,22 @@
-"""Reading a case's decisions, deadlines and improvements for its report."""
+"""Reading a case's decisions, deadlines, improvements, hand-overs, open work and incidents for its report."""
 
 from datetime import datetime
 
 from django.db.models import QuerySet
 
-from ircase.models import Case, Clock, Decision, Improvement
+from ircase.models import (
+    Activity,
+    Approval,
+    Case,
+    CaseIncident,
+    ChecklistItem,
+    Clock,
+    Decision,
+    HandOver,
+    Improvement,
+    JobState,
+    Phase,
+)
 from ircase.report import lifeshape
 from ircase.report.words import clip, when
 
@@ -72,4 +84,82 @@ def improvement(row: Improvement) -> lifeshape.ImprovementRow:
         due_on=row.due_on.isoformat() if row.due_on else "",
         state=row.get_state_display(),
         result=clip(row.result),
+        description=clip(row.description),
+    )
+
+
+def handovers(case: Case) -> QuerySet[HandOver]:
+    return HandOver.objects.filter(case=case).select_related("giver", "receiver", "evidence").defer("snapshot")
+
+
+def handover(row: HandOver) -> lifeshape.HandOverRow:
+    return lifeshape.HandOverRow(
+        giver=row.giver.name,
+        receiver=row.receiver.name,
+        offered_at=when(row.offered_at),
+        state=row.get_state_display(),
+        answered_at=when(row.answered_at),
+        situation=clip(row.situation),
+        next_steps=clip(row.next_steps),
+        answer=clip(row.answer),
+        moved=clip(row.moved),
+        exhibit=row.evidence.exhibit if row.evidence else "",
+    )
+
+
+def incidents(case: Case) -> QuerySet[CaseIncident]:
+    """With those that were taken out again."""
+    return CaseIncident.objects.filter(case=case).select_related("added_by").defer("brought", "named")
+
+
+def incident(row: CaseIncident) -> lifeshape.IncidentRow:
+    return lifeshape.IncidentRow(
+        number=row.number,
+        title=clip(row.title, 500),
+        origin=row.origin,
+        url=row.url,
+        via=row.get_via_display(),
+        added_by=row.added_by.name,
+        added_at=when(row.added_at),
+        removed_at=when(row.removed_at),
+        why=clip(row.removed_reason),
+    )
+
+
+_ENDED = (
+    *(state.value for state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)),
+    "partial",
+    "expired",
+    "refused",
+)
+
+
+def open_items(case: Case) -> QuerySet[ChecklistItem]:
+    found = ChecklistItem.objects.filter(case=case, state__in=ChecklistItem.LIVE).exclude(phase=Phase.PREPARATION)
+    return found.select_related("owner")
+
+
+def open_item(row: ChecklistItem) -> lifeshape.OpenWork:
+    who = row.owner.name if row.owner else ""
+    kind = "Required item" if row.required else "Optional item"
+    return lifeshape.OpenWork(kind, row.title, who, "", when(row.due_at))
+
+
+def running(case: Case) -> QuerySet[Activity]:
+    found = Activity.objects.filter(case=case).exclude(state__in=_ENDED).exclude(kind=Activity.Kind.REPORT)
+    return found.select_related("requested_by").defer("detail").order_by("requested_at")
+
+
+def running_work(row: Activity) -> lifeshape.OpenWork:
+    return lifeshape.OpenWork(row.get_kind_display(), row.title, row.requested_by.name, when(row.requested_at), "")
+
+
+def waiting(case: Case, now: datetime) -> QuerySet[Approval]:
+    found = Approval.objects.filter(case=case, state=Approval.State.REQUESTED, expires_at__gt=now)
+    return found.select_related("requested_by").order_by("requested_at")
+
+
+def waiting_approval(row: Approval) -> lifeshape.OpenWork:
+    return lifeshape.OpenWork(
+        "Approval", row.title, row.requested_by.name, when(row.requested_at), when(row.expires_at)
     )

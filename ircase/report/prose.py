@@ -1,5 +1,6 @@
 """What people wrote in markdown, as blocks that a template can set: no markup of theirs reaches the typesetter."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from ircase.report.shape import Block, Prose, Span
 MOST_CHARACTERS = 60_000
 _PARSER = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable("table")
 _STYLES = {"strong_open": "strong", "em_open": "emph"}
+_PICTURE = re.compile(r"E-?(\d{1,6})")
 _SCHEMES = ("http", "https", "mailto")
 
 
@@ -44,7 +46,7 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
             if place.kind == "cell":
                 place.cells.append(spans)
             else:
-                yield _text_block(place, spans)
+                yield from _inline(place, spans, token.children or [])
         elif token.type in ("fence", "code_block"):
             yield Block("code", (Span(token.content.rstrip("\n")),))
         elif token.type == "hr":
@@ -52,6 +54,21 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[Block]:
         elif token.type == "tr_close":
             yield Block("row", cells=tuple(place.cells))
             place.cells = []
+
+
+def _inline(place: _Place, spans: tuple[Span, ...], tokens: Sequence[Token]) -> Iterator[Block]:
+    """The text, and below it the pictures of exhibits that stand in it."""
+    if any(span.text.strip() for span in spans):
+        yield _text_block(place, spans)
+    for token in tokens:
+        if label := _exhibit(token):
+            yield Block("picture", (Span(token.content or label),), marker=label)
+
+
+def _exhibit(token: Token) -> str:
+    """The exhibit of a picture, as people write it: `![words](E12)`; "" for anything else."""
+    found = _PICTURE.fullmatch(str(token.attrGet("src") or "")) if token.type == "image" else None
+    return f"E{int(found[1]):03d}" if found else ""
 
 
 def _text_block(place: _Place, spans: tuple[Span, ...]) -> Block:
@@ -90,6 +107,8 @@ def _spans(tokens: Sequence[Token]) -> Iterator[Span]:
     style: list[str] = []
     url = ""
     for token in tokens:
+        if _exhibit(token):
+            continue
         if token.type in _STYLES:
             style.append(_STYLES[token.type])
         elif token.type in ("strong_close", "em_close"):

@@ -4,11 +4,22 @@ Every value is text, a number, true or false, or a tuple of these, so that `data
 8601 in UTC to the second ("2026-03-01T09:30:00Z"), "" where there is none.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ircase.report.lifeshape import ClockRow, DecisionRow, ImprovementRow
+from ircase.report.lifeshape import (
+    ClockRow,
+    DecisionRow,
+    FactRow,
+    HandOverRow,
+    ImprovementRow,
+    IncidentRow,
+    OpenWork,
+    PictureRow,
+    ReportHead,
+    TechniqueRow,
+)
 
-FORMAT = "ircase-report/1"
+FORMAT = "ircase-report/2"
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,8 @@ class Span:
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of prose: heading (level 1-3), paragraph, item (level = depth, `marker`), quote, code, rule, row."""
+    """A piece of prose: heading (level 1-3), paragraph, item (level = depth, `marker`), quote, code, rule, row,
+    picture (`marker` is the exhibit)."""
 
     kind: str
     spans: tuple[Span, ...] = ()
@@ -131,11 +143,15 @@ class PhaseMove:
 
 @dataclass(frozen=True)
 class EventRow:
+    """`at` is the place in the list; what is known of the time is in `precision` and, in words, in `time`."""
+
     at: str
+    until: str
+    precision: str
+    time: str
     title: str
     description: str
-    technique: str
-    technique_name: str
+    techniques: tuple[TechniqueRow, ...]
     lane: str
     source: str
     assets: str
@@ -390,7 +406,13 @@ class ReportData:
     decisions: tuple[DecisionRow, ...]
     clocks: tuple[ClockRow, ...]
     improvements: tuple[ImprovementRow, ...]
+    handovers: tuple[HandOverRow, ...]
+    open_work: tuple[OpenWork, ...]
+    incidents: tuple[IncidentRow, ...]
+    facts: tuple[FactRow, ...]
     notes: tuple[NoteRow, ...]
     comments: tuple[CommentRow, ...]
     log: tuple[LogRow, ...]
     cuts: tuple[Cut, ...]
+    pictures: tuple[PictureRow, ...] = ()
+    report: ReportHead = field(default_factory=ReportHead)

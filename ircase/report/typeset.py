@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ircase.report.document import Document
 from ircase.report.shape import ReportData
 
 HERE = Path(__file__).resolve().parent
@@ -26,22 +27,25 @@ class TypesetStopped(Exception):
     """`stop` was set: somebody asked for an end."""
 
 
-def to_json(data: ReportData, *, indent: int | None = None) -> str:
+def to_json(data: ReportData | Document, *, indent: int | None = None) -> str:
     """The data set as ASCII JSON, so that no character can be in the way."""
     return json.dumps(asdict(data), indent=indent, ensure_ascii=True)
 
 
 def write_pdf(
-    data: ReportData,
+    document: Document,
     folder: Path,
     *,
     stop: threading.Event | None = None,
     seconds: int = SECONDS,
     size: int = MEGABYTES,
 ) -> Path:
-    """FOLDER/report.pdf of `data`. Raises TypesetError, or TypesetStopped once `stop` is set."""
-    (folder / "data.json").write_text(to_json(data), encoding="ascii")
-    shutil.copyfile(HERE / "template.typ", folder / "template.typ")
+    """FOLDER/report.pdf of `document`; the pictures that it names lie in FOLDER.
+
+    Raises TypesetError, or TypesetStopped once `stop` is set.
+    """
+    (folder / "data.json").write_text(to_json(document), encoding="ascii")
+    shutil.copyfile(HERE / "document.typ", folder / "template.typ")
     return typeset(folder, stop=stop, seconds=seconds, size=size)
 
 

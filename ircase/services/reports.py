@@ -1,16 +1,31 @@
 """Reports: asked for, looked at before they are built, handed out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 
-from ircase import jobs
-from ircase.models import Activity, Case, Classification, Evidence, JobState, Milestone, ReportBuild, User
+from ircase import access, jobs
+from ircase.models import (
+    Activity,
+    Case,
+    Classification,
+    Evidence,
+    HandOver,
+    Improvement,
+    JobState,
+    LogEntry,
+    Milestone,
+    ReportBuild,
+    ReportKind,
+    ReportLook,
+    User,
+)
+from ircase.redaction import Redaction
 from ircase.services import activity, log
 from ircase.services.phases import checklist
 from ircase.store import chunks_of, digest_of
@@ -19,9 +34,13 @@ TASK = "ircase.build_report"
 # format: (suffix, media type)
 FORMATS = {
     "pdf": ("pdf", "application/pdf"),
+    "docx": ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    "html": ("html", "text/html"),
     "markdown": ("md", "text/markdown"),
     "json": ("json", "application/json"),
 }
+# Entries of the log that tell of reading and reporting: the case is no other because of them.
+_NO_CHANGE = ("report.", "redaction.", "export.", "statement.", "evidence.verified")
 
 
 class ReportFileGone(Exception):
@@ -37,38 +56,102 @@ class Gap:
     serious: bool = False
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a report is to be. `notebooks` are the uuids of those that it prints, `comments` with what people said
+    beside things. `regime` and `stage` count for a notification alone."""
+
+    kind: str = ReportKind.TECHNICAL.value
+    regime: str = ""
+    stage: str = ""
+    language: str = "en"
+    redaction: Redaction = field(default_factory=Redaction)
+    seal: bool = False
+    notebooks: Sequence[str] = ()
+    comments: bool = False
+
+    @property
+    def title(self) -> str:
+        name = ReportKind(self.kind).label
+        return f"{name}, {self.regime.upper()} {self.stage}" if self.kind == ReportKind.NOTIFICATION else name
+
+
 def folder_of(build: ReportBuild) -> Path:
     return settings.REPORTS_DIR / str(build.uuid)
 
 
-@transaction.atomic
 def request_report(
-    *, case: Case, actor: User, seal: bool = False, notebooks: Sequence[str] = (), comments: bool = False
+    *, case: Case, actor: User, wanted: Wanted | None = None, missing: Sequence[str] = ()
 ) -> ReportBuild:
-    """Build a report in the background; with `seal` the PDF becomes an exhibit of the case. `notebooks`: the uuids of
-    those that it prints; `comments`: with what people said beside things, as an appendix.
+    """Build a draft in the background; with `seal` its PDF becomes an exhibit of the case. `missing`: what it lacks, in
+    words, which the draft names.
 
-    Raises ValidationError while one is under way, or where a closed case would take a new exhibit.
+    Raises ValidationError while one is under way, or where a closed case would take a new exhibit, and PermissionDenied
+    where only a lead may choose what is masked.
     """
+    wanted = wanted or Wanted()
+    _check(case, actor, wanted)
+    return begin(
+        case=case,
+        actor=actor,
+        title=f"{wanted.title} of {case.reference}",
+        kind=wanted.kind,
+        regime=wanted.regime,
+        stage=wanted.stage,
+        language=wanted.language,
+        redaction=wanted.redaction.as_json(),
+        look=ReportLook.objects.order_by("-number").first(),
+        missing=list(missing),
+        seal=wanted.seal,
+        notebooks=list(wanted.notebooks),
+        comments=wanted.comments,
+    )
+
+
+def _check(case: Case, actor: User, wanted: Wanted) -> None:
+    if wanted.kind not in ReportKind.values:
+        raise ValidationError({"kind": f"There is no such report. Choose one of {', '.join(ReportKind.values)}."})
+    if (wanted.kind == ReportKind.NOTIFICATION) != bool(wanted.regime and wanted.stage):
+        raise ValidationError("A notification, and nothing else, has a law and a stage.")
+    own = bool(wanted.redaction.words) or not wanted.redaction.allows(case.tlp)
+    if own and not access.still_may(actor, case, access.LEAD):
+        raise PermissionDenied("Only a lead masks words of their own, and gives a report a wider TLP than the case's.")
+
+
+@transaction.atomic
+def begin(*, case: Case, actor: User, title: str, seal: bool, **more: object) -> ReportBuild:
+    """The row of a build, its activity and its message. Raises ValidationError, as `request_report` does."""
     if seal and not case.is_open:
         raise ValidationError("The case is closed: nothing more can be sealed. Build the report without sealing it.")
     Case.objects.select_for_update().get(pk=case.pk)
     if ReportBuild.objects.filter(case=case).unfinished().exists():
         raise ValidationError("A report of this case is being built. Wait for it, or cancel it.")
-    build = ReportBuild(case=case, requested_by=actor, seal=seal, notebooks=list(notebooks), comments=comments)
+    last = ReportBuild.objects.filter(case=case).aggregate(last=Max("number"))["last"] or 0
+    build = ReportBuild(case=case, requested_by=actor, seal=seal, number=last + 1, **more)
     build.activity = activity.begin(
         case=case,
         kind=Activity.Kind.REPORT,
-        title=f"Report of {case.reference}",
+        title=title,
         subject=build.uuid,
         url_name="ircase:report",
         actor=actor,
-        detail={"seal": seal},
+        detail={"seal": seal, "report": build.label},
     )
-    build.full_clean(exclude=["case", "activity", "requested_by"])
+    build.full_clean(exclude=["case", "activity", "requested_by", "look", "final_of"])
     build.save()
     jobs.enqueue(TASK, build.pk)
     return build
+
+
+def changed_at(case: Case) -> int:
+    """The newest entry of the log that changed the case: a report that was read before it is superseded."""
+    found = LogEntry.objects.filter(case=case).order_by()
+    for start in _NO_CHANGE:
+        found = found.exclude(action__startswith=start)
+    sealed = Evidence.objects.filter(case=case, kind=Evidence.Kind.REPORT).values_list("number", flat=True)
+    reports = [f"E{number:03d}" for number in sealed]
+    found = found.exclude(action="evidence.sealed", detail__exhibit__in=reports)
+    return int(found.aggregate(last=Max("sequence"))["last"] or 0)
 
 
 @transaction.atomic
@@ -84,35 +167,72 @@ def cancel(*, build: ReportBuild, actor: User) -> None:
         activity.end(build.activity, state="cancelled", outcome=reason, actor=actor)
 
 
-def gaps(case: Case) -> list[Gap]:
-    """What is missing before the report is built, the serious first."""
+def gaps(case: Case, kind: str = ReportKind.TECHNICAL) -> list[Gap]:
+    """What is missing before the report is built, the serious first. What an authority still asks for is told by
+    `ircase.report.regimes`."""
     states = Evidence.objects.filter(case=case).aggregate(
         broken=Count("pk", filter=Q(integrity__in=["altered", "missing"])),
         unchecked=Count("pk", filter=Q(integrity=Evidence.Integrity.UNCHECKED)),
     )
-    steps = len(checklist.open_required(case))
-    unjudged = Activity.objects.filter(case=case, kind=Activity.Kind.HUNT, state="done", verdict="").count()
-    found = [
-        (states["broken"], f"{_exhibits(states['broken'])} ALTERED or MISSING", "ircase:evidence", True),
+    broken = (states["broken"], f"{_exhibits(states['broken'])} ALTERED or MISSING", "ircase:evidence", True)
+    unchecked = (
+        states["unchecked"],
+        f"{_exhibits(states['unchecked'])} not verified yet: building the report hashes every file again",
+        "ircase:evidence",
+        False,
+    )
+    found = [broken, *(_of_case(case) if kind != ReportKind.REGISTER else ()), *_of_kind(case, kind), unchecked]
+    return sorted(
+        (Gap(text, url_name, serious) for wanting, text, url_name, serious in found if wanting),
+        key=lambda gap: not gap.serious,
+    )
+
+
+_Finding = tuple[object, str, str, bool]
+
+
+def _of_case(case: Case) -> list[_Finding]:
+    missing = _missing(case)
+    return [
         (not case.summary.strip(), "The executive summary is not written yet", "ircase:case_summary", True),
         (case.classification == Classification.UNKNOWN, "The case is not classified", "ircase:case_edit", False),
-        (steps, f"{steps} required checklist item{'s are' if steps != 1 else ' is'} open", "ircase:checklist", False),
-        (
-            states["unchecked"],
-            f"{_exhibits(states['unchecked'])} not verified yet: building the report hashes every file again",
-            "ircase:evidence",
-            False,
-        ),
-        (
-            unjudged,
-            f"{unjudged} finished hunt{'s have' if unjudged != 1 else ' has'} no verdict",
-            "hunting:panel",
-            False,
-        ),
-        (not case.events.filter(in_report=True).exists(), "The timeline is empty", "ircase:timeline", False),
-        (_missing(case), f"Milestones are not set: {_missing(case)}", "ircase:case", False),
+        (missing, f"Milestones are not set: {missing}", "ircase:case", False),
     ]
-    return [Gap(text, url_name, serious) for wanting, text, url_name, serious in found if wanting]
+
+
+def _of_kind(case: Case, kind: str) -> list[_Finding]:
+    match kind:
+        case ReportKind.TECHNICAL:
+            return _of_work(case)
+        case ReportKind.LESSONS:
+            plans = Improvement.objects.filter(case=case).aggregate(all=Count("pk"), lone=Count("pk", Q(owner=None)))
+            return [
+                (not case.lessons.strip(), "No lessons are written down yet", "ircase:case_summary", True),
+                (not plans["all"], "No improvement is written down", "ircase:case_improvements", False),
+                (
+                    plans["lone"],
+                    f"{plans['lone']} of the improvements have no owner",
+                    "ircase:case_improvements",
+                    False,
+                ),
+            ]
+        case ReportKind.HANDOVER:
+            there = HandOver.objects.filter(case=case, state=HandOver.State.OFFERED).exists()
+            return [
+                (not there, "No hand-over is offered: the report prints those of before", "ircase:handovers", False)
+            ]
+    return []
+
+
+def _of_work(case: Case) -> list[_Finding]:
+    steps = len(checklist.open_required(case))
+    unjudged = Activity.objects.filter(case=case, kind=Activity.Kind.HUNT, state="done", verdict="").count()
+    verdicts = f"{unjudged} finished hunt{'s have' if unjudged != 1 else ' has'} no verdict"
+    return [
+        (steps, f"{steps} required checklist item{'s are' if steps != 1 else ' is'} open", "ircase:checklist", False),
+        (unjudged, verdicts, "hunting:panel", False),
+        (not case.events.filter(in_report=True).exists(), "The timeline is empty", "ircase:timeline", False),
+    ]
 
 
 def _exhibits(count: int) -> str:
@@ -127,13 +247,25 @@ def _missing(case: Case) -> str:
 
 
 def open_file(*, build: ReportBuild, kind: str, actor: User) -> tuple[Iterator[bytes], str, int]:
-    """The bytes of one format, its file name and its size; the log entry is written first. Raises ReportFileGone."""
+    """The bytes of one format, its file name and its size; log and, where it is an exhibit, custody are written first.
+
+    Raises ReportFileGone."""
     entry = next((file for file in build.files if file["format"] == kind), None)
     if entry is None or kind not in FORMATS:
         raise ReportFileGone("This build has no such file.")
     path = folder_of(build) / f"report.{FORMATS[kind][0]}"
     if not path.is_file() or digest_of(path) != entry["sha256"]:
         raise ReportFileGone("The file is no longer what was built. Build the report again.")
-    log.record("report.downloaded", case=build.case, actor=actor, name=path.name, sha256=entry["sha256"])
-    name = f"{build.case.reference}_report_{build.queued_at:%Y%m%d-%H%M}.{FORMATS[kind][0]}"
+    told = {"build": str(build.uuid), "report": build.label, "format": kind, "sha256": entry["sha256"]}
+    with transaction.atomic():
+        log.record("report.downloaded", case=build.case, actor=actor, name=path.name, **told)
+        if build.evidence is not None:
+            log.record_custody(build.evidence, "downloaded", actor=actor, by="report", form=kind)
+    name = f"{build.case.reference}_{build.kind}_{build.queued_at:%Y%m%d-%H%M}.{FORMATS[kind][0]}"
     return chunks_of(path), name, int(entry["size"])
+
+
+def text_of(build: ReportBuild) -> str:
+    """Its Markdown, for a comparison; "" where it is not there."""
+    path = folder_of(build) / "report.md"
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

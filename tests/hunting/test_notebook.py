@@ -495,7 +495,7 @@ class StarterTests(NotebookTestCase):
 class ReportTests(NotebookTestCase):
     def build(self, *books: Notebook) -> tuple[str, bytes, dict[str, Any]]:
         chosen = [str(book.uuid) for book in books]
-        build = reports.request_report(case=self.case, actor=self.bob, notebooks=chosen)
+        build = reports.request_report(case=self.case, actor=self.bob, wanted=reports.Wanted(notebooks=chosen))
         with quiet_heart():
             build_report(build.pk)
         build.refresh_from_db()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from ircase.models import Activity, Approval, Asset, Case, Event, Indicator
 from ircase.report import child, data, markdown, shape, typeset
+from ircase.report.kinds import compose
 from ircase.report.prose import prose
 from ircase.report.words import moment, pairs, short, took
 from ircase.services import activity, approvals, cases
@@ -36,7 +37,7 @@ def text_of(path: Path, pages: int = 40) -> str:
 
 def as_markdown(report: shape.ReportData) -> str:
     out = io.StringIO()
-    markdown.write(report, out)
+    markdown.write(compose(report), out)
     return out.getvalue()
 
 
@@ -144,14 +145,14 @@ class ReportTests(CastTestCase):
         assert (row.about, row.author) == ("Note: Minutes", "Bob")
         assert "## Appendix: comments" in as_markdown(report)
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        pages = text_of(typeset.write_pdf(report, folder, seconds=60))
+        pages = text_of(typeset.write_pdf(compose(report), folder, seconds=60))
         assert "Note: Minutes" in pages and "Really?" in pages and ", resolved" in pages
 
     def test_the_data_set_holds_one_of_everything(self) -> None:
         report = self.collect(self.full_case())
         assert [(m.name, m.took) for m in report.metrics][0] == ("MTTD", "1 d 21 h")
         assert report.metrics[2].seconds is None
-        assert [(e.title, e.technique, e.assets, e.lane) for e in report.events] == [
+        assert [(e.title, e.techniques[0].technique, e.assets, e.lane) for e in report.events] == [
             ("Run key set", "T1547.001", "ws-07", "Attacker")
         ]
         hunt = report.hunts[0]
@@ -205,7 +206,7 @@ class ReportTests(CastTestCase):
 
     def pdf(self, report: shape.ReportData) -> Path:
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        return typeset.write_pdf(report, folder, seconds=60)
+        return typeset.write_pdf(compose(report), folder, seconds=60)
 
     def test_pdf_says_what_the_data_says(self) -> None:
         report = self.collect(self.full_case())
@@ -264,7 +265,7 @@ class ReportTests(CastTestCase):
         assert len(report.events) == 10
         assert report.cuts == (shape.Cut("events", 10, 31),)
         assert "10 of 31 events" in text_of(self.pdf(report))
-        assert "Cut: 10 of 31 events." in as_markdown(report)
+        assert "10 of 31 events." in as_markdown(report)
 
     def test_queries_do_not_grow_with_the_case(self) -> None:
         case = self.full_case()
@@ -293,12 +294,12 @@ class ReportTests(CastTestCase):
     def test_a_deadline_ends_the_typesetter_with_a_reason(self) -> None:
         report = self.collect(self.secret_case)
         with pytest.raises(typeset.TypesetError, match="took too long"):
-            typeset.write_pdf(report, Path(self.enterContext(tempfile.TemporaryDirectory())), seconds=0)
+            typeset.write_pdf(compose(report), Path(self.enterContext(tempfile.TemporaryDirectory())), seconds=0)
 
     def test_too_little_memory_ends_it_with_a_reason(self) -> None:
         report = self.collect(self.secret_case)
         with pytest.raises(typeset.TypesetError, match="memory|typeset"):
-            typeset.write_pdf(report, Path(self.enterContext(tempfile.TemporaryDirectory())), size=40)
+            typeset.write_pdf(compose(report), Path(self.enterContext(tempfile.TemporaryDirectory())), size=40)
 
 
 FEW = 42
@@ -325,7 +326,7 @@ def test_any_unicode_is_written_as_markdown_and_stays_one_cell(text: str) -> Non
     assert "\n" not in line
     assert line.replace("\\|", "").count("|") == 2
     line.encode("utf-8")
-    blocks = "\n".join(markdown._prose(prose(text)))
+    blocks = "\n".join(markdown.prose_lines(prose(text).blocks))
     assert "<script" not in blocks.replace("\\<", "")
 
 

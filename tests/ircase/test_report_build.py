@@ -28,7 +28,7 @@ def instead_of_typst(report: object, folder: object, **_: object) -> object:
 
 class BuildTests(CastTestCase):
     def request(self, *, seal: bool = False) -> ReportBuild:
-        return reports.request_report(case=self.case, actor=self.alice, seal=seal)
+        return reports.request_report(case=self.case, actor=self.alice, wanted=reports.Wanted(seal=seal))
 
     def run_task(self, build: ReportBuild) -> ReportBuild:
         with mock.patch("ircase.report.build.write_pdf", instead_of_typst):
@@ -50,11 +50,12 @@ class BuildTests(CastTestCase):
         with pytest.raises(ValidationError, match="being built"):
             self.request()
 
-    def test_three_files_and_their_hashes(self) -> None:
+    def test_every_format_and_its_hash(self) -> None:
         build = self.run_task(self.request())
         assert (build.state, build.reason, build.activity.state) == ("done", "", "done")
-        assert [file["format"] for file in build.files] == ["pdf", "markdown", "json"]
-        for file, name in zip(build.files, ("report.pdf", "report.md", "report.json"), strict=True):
+        assert [file["format"] for file in build.downloads] == ["pdf", "docx", "html", "markdown", "json"]
+        names = ("report.pdf", "report.docx", "report.html", "report.md", "report.json")
+        for file, name in zip(build.downloads, names, strict=True):
             content = (reports.folder_of(build) / name).read_bytes()
             assert (file["size"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
         assert json.loads((reports.folder_of(build) / "report.json").read_text())["case"]["title"] == self.case.title
@@ -152,9 +153,9 @@ class BuildTests(CastTestCase):
         assert texts == [
             "The executive summary is not written yet",
             "The case is not classified",
-            "1 exhibit is not verified yet: building the report hashes every file again",
-            "The timeline is empty",
             "Milestones are not set: occurred, contained, recovered",
+            "The timeline is empty",
+            "1 exhibit is not verified yet: building the report hashes every file again",
         ]
         cases.edit_case(case=self.case, actor=self.alice, summary="Done.", classification="truePositive")
         self.run_task(self.request())
@@ -203,7 +204,7 @@ class PageTests(CastTestCase):
         response = self.client.get(self.file(build))
         assert isinstance(response, StreamingHttpResponse)
         assert b"".join(response) == b"%PDF-1.7 report"  # type: ignore[arg-type]
-        assert response["Content-Disposition"].startswith(f'attachment; filename="{self.case.reference}_report_')
+        assert response["Content-Disposition"].startswith(f'attachment; filename="{self.case.reference}_technical_')
         assert response["X-Content-Type-Options"] == "nosniff"
         assert LogEntry.objects.get(case=self.case, action="report.downloaded").actor == self.carol
 

@@ -9,6 +9,7 @@ import pypdf
 from django.utils import timezone
 
 from ircase.report import data, markdown, typeset
+from ircase.report.kinds import compose
 from ircase.services.casework import decisions, improvements
 from ircase.services.phases import clocks
 from tests.cast import CastTestCase, make_evidence
@@ -32,12 +33,12 @@ class LifeChapterTests(CastTestCase):
         assert outcomes["SEC Form 8-K, Item 1.05"] == ("running", "")
         assert [(i.title, i.owner) for i in held.improvements] == [("Patch sooner", "Bob")]
         out = io.StringIO()
-        markdown.write(held, out)
+        markdown.write(compose(held), out)
         text = out.getvalue()
         for words in ("## Decision log", "Superseded by D02", "## Deadlines", "Reference 77", "## Improvements"):
             assert words in text
         folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        pages = pypdf.PdfReader(typeset.write_pdf(held, folder, seconds=120)).pages
+        pages = pypdf.PdfReader(typeset.write_pdf(compose(held), folder, seconds=120)).pages
         printed = " ".join(" ".join(page.extract_text() for page in pages).split())
         for words in ("Decision log", "Superseded by D02", "Deadlines", "Reference 77", "Improvements", "Patch sooner"):
             assert words in printed

@@ -1,0 +1,54 @@
+"""The organisation's look of its reports, for administrators. The logo is given in the browser."""
+
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import Field
+
+from ircase import access
+from ircase.api.auth import person
+from ircase.models import ReportLook
+from ircase.report import fields
+from ircase.services.reporting import looks
+
+router = Router(tags=["Administration"])
+
+
+class LookIn(Schema):
+    """Texts may name fields, as in {case.reference}; any other brace is refused."""
+
+    organisation: str = Field("", max_length=120)
+    accent: str = "#1d4ed8"
+    cover: str = Field("", max_length=looks.LONGEST)
+    footer: str = Field("", max_length=200)
+    disclaimer: str = Field("", max_length=looks.LONGEST)
+    contact: str = Field("", max_length=looks.LONGEST)
+
+
+class LookOut(LookIn):
+    number: int
+    logo_name: str
+    made_at: datetime | None
+
+
+def _administrator(request: HttpRequest) -> None:
+    access.require_administrator(person(request))
+
+
+@router.get("/report-look", response=LookOut, summary="The organisation's look of its reports")
+def get_look(request: HttpRequest) -> ReportLook:
+    _administrator(request)
+    return looks.current() or ReportLook(number=0, made_at=None)
+
+
+@router.put("/report-look", response=LookOut, summary="Save the next version of the look; the logo stays")
+def put_look(request: HttpRequest, body: LookIn) -> ReportLook:
+    _administrator(request)
+    for name in ("cover", "footer", "disclaimer", "contact"):
+        try:
+            fields.check(getattr(body, name))
+        except fields.UnknownFieldError as error:
+            raise ValidationError({name: str(error)}) from error
+    return looks.save_look(look=ReportLook(**body.dict()), actor=person(request))
