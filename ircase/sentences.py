@@ -9,7 +9,7 @@ from django.db.models import TextChoices
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from ircase import incidentwords, lifewords, shelf
+from ircase import incidentwords, lifewords, readywords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -58,6 +58,7 @@ _ICONS = {
     "script": "file-text",
     "lookup": "search",
     **lifewords.ICONS,
+    **readywords.ICONS,
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -99,6 +100,7 @@ _WORK_VERBS = {
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
     **lifewords.SENTENCES,
+    **readywords.SENTENCES,
     "row.tagged": lambda d: _tagged(d),
     "timeline.view_saved": lambda d: f"saved the view “{d.get('title')}” of the super-timeline",
     "timeline.view_removed": lambda d: f"removed the view “{d.get('title')}” of the super-timeline",

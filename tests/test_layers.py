@@ -30,13 +30,14 @@ ROWS = (
      "clockcard", "finder", "finding", "audit", "commented", "sentences", "spool", "manifest", "gathering", "line",
      "importer", "supplying", "pushing", "destroyer", "looker"},
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
-     "knownfiles", "profile", "worklist", "curated", "indicators", "entitygraph", "attackmatrix"},
+     "knownfiles", "profile", "worklist", "curated", "indicators", "entitygraph", "attackmatrix",
+     "readiness", "exercises"},
     {"results", "clocks", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "retention", "rowwise",
      "slicing", "shelf", "textdiff", "textmerge", "constants", "sweeping", "responding"},
     {"ownscripts"},
     {"passwords", "addresses"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "search", "lifewords", "importing", "starters", "fetching", "feedfiles", "kinds", "incidentwords"},
+     "wording", "search", "lifewords", "readywords", "importing", "starters", "fetching", "feedfiles", "kinds", "incidentwords"},
     {"models"},
 )  # fmt: skip
 

@@ -33,6 +33,7 @@ from ircase.models.custody import (
 )
 from ircase.models.decisions import Decision
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
+from ircase.models.exercises import Exercise, Inject, Mark
 from ircase.models.findings import Asset, Event, EventTechnique, FindingTag, Indicator, Pap
 from ircase.models.handling import Handling, Preview
 from ircase.models.handovers import HandOver
@@ -58,6 +59,7 @@ from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
+from ircase.models.readiness import Contact, ReadinessPlan, SettingAnswer
 from ircase.models.retention import (
     Destruction,
     DestructionState,
@@ -122,6 +124,7 @@ __all__ = [
     "Comment",
     "CommentRevision",
     "Connection",
+    "Contact",
     "CustodyBefore",
     "CustodyEntry",
     "Decision",
@@ -132,6 +135,7 @@ __all__ = [
     "Draft",
     "Event",
     "EventTechnique",
+    "Exercise",
     "Evidence",
     "Handling",
     "FalsePositive",
@@ -144,11 +148,13 @@ __all__ = [
     "Indicator",
     "ItemChange",
     "IndicatorLook",
+    "Inject",
     "Job",
     "JobQuerySet",
     "JobState",
     "LegalHold",
     "LogEntry",
+    "Mark",
     "Milestone",
     "Note",
     "NoteRevision",
@@ -162,6 +168,7 @@ __all__ = [
     "PreparationItem",
     "Preview",
     "Proof",
+    "ReadinessPlan",
     "RecoveryCode",
     "RegimePolicy",
     "ReportBuild",
@@ -173,6 +180,7 @@ __all__ = [
     "Scope",
     "SecondFactor",
     "SessionRecord",
+    "SettingAnswer",
     "ServiceLevel",
     "SavedView",
     "SearchEntry",

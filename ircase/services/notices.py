@@ -30,6 +30,7 @@ def tell(
     told now. `lines` may hold text from outside. Nobody need be left out for having done it themselves: the caller says
     who is told."""
     wanted = [person for person in {one.pk: one for one in people}.values() if _may_read(person, case)]
+    title = f"EXERCISE: {title}" if case.exercise else title
     told = set(Notice.objects.filter(person__in=wanted, subject=subject).values_list("person_id", flat=True))
     new = [
         Notice(person=person, case=case, code=code, subject=subject, title=title[:TITLE], path=path, lines=list(lines))
