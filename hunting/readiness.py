@@ -59,15 +59,15 @@ def ran(connections: Sequence[Connection]) -> dict[Key, Ran]:
     found = {
         (row["connection"], row["hunt_id"], row["source"]): row
         for row in rows.values("connection", "hunt_id", "source").annotate(
-            clean=Max("finished_at", filter=done),
+            whole=Max("finished_at", filter=done),
             version=Max("hunt_version", filter=done),
             failed=Max("finished_at", filter=Q(state=JobState.FAILED)),
         )
     }
-    failing = [row for row in found.values() if row["failed"] and (not row["clean"] or row["failed"] > row["clean"])]
+    failing = [row for row in found.values() if row["failed"] and (not row["whole"] or row["failed"] > row["whole"])]
     since = _failing_since(rows, failing)
     return {
-        key: Ran(row["clean"], row["version"] or 0, row["failed"], since.get(key)) for key, row in found.items()
+        key: Ran(row["whole"], row["version"] or 0, row["failed"], since.get(key)) for key, row in found.items()
     }  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def _failing_since(rows: Any, failing: Sequence[Mapping[str, Any]]) -> dict[Key,
     """The first failure after the last clean run, of those that fail now."""
     if not failing:
         return {}
-    clean = {(row["connection"], row["hunt_id"], row["source"]): row["clean"] for row in failing}
+    clean = {(row["connection"], row["hunt_id"], row["source"]): row["whole"] for row in failing}
     failures = rows.filter(state=JobState.FAILED, hunt_id__in={row["hunt_id"] for row in failing})
     first: dict[Key, datetime] = {}
     wanted = failures.order_by("-finished_at").values_list("connection", "hunt_id", "source", "finished_at")
@@ -262,7 +262,7 @@ def _name(technique: str) -> str:
 def _has_data(
     connection: Connection, hunt: Hunt, source: Source, rows: Mapping[tuple[int, str, str], TableCheck]
 ) -> bool | None:
-    """Whether some table of the hunt has rows there: False where all were asked and none has, None where nobody asked."""
+    """Whether some table of the hunt has rows there: False where all were asked and none has, None where not all were."""
     known = [rows.get((connection.pk, source.value, table)) for table in hunt.tables]
     answers = [row.has_rows if row else None for row in known]
     if True in answers:

@@ -39,8 +39,8 @@ from ircase.report import build
 from ircase.services import approvals, evidence, health, preflights, sweep
 from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
-from ircase.services.incidents import incidentfiles
 from ircase.services.exercises import playing
+from ircase.services.incidents import incidentfiles
 from ircase.services.phases import reminders, reminding
 from ircase.services.readiness import reminding as readiness
 from ircase.services.transfer import caseexports, caseimports, resumable

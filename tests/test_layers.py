@@ -37,7 +37,8 @@ ROWS = (
     {"ownscripts"},
     {"passwords", "addresses"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "search", "lifewords", "readywords", "importing", "starters", "fetching", "feedfiles", "kinds", "incidentwords"},
+     "wording", "search", "lifewords", "readywords", "importing", "starters", "fetching", "feedfiles", "kinds",
+     "incidentwords"},
     {"models"},
 )  # fmt: skip
 

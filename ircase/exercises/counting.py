@@ -61,9 +61,7 @@ def count(exercise: Exercise, until: datetime | None = None) -> list[Counted]:
     """Every expectation in the scenario's order, from what was done until then. Nine queries."""
     until = until or timezone.now()
     expects = expects_of(exercise.plan)
-    released = {
-        key: at for key, at in exercise.injects.exclude(released_at=None).values_list("key", "released_at")
-    }  # fmt: skip
+    released = dict(exercise.injects.exclude(released_at=None).values_list("key", "released_at"))
     marks = {mark.key: mark for mark in Mark.objects.filter(exercise=exercise).select_related("by")}
     facts = [fact for fact in facts_of(exercise.case, {expect.kind for expect in expects}) if fact.at <= until]
     return [_counted(expect, exercise, facts, released, marks.get(expect.key), until) for expect in expects]

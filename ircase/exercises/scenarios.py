@@ -1,4 +1,4 @@
-"""Scenarios: YAML beside the code, checked against a schema. Injects at minutes, and what is expected of the players."""
+"""Scenarios: YAML beside the code, checked against a schema. Injects at minutes, and what is expected of players."""
 
 import functools
 from collections.abc import Mapping
