@@ -3,6 +3,7 @@
 from ninja import NinjaAPI
 
 from hunting.api import copies, library, notebooks, packs, runs, watches
+from hunting.api import readiness as tables
 from ircase.api import (
     administration,
     approvals,
@@ -16,6 +17,7 @@ from ircase.api import (
     curated,
     custody,
     evidence,
+    exercises,
     exports,
     finding,
     findings,
@@ -28,6 +30,7 @@ from ircase.api import (
     people,
     playbooks,
     problems,
+    readiness,
     reports,
     retention,
     stars,
@@ -38,6 +41,7 @@ from ircase.api.auth import PerToken, TokenAuth, name_scopes
 from ircase.models import Scope
 from liveresponse.api import actions, batches, collections, definitions, files
 from liveresponse.api import library as scripts
+from liveresponse.api import readiness as tries
 
 api = NinjaAPI(
     title="IRCase",
@@ -54,10 +58,10 @@ _CASE = (
     people, audit, cases, checklist, curated, findings, notes, comments, evidence, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention,
 )  # fmt: skip
-_SITE = (finding, approvals, intake, incidentfiles, playbooks, work)
+_SITE = (finding, approvals, intake, incidentfiles, playbooks, work, readiness, exercises)
 _DOORS = (connections, incidentdoors)
-_DEVICES = (collections, batches, definitions, scripts, files, actions)
-_HUNTS = (library, runs, packs, copies, notebooks, watches)
+_DEVICES = (collections, batches, definitions, scripts, files, actions, tries)
+_HUNTS = (library, runs, packs, copies, notebooks, watches, tables)
 _AREAS = (
     (Scope.WRITE, Scope.READ, (*_CASE, *_SITE)),
     (Scope.ADMINISTER, Scope.READ, _DOORS),

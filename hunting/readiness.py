@@ -1,7 +1,7 @@
 """Parts of the readiness board that hunting knows: hunts' last clean runs, data gaps by table and by technique."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -43,8 +43,47 @@ Key = tuple[int, str, str]
 
 def register() -> None:
     """Called when Django starts."""
-    for source in (hunts_part, tables_part, techniques_part):
-        board.register(source)
+    board.register(parts)
+
+
+def parts(asked: Asked) -> dict[int, list[Part]]:
+    """Six queries at most for all connections."""
+    with shelf.held():
+        known = _Known(asked)
+        return {
+            one.pk: [
+                Part("hunts", "Hunts", _HUNTS, tuple(_hunt_checks(one, known))),
+                Part("tables", "Data by table", _TABLES, tuple(_table_checks(one, known))),
+                Part("techniques", "Data by ATT&CK technique", known.about, tuple(_technique_checks(one, known))),
+            ]
+            for one in asked.connections
+        }
+
+
+class _Known:
+    """What is read once for all parts and connections."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.hunts, self.needed = in_use(), tablechecks.needed()
+        self.runs, self.tables = ran(asked.connections), checks_of_tables(asked.connections)
+        self.met = _met(asked)
+        self.by_technique: dict[str, list[Hunt]] = defaultdict(list)
+        for hunt in self.hunts:
+            for technique in hunt.techniques:
+                self.by_technique[attack.current_id(technique) or technique].append(hunt)
+
+    @property
+    def about(self) -> str:
+        """How much of ATT&CK the library looks for."""
+        return (
+            f"Techniques that hunts in use look for ({len(self.by_technique)} of the {len(attack.techniques())} of "
+            "ATT&CK), and techniques of cases that you may see for which there is no hunt."
+        )
+
+    def holds(self, connection: Connection) -> timedelta:
+        """How long a clean run counts there."""
+        return timedelta(days=self.asked.plan(connection).hunt_days)
 
 
 def in_use() -> list[Hunt]:
@@ -91,26 +130,19 @@ def checks_of_tables(connections: Sequence[Connection]) -> dict[tuple[int, str, 
     return {(row.connection_id, row.source, row.table): row for row in rows}
 
 
-def hunts_part(asked: Asked) -> dict[int, Part]:
-    known, hunts = ran(asked.connections), in_use()
-    about = (
-        "Each hunt's last run that ended whole, per source, over all cases on this connection; the day is told, not "
-        "the case."
-    )
-    return {
-        one.pk: Part("hunts", "Hunts", about, tuple(_hunt_checks(one, hunts, known, asked)))
-        for one in asked.connections
-    }  # fmt: skip
+_HUNTS: Final = (
+    "Each hunt's last run that ended whole, per source, over all cases on this connection; the day is told, not the "
+    "case."
+)
+_TABLES: Final = "Tables that hunts in use read: whether the source knows them, and whether rows came lately."
 
 
-def _hunt_checks(
-    connection: Connection, hunts: Iterable[Hunt], known: Mapping[Key, Ran], asked: Asked
-) -> Iterator[Check]:
+def _hunt_checks(connection: Connection, known: _Known) -> Iterator[Check]:
     sources = tablechecks.sources_of(connection)
-    holds = timedelta(days=asked.plan(connection).hunt_days)
-    for hunt in hunts:
+    for hunt in known.hunts:
         for source in (one for one in sources if one in hunt.sources):
-            yield _hunt_check(hunt, source, known.get((connection.pk, hunt.id, source.value)), asked.now, holds)
+            run = known.runs.get((connection.pk, hunt.id, source.value))
+            yield _hunt_check(hunt, source, run, known.asked.now, known.holds(connection))
 
 
 def _hunt_check(hunt: Hunt, source: Source, run: Ran | None, now: datetime, holds: timedelta) -> Check:
@@ -144,25 +176,11 @@ def _hunt_check(hunt: Hunt, source: Source, run: Ran | None, now: datetime, hold
     return Check(key, title, State.OK, "It ran clean.", "", url, run.clean, True)
 
 
-def tables_part(asked: Asked) -> dict[int, Part]:
-    rows, needed = checks_of_tables(asked.connections), tablechecks.needed()
-    about = "Tables that hunts in use read: whether the source knows them, and whether rows came lately."
-    return {
-        one.pk: Part("tables", "Data by table", about, tuple(_table_checks(one, needed, rows, asked)))
-        for one in asked.connections
-    }  # fmt: skip
-
-
-def _table_checks(
-    connection: Connection,
-    needed: Mapping[Source, Mapping[str, Sequence[str]]],
-    rows: Mapping[tuple[int, str, str], TableCheck],
-    asked: Asked,
-) -> Iterator[Check]:
+def _table_checks(connection: Connection, known: _Known) -> Iterator[Check]:
     for source in tablechecks.sources_of(connection):
-        for table, hunts in sorted(needed[source].items()):
-            row = rows.get((connection.pk, source.value, table))
-            yield _table_check(source, table, hunts, row, asked.now)
+        for table, hunts in sorted(known.needed[source].items()):
+            row = known.tables.get((connection.pk, source.value, table))
+            yield _table_check(source, table, hunts, row, known.asked.now)
 
 
 def _table_check(source: Source, table: str, hunts: Sequence[str], row: TableCheck | None, now: datetime) -> Check:
@@ -185,24 +203,6 @@ def _table_check(source: Source, table: str, hunts: Sequence[str], row: TableChe
     return Check(key, title, State.OK, words, at=at)
 
 
-def techniques_part(asked: Asked) -> dict[int, Part]:
-    known, rows = ran(asked.connections), checks_of_tables(asked.connections)
-    by_technique: dict[str, list[Hunt]] = defaultdict(list)
-    for hunt in in_use():
-        for technique in hunt.techniques:
-            by_technique[attack.current_id(technique) or technique].append(hunt)
-    met = _met(asked)
-    about = (
-        f"Techniques that hunts in use look for ({len(by_technique)} of the {len(attack.techniques())} of ATT&CK), and "
-        "techniques of cases that you may see for which there is no hunt."
-    )
-    return {
-        one.pk: Part("techniques", "Data by ATT&CK technique", about, tuple(
-            _technique_checks(one, by_technique, met.get(one.pk, set()), known, rows, asked)))
-        for one in asked.connections
-    }  # fmt: skip
-
-
 def _met(asked: Asked) -> dict[int, set[str]]:
     """By connection the techniques of events on its cases that the reader may see; none where the clock asks."""
     if asked.reader is None:
@@ -215,23 +215,16 @@ def _met(asked: Asked) -> dict[int, set[str]]:
     return found
 
 
-def _technique_checks(
-    connection: Connection,
-    by_technique: Mapping[str, Sequence[Hunt]],
-    met: set[str],
-    known: Mapping[Key, Ran],
-    rows: Mapping[tuple[int, str, str], TableCheck],
-    asked: Asked,
-) -> Iterator[Check]:
-    sources = tablechecks.sources_of(connection)
-    holds = timedelta(days=asked.plan(connection).hunt_days)
-    for technique in sorted(by_technique):
-        ways = [(hunt, source) for hunt in by_technique[technique] for source in sources if source in hunt.sources]
-        runs = [run for hunt, source in ways if (run := known.get((connection.pk, hunt.id, source.value)))]
-        data = [_has_data(connection, hunt, source, rows) for hunt, source in ways]
-        works = [run.clean for run in runs if run.clean and not run.is_failing and asked.now - run.clean <= holds]
-        yield _technique_check(technique, by_technique[technique], data, works)
-    for technique in sorted(met - set(by_technique)):
+def _technique_checks(connection: Connection, known: _Known) -> Iterator[Check]:
+    sources, now = tablechecks.sources_of(connection), known.asked.now
+    holds = known.holds(connection)
+    for technique, hunts in sorted(known.by_technique.items()):
+        ways = [(hunt, source) for hunt in hunts for source in sources if source in hunt.sources]
+        runs = [run for hunt, source in ways if (run := known.runs.get((connection.pk, hunt.id, source.value)))]
+        data = [_has_data(connection, hunt, source, known.tables) for hunt, source in ways]
+        works = [run.clean for run in runs if run.clean and not run.is_failing and now - run.clean <= holds]
+        yield _technique_check(technique, hunts, data, works)
+    for technique in sorted(known.met.get(connection.pk, set()) - set(known.by_technique)):
         words = "Met on a case, and no hunt in use looks for it."
         url = f"{reverse('hunting:library')}?technique={technique}"
         yield Check(technique, _name(technique), State.AMBER, words, "Write or import a hunt for it.", url)
@@ -262,7 +255,7 @@ def _name(technique: str) -> str:
 def _has_data(
     connection: Connection, hunt: Hunt, source: Source, rows: Mapping[tuple[int, str, str], TableCheck]
 ) -> bool | None:
-    """Whether some table of the hunt has rows there: False where all were asked and none has, None where not all were."""
+    """Whether some table of the hunt has rows: False where all were asked and none has, None where not all were."""
     known = [rows.get((connection.pk, source.value, table)) for table in hunt.tables]
     answers = [row.has_rows if row else None for row in known]
     if True in answers:

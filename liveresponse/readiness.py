@@ -1,7 +1,7 @@
 """Parts of the readiness board that Live Response knows: the try on the test device, and the library's files."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,17 +23,21 @@ _CHANGES: Final = 5000
 
 def register() -> None:
     """Called when Django starts."""
-    board.register(probe_part)
-    board.register(library_part)
+    board.register(parts)
 
 
-def probe_part(asked: Asked) -> dict[int, Part]:
-    tried = probes.latest(asked.plans.values())
-    about = "A real collection on the test device, in an exercise case of its own and under the usual approval."
+def parts(asked: Asked) -> dict[int, list[Part]]:
+    """Six queries for all connections."""
+    tried, files = probes.latest(asked.plans.values()), _Files([one.pk for one in asked.connections])
+    trying = "A real collection on the test device, in an exercise case of its own and under the usual approval."
+    library = "Files of the tenant's Live Response library that collections run, at the hash that was looked at."
     return {
-        one.pk: Part("probe", "Live Response", about, (_probe(one, tried.get(one.pk, []), asked),))
+        one.pk: [
+            Part("probe", "Live Response", trying, (_probe(one, tried.get(one.pk, []), asked),)),
+            Part("library", "Library scripts", library, tuple(files.checks(one, asked.now))),
+        ]
         for one in asked.connections
-    }  # fmt: skip
+    }
 
 
 def _probe(connection: Connection, tries: Sequence[Collection], asked: Asked) -> Check:
@@ -76,27 +80,31 @@ def _address(collection: Collection, plan: ReadinessPlan, asked: Asked) -> str:
     return reverse("liveresponse:collection", args=[plan.case.reference, collection.uuid])
 
 
-def library_part(asked: Asked) -> dict[int, Part]:
-    """Five queries for all connections."""
-    ids = [one.pk for one in asked.connections]
-    there: dict[int, dict[str, LibraryScript]] = defaultdict(dict)
-    for row in LibraryScript.objects.filter(connection__in=ids):
-        there[row.connection_id][row.name.lower()] = row
-    pins, standing = _pins(ids), _standing(ids)
-    needed = _needed()
-    about = "Files of the tenant's Live Response library that collections run, at the hash that was looked at."
-    return {
-        one.pk: Part("library", "Library scripts", about, tuple(
-            _files(one, needed, there[one.pk], pins, standing, asked.now)))
-        for one in asked.connections
-    }  # fmt: skip
+class _Files:
+    """What is known of the library files of several tenants."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self.there: dict[int, dict[str, LibraryScript]] = defaultdict(dict)
+        for row in LibraryScript.objects.filter(connection__in=ids):
+            self.there[row.connection_id][row.name.lower()] = row
+        self.pins, self.standing, self.needed = _pins(ids), _standing(ids), _needed()
+
+    def checks(self, connection: Connection, now: datetime) -> Iterator[Check]:
+        """Those that collections need, and ours."""
+        url, there = reverse("liveresponse:library", args=[connection.pk]), self.there[connection.pk]
+        for key, (name, users) in sorted(self.needed.items()):
+            script = there.get(key)
+            if script is None:
+                yield _missing(key, name, users, bool(there), url)
+                continue
+            own = own_scripts().get(key)
+            pin = own.sha256 if own else self.pins.get((connection.pk, key), "")
+            yield _file(script, users, pin, self.standing.get((connection.pk, script.sha256)), url, now)
 
 
 def _needed() -> dict[str, tuple[str, list[str]]]:
     """By name in lower case: how it is written, and the collections that use it."""
-    found: dict[str, tuple[str, list[str]]] = {
-        key: (script.name, []) for key, script in own_scripts().items()
-    }  # fmt: skip
+    found: dict[str, tuple[str, list[str]]] = {key: (script.name, []) for key, script in own_scripts().items()}
     for plan in shelf.definitions().values():
         for name in plan.files:
             found.setdefault(name.lower(), (name, []))[1].append(plan.title)
@@ -116,26 +124,6 @@ def _standing(ids: Sequence[int]) -> dict[tuple[int, str], StandingApproval]:
     """By connection and hash the standing approval that ends last."""
     rows = StandingApproval.objects.filter(connection__in=ids, revoked_at=None, expires_at__gt=timezone.now())
     return {(row.connection_id, row.script_sha256): row for row in rows.order_by("expires_at")}
-
-
-def _files(
-    connection: Connection,
-    needed: Mapping[str, tuple[str, list[str]]],
-    there: Mapping[str, LibraryScript],
-    pins: Mapping[tuple[int, str], str],
-    standing: Mapping[tuple[int, str], StandingApproval],
-    now: datetime,
-) -> Iterator[Check]:
-    url = reverse("liveresponse:library", args=[connection.pk])
-    for key, (name, users) in sorted(needed.items()):
-        script = there.get(key)
-        if script is None:
-            yield _missing(key, name, users, bool(there), url)
-            continue
-        own = own_scripts().get(key)
-        pin = own.sha256 if own else pins.get((connection.pk, key), "")
-        approval = standing.get((connection.pk, script.sha256))
-        yield _file(script, users, pin, approval, url, now)
 
 
 def _missing(key: str, name: str, users: Sequence[str], read: bool, url: str) -> Check:

@@ -70,6 +70,7 @@ from kql.types import Column
 from liveresponse.models import CollectionVersion, Freeze, LibraryScript, Lookup
 from liveresponse.services import actions, analyses, batches, collections, lookups
 from liveresponse.services import definitions as collection_definitions
+from tests import readyworld
 from tests.cast import make_evidence
 
 ROW = {"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}
@@ -318,6 +319,7 @@ def make_world(case: Case, asker: User) -> World:
     life = make_life(case, lead, asker)
     things = {
         **life,
+        **readyworld.make_ready(case, lead, User.objects.get(username="administrator")),
         "liveresponse:action.uuid": act.uuid,
         "liveresponse:action_ask.kind": "isolate",
         "liveresponse:action_prove.item": step.pk,
@@ -498,15 +500,19 @@ def make_world(case: Case, asker: User) -> World:
         "api:DELETE /harmless/{uuid}.uuid": known.uuid,
     }
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
-    bodies = BODIES | {
-        "POST /incidents/{pk}/merge": {"case": case.reference},
-        "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
-        "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
-        "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
-        "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
-        "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
-        "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
-    }
+    bodies = (
+        BODIES
+        | readyworld.BODIES
+        | {
+            "POST /incidents/{pk}/merge": {"case": case.reference},
+            "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
+            "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
+            "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
+            "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
+            "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
+            "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
+        }
+    )
     return World(case, things, bodies)
 
 

@@ -178,7 +178,10 @@ def _ask(row: TableCheck) -> None:
     except Throttled as error:
         with suppress(GovernorUnavailable):
             governor().penalise(bucket_of(row), error.retry_after or 60)
-        values = {"next_at": now + timedelta(seconds=error.retry_after or 60)}
+        later = now + timedelta(seconds=error.retry_after or 60)
+        rows = TableCheck.objects.filter(connection=row.connection_id, source=row.source, next_at__lt=later)
+        rows.update(next_at=later)
+        values = {"next_at": later}
     except (ApiError, KqlError, ImproperlyConfigured) as error:
         values["problem"] = str(error)[:2000]
         logger.warning("readiness.table_failed", extra={"table": row.table, "error": str(error)[:200]})

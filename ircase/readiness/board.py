@@ -96,25 +96,35 @@ class Asked:
         return self.plans.get(connection.pk) or ReadinessPlan(connection=connection)
 
 
-Source = Callable[[Asked], Mapping[int, Part]]
+Source = Callable[[Asked], Mapping[int, Sequence[Part]]]
 _sources: list[Source] = []
 
 
 def register(source: Source) -> None:
-    """`source` gives one part of each connection from now on: one call for all, with a bounded number of queries."""
+    """`source` gives parts of each connection from now on: one call for all, with a bounded number of queries."""
     if source not in _sources:
         _sources.append(source)
 
 
-def of(connections: Sequence[Connection], reader: User | None, now: datetime | None = None) -> dict[int, list[Part]]:
-    """The parts of each connection, in the order in which they registered."""
+def plans_of(connections: Sequence[Connection]) -> dict[int, ReadinessPlan]:
+    """By connection, with owner and case."""
     plans = ReadinessPlan.objects.filter(connection__in=[one.pk for one in connections])
-    known = {plan.connection_id: plan for plan in plans.select_related("owner", "case")}
+    return {plan.connection_id: plan for plan in plans.select_related("owner", "case")}
+
+
+def of(
+    connections: Sequence[Connection],
+    reader: User | None,
+    now: datetime | None = None,
+    plans: Mapping[int, ReadinessPlan] | None = None,
+) -> dict[int, list[Part]]:
+    """The parts of each connection, in the order in which they registered. `plans`: where they were read already."""
+    known = plans_of(connections) if plans is None else plans
     asked = Asked(tuple(connections), known, reader, now or timezone.now())
     found: dict[int, list[Part]] = {one.pk: [] for one in connections}
     for source in _sources:
-        for pk, part in source(asked).items():
-            found[pk].append(part)
+        for pk, parts in source(asked).items():
+            found[pk].extend(parts)
     return found
 
 

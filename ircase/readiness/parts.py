@@ -5,5 +5,5 @@ from ircase.readiness import board, roles, settings
 
 def register() -> None:
     """Called when Django starts."""
-    board.register(roles.part)
-    board.register(settings.part)
+    board.register(roles.parts)
+    board.register(settings.parts)

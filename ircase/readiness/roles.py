@@ -22,10 +22,10 @@ _DEVICE: Final = frozenset(
 _BY_KEY: Final[Mapping[str, Feature]] = {feature.key: feature for feature in FEATURES}
 
 
-def part(asked: Asked) -> dict[int, Part]:
+def parts(asked: Asked) -> dict[int, list[Part]]:
     about = "Application roles in the tokens against what IRCase does, and one cheap call to each API."
     return {
-        one.pk: Part("roles", "Roles and APIs", about, tuple(_checks(one, asked)))
+        one.pk: [Part("roles", "Roles and APIs", about, tuple(_checks(one, asked)))]
         for one in asked.connections
     }  # fmt: skip
 

@@ -62,15 +62,13 @@ def settings() -> Mapping[str, Setting]:
     return {row["key"]: Setting(**(row | {"scid": tuple(row.get("scid", ()))})) for row in rows}
 
 
-def part(asked: Asked) -> dict[int, Part]:
+def parts(asked: Asked) -> dict[int, list[Part]]:
     rows = SettingAnswer.objects.filter(connection__in=[one.pk for one in asked.connections])
     given = {(row.connection_id, row.key): row for row in rows.select_related("answered_by")}
     about = "Each is answered by the API where one can tell, else by a person; an answer grows old."
     return {
-        one.pk: Part(
-            "settings", "Defender settings", about,
-            tuple(_check(one, setting, given.get((one.pk, setting.key)), asked) for setting in settings().values()),
-        )
+        one.pk: [Part("settings", "Defender settings", about, tuple(
+            _check(one, setting, given.get((one.pk, setting.key)), asked) for setting in settings().values()))]
         for one in asked.connections
     }  # fmt: skip
 
