@@ -41,7 +41,8 @@ class Fact:
 @dataclass(frozen=True)
 class Counted:
     """An expectation and how it went. `met` in time or not; `at` and `minutes` (after what it counts from) where it
-    was done at all; `late`: done, but after its time; `open`: its time is not over or has not begun."""
+    was done at all; `late`: done, but after its time; `open`: its time is not over, or
+    never began."""
 
     key: str
     title: str
@@ -58,10 +59,11 @@ class Counted:
 
 
 def count(exercise: Exercise, until: datetime | None = None) -> list[Counted]:
-    """Every expectation in the scenario's order, from what was done until then. Nine queries."""
+    """Every expectation in the scenario's order, from what was done until then. Nine queries, one less where the
+    injects are prefetched."""
     until = until or timezone.now()
     expects = expects_of(exercise.plan)
-    released = dict(exercise.injects.exclude(released_at=None).values_list("key", "released_at"))
+    released = {inject.key: inject.released_at for inject in exercise.injects.all() if inject.released_at}
     marks = {mark.key: mark for mark in Mark.objects.filter(exercise=exercise).select_related("by")}
     facts = [fact for fact in facts_of(exercise.case, {expect.kind for expect in expects}) if fact.at <= until]
     return [_counted(expect, exercise, facts, released, marks.get(expect.key), until) for expect in expects]
@@ -87,7 +89,9 @@ def _counted(
     if mark is not None:
         met, late = mark.met, False
         how = f"{mark.by.name} judged{f': {mark.note}' if mark.note else ''}"
-    running = exercise.is_running and fact is None and mark is None and not over
+    # After the end only what hangs on an inject that never came is left out: nobody could have done it.
+    waits = not over if exercise.is_running else begins is None
+    running = waits and fact is None and mark is None
     return Counted(
         expect.key, expect.title, expect.why, met, late, running, fact.at if fact else None, minutes, expect.within,
         how, marked=mark is not None, by_hand=expect.kind == "person",
@@ -122,15 +126,22 @@ def of(exercise: Exercise) -> list[Counted]:
 def facts_of(case: Case, kinds: Iterable[str]) -> list[Fact]:
     """What the case shows of these kinds of work, at most 2,000 of each; a few queries."""
     wanted = set(kinds)
+    said = _said(case) if wanted & {"asset", "milestone"} else []
     makers: tuple[tuple[set[str], Callable[[Case], list[Fact]]], ...] = (
         ({"hunt", "collection", "action"}, _activities),
         ({"indicator"}, _indicators),
-        ({"asset"}, _assets),
+        ({"asset"}, lambda case: _assets(case, said)),
         ({"technique"}, _techniques),
         ({"decision"}, _decisions),
-        ({"milestone"}, _milestones),
+        ({"milestone"}, lambda case: _milestones(case, said)),
     )
     return [fact for names, make in makers if names & wanted for fact in make(case) if fact.kind in wanted]
+
+
+def _said(case: Case) -> list[LogEntry]:
+    """When assets were judged and milestones set: the rows themselves only know the last time."""
+    wanted = ["asset.judged", "asset.added", "case.milestone"]
+    return list(LogEntry.objects.filter(case=case, action__in=wanted).order_by("sequence")[: 3 * _MOST])
 
 
 def _activities(case: Case) -> list[Fact]:
@@ -151,12 +162,11 @@ def _indicators(case: Case) -> list[Fact]:
     return [Fact("indicator", row.added_at, row.added_by.name, row.value, (row.value.lower(),)) for row in rows]
 
 
-def _assets(case: Case) -> list[Fact]:
-    """An asset counts from when it was judged as hit, which the log knows."""
+def _assets(case: Case, said: Iterable[LogEntry]) -> list[Fact]:
+    """An asset counts from when it was judged as hit."""
     hit = {row.name.lower(): row for row in Asset.objects.filter(case=case, compromise__in=_HIT)[:_MOST]}
     first: dict[str, LogEntry] = {}
-    entries = LogEntry.objects.filter(case=case, action__in=["asset.judged", "asset.added"]).order_by("sequence")
-    for entry in entries[: 2 * _MOST]:
+    for entry in (one for one in said if one.action.startswith("asset.")):
         name = str(entry.detail.get("name", "")).lower()
         judged = entry.action == "asset.judged" and entry.detail.get("compromise") in _HIT
         if name in hit and (judged or name not in first) and (name not in first or first[name].action == "asset.added"):
@@ -186,11 +196,11 @@ def _decisions(case: Case) -> list[Fact]:
     ]  # fmt: skip
 
 
-def _milestones(case: Case) -> list[Fact]:
-    """When it was said, not when it was: the first time that the log has."""
+def _milestones(case: Case, said: Iterable[LogEntry]) -> list[Fact]:
+    """When it was said, not when it was: the first time."""
     rows = {row.kind: row for row in Milestone.objects.filter(case=case)}
     first: dict[str, LogEntry] = {}
-    for entry in LogEntry.objects.filter(case=case, action="case.milestone").order_by("sequence")[:_MOST]:
+    for entry in (one for one in said if one.action == "case.milestone"):
         first.setdefault(str(entry.detail.get("kind", "")), entry)
     return [
         Fact("milestone", first[kind].at, first[kind].actor_name, row.get_kind_display(), (kind,))

@@ -1,7 +1,7 @@
 """The debrief of an exercise as one data set: for the page, the PDF and Markdown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,21 @@ _TIME = "%Y-%m-%d %H:%M UTC"
 
 
 @dataclass(frozen=True)
+class Totals:
+    """How many of what was expected were met in time, done too late, missed, or are still open."""
+
+    met: int
+    late: int
+    missed: int
+    open: int
+
+
+def totals_of(counted: Sequence[Counted]) -> Totals:
+    words = [outcome(row) for row in counted]
+    return Totals(words.count("Met"), words.count("Late"), words.count("Missed"), words.count("Open"))
+
+
+@dataclass(frozen=True)
 class Debrief:
     """What was played, by whom, what was released when, and how each expectation went."""
 
@@ -22,41 +37,28 @@ class Debrief:
     players: tuple[str, ...]
     injects: tuple[Inject, ...]
     counted: tuple[Counted, ...]
+    totals: Totals
     made_at: datetime
 
-    @property
-    def met(self) -> int:
-        return sum(row.met for row in self.counted)
 
-    @property
-    def late(self) -> int:
-        return sum(row.late for row in self.counted)
-
-    @property
-    def missed(self) -> int:
-        return sum(not (row.met or row.late or row.open) for row in self.counted)
-
-    @property
-    def open(self) -> int:
-        return sum(row.open and not row.met for row in self.counted)
-
-
-def debrief_of(exercise: Exercise, counted: Sequence[Counted] | None = None) -> Debrief:
+def debrief_of(exercise: Exercise) -> Debrief:
     """As it stands; the count of the end once it has ended."""
     members = CaseMember.objects.filter(case=exercise.case).select_related("user").order_by("added_at", "pk")
     players = tuple(f"{member.user.name} ({member.duty or member.get_role_display()})" for member in members)
     injects = tuple(exercise.injects.select_related("released_by"))
-    rows = tuple(counting.of(exercise) if counted is None else counted)
-    return Debrief(exercise, players, injects, rows, timezone.now())
+    rows = tuple(counting.of(exercise))
+    return Debrief(exercise, players, injects, rows, totals_of(rows), timezone.now())
 
 
-def outcome(row: Counted) -> str:
-    """One word for how it went."""
+def outcome(row: Counted, *, ended: bool = False) -> str:
+    """How it went: Met, Late, Missed, or Open, which after the end is Not played."""
     if row.met:
         return "Met"
     if row.late:
         return "Late"
-    return "Open" if row.open else "Missed"
+    if row.open:
+        return "Not played" if ended else "Open"
+    return "Missed"
 
 
 def as_json(found: Debrief) -> dict[str, Any]:
@@ -72,12 +74,9 @@ def as_json(found: Debrief) -> dict[str, Any]:
         "ended_at": exercise.ended_at.strftime(_TIME) if exercise.ended_at else "",
         "made_at": found.made_at.strftime(_TIME),
         "players": list(found.players),
-        "met": found.met,
-        "late": found.late,
-        "missed": found.missed,
-        "open": found.open,
+        **asdict(found.totals),
         "injects": [_inject(row, exercise) for row in found.injects],
-        "counted": [_counted(row) for row in found.counted],
+        "counted": [_counted(row, exercise) for row in found.counted],
         "went_well": exercise.went_well,
         "to_improve": exercise.to_improve,
     }
@@ -91,11 +90,11 @@ def _inject(row: Inject, exercise: Exercise) -> dict[str, str]:
     return {"planned": f"minute {row.minute}", "released": released, "sender": row.sender, "title": row.title}
 
 
-def _counted(row: Counted) -> dict[str, str]:
+def _counted(row: Counted, exercise: Exercise) -> dict[str, str]:
     took = f"{row.minutes} min" if row.minutes is not None else ""
     return {
         "title": row.title,
-        "outcome": outcome(row),
+        "outcome": outcome(row, ended=not exercise.is_running),
         "took": took,
         "within": f"{row.within} min" if row.within else "",
         "how": row.how,
@@ -110,7 +109,7 @@ def as_markdown(found: Debrief) -> str:
         f"# Debrief: {_flat(data['title'])}", "",
         f"EXERCISE {data['reference']} · scenario {data['scenario']} · {data['started_at']} to "
         f"{data['ended_at'] or 'now, still running'}", "",
-        f"{data['met']} met, {data['late']} late, {data['missed']} missed, {data['open']} open.", "",
+        f"{data['met']} met, {data['late']} late, {data['missed']} missed, {data['open']} open or not played.", "",
         "Played by: " + ", ".join(_flat(name) for name in data["players"]), "", "## Goals", "",
         *(f"- {_flat(goal)}" for goal in data["goals"]), "", "## What was expected", "",
         "| Expected | Outcome | Took | Within | How |", "|---|---|---|---|---|",

@@ -6,18 +6,18 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
 from ircase.exercises import counting
-from ircase.exercises.debrief import as_json, as_markdown, debrief_of
+from ircase.exercises.debrief import as_json, as_markdown, debrief_of, totals_of
 from ircase.exercises.scenarios import scenarios
 from ircase.forms.readiness import BeginForm, DebriefForm, JudgeForm
-from ircase.models import Case, Exercise, User
+from ircase.models import Case, Exercise, Inject, User
 from ircase.pages import render_tab
 from ircase.readiness import rights
 from ircase.report.sheets import TypesetError, pdf_of
@@ -54,7 +54,8 @@ def index(request: HttpRequest) -> HttpResponse:
 def _found(request: HttpRequest, reference: str) -> tuple[User, Case, Exercise]:
     user = access.current_user(request)
     case = access.get_case(user, reference)
-    found = Exercise.objects.filter(case=case).select_related("started_by", "ended_by").first()
+    injects = Prefetch("injects", Inject.objects.select_related("released_by"))
+    found = Exercise.objects.filter(case=case).select_related("started_by").prefetch_related(injects).first()
     if found is None:
         raise Http404("No scenario is played on this case.")
     found.case = case
@@ -65,19 +66,14 @@ def _context(case: Case, found: Exercise) -> dict[str, Any]:
     """What of it this person may see: a facilitator everything, a player what was released; all of it after the end."""
     leads = access.may(case, access.LEAD)
     sees = leads or not found.is_running
-    injects = list(found.injects.select_related("released_by", "event"))
-    for inject in injects:
-        inject.exercise = found
+    injects = list(found.injects.all())
     counted = counting.of(found) if sees else []
-    waiting = [inject for inject in injects if inject.released_at is None]
     return {
         "exercise": found,
         "injects": injects if sees else [inject for inject in injects if inject.released_at],
-        "waiting": waiting if leads and found.is_running else [],
         "counted": counted,
-        "totals": debrief_of(found, counted) if sees else None,
+        "totals": totals_of(counted) if sees else None,
         "sees": sees,
-        "now": timezone.now(),
     }
 
 

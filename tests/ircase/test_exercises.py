@@ -208,25 +208,22 @@ class CountingTests(ExerciseCase):
         playing.judge(exercise=made, actor=self.alice, key="lookalike", met=True)
         assert self.counted(made)["lookalike"].met
 
-    @given(st.text(max_size=40), st.lists(st.text(min_size=2, max_size=10), min_size=1, max_size=4))
-    def test_no_text_of_a_player_breaks_the_count(self, text: str, wanted: list[str]) -> None:
-        fact = Fact("decision", timezone.now(), "Bob", text, text=text.lower())
-        expect = Expect("a", "A", "decision", tuple(wanted))
-        assert fits(expect, fact) == any(word.lower() in text.lower() for word in wanted)
-        assert not fits(Expect("a", "A", "hunt", tuple(wanted)), fact)
-
 
 class DebriefTests(ExerciseCase):
     def test_it_says_what_was_met_and_hostile_text_stays_text(self) -> None:
         made = self.begin()
-        playing.release(exercise=made, key="headers", actor=self.alice)
+        for key in ("reminder", "headers"):
+            playing.release(exercise=made, key=key, actor=self.alice)
         evil = "harbour-0ffice.example"
         findings.add_indicator(case=made.case, actor=self.bob, kind="domain", value=evil)
         playing.end(exercise=made, actor=self.alice)
         playing.debrief(exercise=made, actor=self.alice, went_well="#panic(1) | <b>", to_improve="")
         data = as_json(debrief_of(made))
-        assert (data["met"], data["late"], data["open"]) == (1, 0, 0)
-        assert data["missed"] == len(scenarios()[AT_TABLE].content["expects"]) - 1
+        # Missed: the bank. The other eight hang on what never happened.
+        assert (data["met"], data["late"], data["missed"], data["open"]) == (1, 0, 1, 8)
+        assert [row["title"] for row in data["counted"] if row["outcome"] == "Missed"] == [
+            "Decide to ask the bank for a recall, and who signs"
+        ]
         text = as_markdown(debrief_of(made))
         assert "| Record the look-alike domain | Met | 0 min | 15 min | Bob: harbour-0ffice.example |" in text
         assert pdf_of("debrief", data).startswith(b"%PDF-")
@@ -293,3 +290,11 @@ class PageTests(ExerciseCase):
             self.assertContains(page, "This is an exercise")
         page = self.client.get(reverse("ircase:case", args=[self.case.reference]))
         self.assertNotContains(page, "This is an exercise")
+
+
+@given(st.text(max_size=40), st.lists(st.text(min_size=2, max_size=10), min_size=1, max_size=4))
+def test_no_text_of_a_player_breaks_the_count(text: str, wanted: list[str]) -> None:
+    fact = Fact("decision", timezone.now(), "Bob", text, text=text.lower())
+    expect = Expect("a", "A", "decision", tuple(wanted))
+    assert fits(expect, fact) == any(word.lower() in text.lower() for word in wanted)
+    assert not fits(Expect("a", "A", "hunt", tuple(wanted)), fact)

@@ -217,8 +217,8 @@ def end(*, exercise: Exercise, actor: User) -> Exercise:
     The case itself is closed like any other."""
     _require_running(exercise, actor)
     now = timezone.now()
-    exercise.result = counting.as_rows(counting.count(exercise, now))
     exercise.ended_at, exercise.ended_by, exercise.by_clock = now, actor, False
+    exercise.result = counting.as_rows(counting.count(exercise, now))
     exercise.save(update_fields=["result", "ended_at", "ended_by", "by_clock"])
     met = sum(row["met"] for row in exercise.result)
     log.record(
