@@ -98,7 +98,7 @@ def _ensure(connection: Connection, days: int) -> None:
 
 def tick() -> None:
     """The clock's tick: connections that somebody keeps ready, where a table is due or none was ever asked."""
-    planned = Connection.objects.filter(enabled=True, readiness__isnull=False).select_related("readiness")
+    planned = Connection.objects.filter(enabled=True, readiness__owner__isnull=False).select_related("readiness")
     due = Q(table_checks__next_at__lte=timezone.now()) | Q(table_checks=None)
     for connection in planned.filter(due).distinct():
         _ensure(connection, connection.readiness.gap_days)
