@@ -1,6 +1,7 @@
 """The API, assembled: /api/v1/, with its description at /api/v1/openapi.json."""
 
 from hunting.api import copies, library, notebooks, packs, runs, watches
+from hunting.api import readiness as tables
 from ircase.api import (
     administration,
     approvals,
@@ -15,6 +16,7 @@ from ircase.api import (
     custody,
     dashboard,
     evidence,
+    exercises,
     exports,
     finding,
     findings,
@@ -29,6 +31,7 @@ from ircase.api import (
     notices,
     people,
     playbooks,
+    readiness,
     reportlook,
     reports,
     retention,
@@ -43,6 +46,7 @@ from ircase.api.manner.description import name_scopes
 from ircase.models import Scope
 from liveresponse.api import actions, batches, collections, definitions, files
 from liveresponse.api import library as scripts
+from liveresponse.api import readiness as tries
 
 api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
@@ -50,10 +54,12 @@ _CASE = (
     people, audit, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
 )  # fmt: skip
-_SITE = (finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard)
+_SITE = (
+    finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,
+)  # fmt: skip
 _DOORS = (connections, incidentdoors, reportlook)
-_DEVICES = (collections, batches, definitions, scripts, files, actions)
-_HUNTS = (library, runs, packs, copies, notebooks, watches)
+_DEVICES = (collections, batches, definitions, scripts, files, actions, tries)
+_HUNTS = (library, runs, packs, copies, notebooks, watches, tables)
 _AREAS = (
     (Scope.WRITE, Scope.READ, (*_CASE, *_SITE)),
     (Scope.ADMINISTER, Scope.READ, _DOORS),

@@ -8,7 +8,7 @@ class HuntingConfig(AppConfig):
     def ready(self) -> None:
         # Registers the system checks, the chapters of the report, the content of exports, what can be commented and
         # found, the dashboard's panels, and which stored files are needed here.
-        from hunting import checks, commented, dashboard, dossier, finding  # noqa: F401, PLC0415
+        from hunting import checks, commented, dashboard, dossier, finding, readiness  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
         from hunting.services import holding, patterns  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
@@ -20,5 +20,6 @@ class HuntingConfig(AppConfig):
         dashboard.register()
         dossier.register()
         finding.register()
+        readiness.register()
         removal.register_holder("hunting", holding.held)
         templating.register(patterns.hunts_of)

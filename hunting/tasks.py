@@ -5,7 +5,7 @@ from celery import shared_task
 from hunting import importer, pushing, runner, watcher
 from hunting.line import next_runs
 from hunting.models import HuntImport, HuntRun, TablePush, WatchTurn
-from hunting.services import feeds, importing, packs, schemas, steps, turns
+from hunting.services import feeds, importing, packs, schemas, steps, tablechecks, turns
 from hunting.services.notebooks import batches
 from hunting.spool import clear_abandoned
 from ircase.services import sweep
@@ -36,6 +36,12 @@ def read_schema(pk: int) -> None:
     schemas.read(pk)
 
 
+@shared_task(name="hunting.check_tables")
+def check_tables(pk: int) -> None:
+    """Tables of a tenant that are due are asked for rows."""
+    tablechecks.run(pk)
+
+
 @shared_task(name="hunting.advance_pack")
 def advance_pack(pk: int) -> None:
     """Steps of a pack whose condition is known by now are queued, or left with the reason."""
@@ -55,6 +61,7 @@ def sweep_runs() -> None:
     sweep.sweep(HuntRun.objects.all(), "hunting.run_hunt")
     sweep.sweep(TablePush.objects.all(), "hunting.push_table")
     schemas.keep_fresh()
+    tablechecks.tick()
     turns.tick()
     batches.sweep()
     steps.nudge_due()

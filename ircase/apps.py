@@ -12,9 +12,11 @@ class IrcaseConfig(AppConfig):
         # Registers the system checks, what can be commented, and what of a case can be found.
         from ircase import checks, signals  # noqa: F401, PLC0415
         from ircase.finder import sources  # noqa: PLC0415
+        from ircase.readiness import parts  # noqa: PLC0415
         from ircase.services.writing import commented  # noqa: PLC0415
 
         commented.register()
+        parts.register()
 
         sources.register_all()
         post_migrate.connect(_fill_preparation, sender=self)

@@ -28,6 +28,9 @@ _PAGES: Final = (
     ("Watches", "hunting:my_watches", "eye", ""),
     ("Collections", "liveresponse:collection_library", "package", ""),
     ("Approvals", "ircase:approvals", "stamp", ""),
+    ("Readiness", "ircase:readiness", "shield-check", "team"),
+    ("Contacts and on-call", "ircase:contacts", "users", "team"),
+    ("Exercises", "ircase:exercises", "flag", "team"),
     ("Retention", "ircase:retention", "archive", ""),
     ("Search", "ircase:search", "search", ""),
     ("Profile, time zone, API tokens", "ircase:profile", "user", ""),
@@ -114,7 +117,8 @@ def _of_case(case: Case, asked: list[str]) -> Iterator[Command]:
 
 
 def _pages(user: User) -> Iterator[Command]:
-    may = {"": True, "opens": user.opens_cases, "administers": user.administers}
+    may = {"": True, "opens": user.opens_cases, "administers": user.administers,
+           "team": user.reads_ordinary_cases or user.administers}  # fmt: skip
     for label, name, icon, who in _PAGES:
         if may[who]:
             yield from _line(label, name, icon)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from ircase import hookwords, incidentwords, lifewords, shelf
 from ircase import incidentwords, lifewords, reportwords, sharewords, shelf
 from ircase import incidentwords, lifewords, reportwords, shelf
+from ircase import incidentwords, lifewords, readywords, shelf
 from ircase.models import (
     Activity,
     Asset,
@@ -64,6 +65,7 @@ _ICONS = {
     **reportwords.ICONS,
     **sharewords.ICONS,
     **reportwords.ICONS,
+    **readywords.ICONS,
 }
 _TONES = {
     "evidence.altered": "danger",
@@ -108,6 +110,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     **lifewords.SENTENCES,
     **reportwords.SENTENCES,
     **sharewords.SENTENCES,
+    **readywords.SENTENCES,
     "row.tagged": lambda d: _tagged(d),
     "timeline.view_saved": lambda d: f"saved the view “{d.get('title')}” of the super-timeline",
     "timeline.view_removed": lambda d: f"removed the view “{d.get('title')}” of the super-timeline",

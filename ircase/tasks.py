@@ -43,9 +43,11 @@ from ircase.report import build
 from ircase.services import approvals, evidence, health, preflights, replies, sweep
 from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
+from ircase.services.exercises import playing
 from ircase.services.incidents import incidentfiles
 from ircase.services.managing import papers
 from ircase.services.phases import reminders, reminding
+from ircase.services.readiness import reminding as readiness
 from ircase.services.telling import sending, trying
 from ircase.services.transfer import caseexports, caseimports, resumable, sharing
 from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
@@ -299,8 +301,10 @@ def read_incident_file(pk: int) -> None:
 
 @shared_task(name="ircase.remind")
 def remind() -> None:
-    """Beat's tick: deadlines that come near or have passed."""
+    """Beat's tick: deadlines that come near or have passed, connections that are not ready, injects of exercises."""
     reminding.remind()
+    readiness.remind()
+    playing.tick()
 
 
 @shared_task(name="ircase.sync_incidents")

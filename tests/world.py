@@ -77,6 +77,7 @@ from kql.types import Column
 from liveresponse.models import CollectionVersion, Freeze, LibraryScript, Lookup
 from liveresponse.services import actions, analyses, batches, collections, lookups
 from liveresponse.services import definitions as collection_definitions
+from tests import readyworld
 from tests.cast import make_evidence
 
 ROW = {"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}
@@ -377,6 +378,7 @@ def make_world(case: Case, asker: User) -> World:
     things = {
         **life,
         **telling,
+        **readyworld.make_ready(case, lead, User.objects.get(username="administrator")),
         "liveresponse:action.uuid": act.uuid,
         "liveresponse:action_ask.kind": "isolate",
         "liveresponse:action_prove.item": step.pk,
@@ -573,7 +575,7 @@ def make_world(case: Case, asker: User) -> World:
         "api:DELETE /harmless/{uuid}.uuid": known.uuid,
     }
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
-    bodies = BODIES | {
+    bodies = BODIES | readyworld.BODIES | {
         "POST /incidents/{pk}/merge": {"case": case.reference},
         "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
         "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},

@@ -8,6 +8,7 @@ from hunting.models.pushes import TablePush
 from hunting.models.runs import HuntRun, HuntRunQuerySet, Source, Sweep, Usage
 from hunting.models.schemas import SourceSchema
 from hunting.models.supplies import Feed, FeedFetch, KnownFile, PlacesFile, ProfilesFile
+from hunting.models.tablechecks import TableCheck
 from hunting.models.watching import MOST_HOURS, Watch, WatchTurn
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "SourceSchema",
     "Sweep",
+    "TableCheck",
     "TablePush",
     "Usage",
     "Watch",

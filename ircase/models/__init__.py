@@ -33,6 +33,7 @@ from ircase.models.custody import (
 )
 from ircase.models.decisions import Decision
 from ircase.models.evidence import CaseTable, CustodyEntry, Evidence, ParseJob
+from ircase.models.exercises import Exercise, Inject, Mark
 from ircase.models.findings import Asset, Event, EventTechnique, FindingTag, Indicator, Pap
 from ircase.models.handling import Handling, Preview
 from ircase.models.handovers import HandOver
@@ -70,6 +71,7 @@ from ircase.models.reports import (
     ReportReview,
     ReportSignature,
 )
+from ircase.models.readiness import Contact, ReadinessPlan, SettingAnswer
 from ircase.models.retention import (
     Destruction,
     DestructionState,
@@ -142,6 +144,7 @@ __all__ = [
     "Comment",
     "CommentRevision",
     "Connection",
+    "Contact",
     "CustodyBefore",
     "CustodyEntry",
     "DashboardFile",
@@ -154,6 +157,7 @@ __all__ = [
     "Draft",
     "Event",
     "EventTechnique",
+    "Exercise",
     "Evidence",
     "Handling",
     "FalsePositive",
@@ -167,12 +171,14 @@ __all__ = [
     "Indicator",
     "ItemChange",
     "IndicatorLook",
+    "Inject",
     "Job",
     "JobQuerySet",
     "JobState",
     "KeptReply",
     "LegalHold",
     "LogEntry",
+    "Mark",
     "Milestone",
     "Note",
     "NoteRevision",
@@ -187,6 +193,7 @@ __all__ = [
     "PreparationItem",
     "Preview",
     "Proof",
+    "ReadinessPlan",
     "RecoveryCode",
     "RegimePolicy",
     "NotificationFact",
@@ -203,6 +210,7 @@ __all__ = [
     "Scope",
     "SecondFactor",
     "SessionRecord",
+    "SettingAnswer",
     "ServiceLevel",
     "SavedView",
     "SearchEntry",

@@ -23,6 +23,7 @@ from ircase.models import (
     PreparationItem,
     User,
 )
+from ircase.models.exercises import stays_exercise
 from ircase.search import index
 from ircase.services import log
 from ircase.services.identity import teams
@@ -159,6 +160,8 @@ def edit_case(*, case: Case, actor: User, **changes: object) -> Case:
     if unknown:
         raise ValidationError(f"These cannot be edited: {', '.join(sorted(unknown))}.")
     changed = {name: value for name, value in changes.items() if before[name] != value}
+    if changed.get("exercise") is False and stays_exercise(case):
+        raise ValidationError({"exercise": "A scenario is played on this case: it stays an exercise."})
     for name, value in changed.items():
         setattr(case, name, value)
     case.full_clean()

@@ -35,7 +35,7 @@ def tell(
     wanted = [one.pk for one in people]
     seeing = access.people_who_see(case).filter(pk__in=wanted) if wanted else []
     told = set(Notice.objects.filter(person__in=wanted, subject=subject).values_list("person_id", flat=True))
-    title = title[:TITLE]
+    title = (f"EXERCISE: {title}" if case.exercise else title)[:TITLE]
     new = [
         Notice(person=person, case=case, code=code, subject=subject, title=title, path=path, lines=list(lines))
         for person in seeing

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from liveresponse.views import definitions, library
+from liveresponse.views import definitions, library, readiness
 
 _COLLECTION = "collections/<slug:collection_id>/"
 _TENANT = "tenant-scripts/<int:pk>/"
@@ -17,6 +17,7 @@ urlpatterns = [
     path(f"{_COLLECTION}approve/", definitions.approve, name="definition_approve"),
     path(f"{_COLLECTION}retire/", definitions.retire, name="definition_retire"),
     path(f"{_COLLECTION}restore/", definitions.restore, name="definition_restore"),
+    path("readiness/<int:pk>/try/", readiness.try_it, name="readiness_try"),
     path(_TENANT, library.index, name="library"),
     path(f"{_TENANT}read/", library.read, name="library_read"),
     path(f"{_TENANT}upload/", library.upload, name="library_upload"),

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from ircase.models import Connection, User
+from ircase.models import Connection, ReadinessPlan, User
 from ircase.services import connections
+from ircase.services.readiness import plans
 
 NAMES = {
     "alice": ("Alice", "Berg", User.SiteRole.ANALYST),
@@ -68,3 +69,5 @@ class Command(BaseCommand):
             setattr(connection, name, value)
         actor = User.objects.get(username="ada")
         connections.save_connection(connection=connection, actor=actor, secret=app["client_secret"])
+        if not ReadinessPlan.objects.filter(connection=connection).exists():
+            plans.save(connection=connection, actor=actor, is_test=True, probe_device="ws-ops-01.northwharf.example")

@@ -1,0 +1,1 @@
+"""Exercises: begun, steered and ended by who leads the case."""

@@ -1,0 +1,1 @@
+"""Readiness: who keeps it, what was answered, whom to call, and reminders."""
