@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from artifacts.choices import Dialect
 from artifacts.shapes import Shape, ShapeColumn
@@ -47,6 +48,7 @@ from ircase.models import (
     ParseJob,
     PlaybookVersion,
     PreparationItem,
+    RecordBefore,
     RetentionPolicy,
     ServiceLevel,
     SessionRecord,
@@ -295,6 +297,7 @@ def make_world(case: Case, asker: User) -> World:
     held = make_evidence(case, asker, b"held", name="held.txt")
     transfer = custody.hand_over(item=held, actor=asker, receiver=lead, said=custody.Said("A test", "Here"))
     coming = CaseImport.objects.create(requested_by=lead, name="export.zip")
+    record = RecordBefore.objects.create(case=case, area="hunt_runs", sequence=1, key=uuid4(), line="{}")
     statement = Statement.objects.first() or statements.make()
     post, _ = StatementPost.objects.get_or_create(statement=statement, url="https://example.com/")
     hold = holds.place(case=case, actor=lead, evidence=held, reason="A court asked for it")
@@ -340,6 +343,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:custody.uuid": item.uuid,
         "ircase:custody_act.name": "view",
         "ircase:transfer.uuid": transfer.uuid,
+        "ircase:before_item.uuid": record.key,
         "ircase:case_export.uuid": export.uuid,
         "ircase:case_import.uuid": coming.uuid,
         "ircase:import_upload.uuid": arriving.uuid,

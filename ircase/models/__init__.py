@@ -2,6 +2,7 @@
 
 from ircase.models.activity import Activity, Approval, ReportBuild, StandingApproval
 from ircase.models.attack import AttackRelease
+from ircase.models.brought import PersonElsewhere, RecordBefore
 from ircase.models.caseincidents import CaseIncident
 from ircase.models.cases import (
     Case,
@@ -106,6 +107,8 @@ __all__ = [
     "Case",
     "CaseExport",
     "CaseImport",
+    "PersonElsewhere",
+    "RecordBefore",
     "CaseLook",
     "CaseLink",
     "CaseMember",
