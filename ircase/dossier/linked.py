@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q
 
 from ircase.dossier.reading import Row, choice, text
 from ircase.dossier.recalling.scene import Scene
@@ -65,11 +64,11 @@ def _link(scene: Scene, row: Row) -> str:
 
 
 def _other(scene: Scene, name: str) -> Case | None:
-    """The case that has this uuid, or had it where it was imported from, if the person sees it. One query."""
+    """The case that has this uuid, or had it where it was imported from, if the person sees it."""
     try:
         uuid = UUID(name)
     except ValueError:
         return None
     visible = Case.objects.visible_to(scene.actor).exclude(pk=scene.case.pk)
     brought = CaseImport.objects.filter(origin=uuid).values("case")
-    return visible.filter(Q(uuid=uuid) | Q(pk__in=brought)).order_by("-pk").first()
+    return visible.filter(uuid=uuid).first() or visible.filter(pk__in=brought).order_by("-pk").first()

@@ -86,7 +86,7 @@ def _day(text: str) -> date | None:
 
 def _quietly(read: Any, text: str) -> Any:
     try:
-        return read(text)
+        return read(text) if text else None
     except (ValueError, OverflowError):
         return None
 
