@@ -464,6 +464,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:batch.uuid": many.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
+        "liveresponse:go_on.uuid": collection.uuid,
         "liveresponse:grant_standing.pk": script.pk,
         "liveresponse:definition.collection_id": make_saved_collection(lead).saved.slug,
         "definition_id": "team-collection",
@@ -524,7 +525,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     folders |= {"super-timeline/exports": "events", "super-timeline/rows": "table", "actions": "act"}
     tails = ("", "/download", "/custody", "/acts", "/holding", "/handling", "/file", "/{number}/tags", "/review",
              "/indicators",
-             "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
+             "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry", "/go-on",
              "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
              "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known")  # fmt: skip
