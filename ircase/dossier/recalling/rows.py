@@ -1,7 +1,7 @@
 """Rows of one area made into rows of a model, by the model's own fields. A row that does not fit is kept aside with
 the reason; nothing is half made."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -86,7 +86,7 @@ def _is_automatic(one: Any) -> bool:
     return bool(getattr(one, "auto_now", False) or getattr(one, "auto_now_add", False))
 
 
-def _tie(recipe: Recipe, scene: Scene, name: str, area: str, made: list[tuple[Row, Any]]) -> None:
+def _tie(recipe: Recipe, scene: Scene, name: str, area: str, made: Sequence[tuple[Row, Any]]) -> None:
     """The many-to-many links of all rows, in batches. What they name that did not come is kept aside."""
     relation: Any = recipe.model._meta.get_field(name)
     through = relation.remote_field.through
