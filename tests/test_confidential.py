@@ -12,6 +12,7 @@ import logging
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from django.db import connection, models
@@ -34,36 +35,12 @@ from tests.world import World, make_world
 UNKNOWN = "IR-2026-XAAAAAA"
 # Free texts of people, by the names that models give them.
 TEXTS = frozenset(
-    [
-        "title",
-        "description",
-        "summary",
-        "lessons",
-        "body",
-        "note",
-        "what",
-        "why",
-        "alternatives",
-        "told",
-        "situation",
-        "next_steps",
-        "result",
-        "reason",
-        "outcome",
-        "sentence",
-        "basis",
-        "deliver",
-        "end_words",
-        "article",
-        "law",
-        "text",
-        "answer",
-        "moved",
-        "verdict_reason",
-        "guidance",
-        "duty",
-    ]
-)
+    {
+        "title", "description", "summary", "lessons", "body", "note", "what", "why", "alternatives", "told",
+        "situation", "next_steps", "result", "reason", "outcome", "sentence", "basis", "deliver", "end_words",
+        "article", "law", "text", "answer", "moved", "verdict_reason", "guidance", "duty",
+    }
+)  # fmt: skip
 SHARED = "203.0.113.77"
 """An address that stands in both cases: knowing it tells nothing."""
 
@@ -76,14 +53,23 @@ def tokenise(case: Case) -> list[str]:
         made.append(f"zq{uuid.uuid4().hex[:14]}")
         return made[-1]
 
-    for model in sorted(belonging(), key=lambda one: one._meta.label):
-        path = path_to_case(model)
-        rows = model._base_manager.filter(pk=case.pk) if model is Case else model._base_manager.filter(**{path: case})
+    for model in sorted(all_models(), key=lambda one: one._meta.label):
+        rows = rows_of(model, case)
         for field in model._meta.concrete_fields:
             if isinstance(field, models.CharField | models.TextField) and field.name in TEXTS and not field.choices:
                 for pk in list(rows.values_list("pk", flat=True)):
                     model._base_manager.filter(pk=pk).update(**{field.name: token()})
     return made
+
+
+def rows_of(model: type[models.Model], case: Case) -> models.QuerySet[Any]:
+    found: models.QuerySet[Any] = model._base_manager.all()
+    return found.filter(pk=case.pk) if model is Case else found.filter(**{path_to_case(model): case})
+
+
+@cache
+def all_models() -> frozenset[type[models.Model]]:
+    return frozenset(belonging())
 
 
 def path_to_case(model: type[models.Model]) -> str:
@@ -97,7 +83,7 @@ def path_to_case(model: type[models.Model]) -> str:
         ways = [
             (f"{way}__{field.name}", field.related_model)
             for way, there in ways
-            if there in belonging()
+            if there in all_models()
             for field in there._meta.concrete_fields
             if field.remote_field
         ]
@@ -105,11 +91,9 @@ def path_to_case(model: type[models.Model]) -> str:
 
 
 def uuids_of(case: Case) -> Iterator[str]:
-    for model in belonging():
+    for model in all_models():
         names = [field.name for field in model._meta.concrete_fields if isinstance(field, models.UUIDField)]
-        rows = model._base_manager.filter(pk=case.pk) if model is Case else model._base_manager.filter(
-            **{path_to_case(model): case}
-        )  # fmt: skip
+        rows = rows_of(model, case)
         for values in rows.values_list(*names) if names else ():
             yield from (str(value) for value in values if value)
 
@@ -196,7 +180,7 @@ class ConfidentialTests(TestCase):
             except LookupError:
                 continue
             for who in ("ned", "outsider", "carol", "administrator"):
-                for query in self.queries(address):
+                for query in self.queries(who):
                     with undone():
                         reply = self.clients[who].get(address + query)
                         found = self.told(reply, query)
@@ -204,19 +188,19 @@ class ConfidentialTests(TestCase):
                         wrong.append(f"{who} {row} {query[:60]}: {reply.status_code} {self.named(found)}")
         assert wrong == [], "\n".join(wrong)
 
-    def queries(self, address: str) -> list[str]:
-        """Nothing, and what somebody who guesses would ask for."""
+    def queries(self, who: str) -> list[str]:
+        """What somebody who guesses would ask for; for the one who sees most of all, nothing as well."""
         word = next(token for token in self.tokens if token.startswith("zq"))
         names = ("q", "text", "search", "name", "value", "actor", "title", "term")
-        guess = "&".join(f"{name}={word}" for name in names)
-        refers = "&".join(f"{name}={self.secret.reference}" for name in ("case", "like", "into", "other", "reference"))
-        return ["", f"?{guess}", f"?{refers}"]
+        guesses = [f"{name}={word}" for name in names]
+        guesses += [f"{name}={self.secret.reference}" for name in ("case", "like", "into", "other", "reference")]
+        return [f"?{'&'.join(guesses)}", *([""] if who == "ned" else [])]
 
     def named(self, found: Iterable[str]) -> list[str]:
         """Which models the tokens stand in, for who mends it."""
         names = []
         for token in list(found)[:4]:
-            for model in belonging():
+            for model in all_models():
                 for field in model._meta.concrete_fields:
                     if isinstance(field, models.CharField | models.TextField | models.UUIDField):
                         try:
@@ -232,7 +216,7 @@ class ConfidentialTests(TestCase):
             if key not in OPERATIONS or not key.startswith("GET"):
                 continue
             for who in ("ned", "outsider", "carol", "administrator"):
-                for query in self.queries(key):
+                for query in self.queries(who):
                     try:
                         reply = self.api(who, key, own, query)
                     except LookupError:
@@ -289,12 +273,12 @@ class ConfidentialTests(TestCase):
                 for key, value in there.items()
             }
             for method in methods:
-                for who in ("ned", "outsider", "carol"):
+                for who in ("ned", "outsider"):
                     one, two = (self.knock(who, method, PAGES[row][0], some) for some in (there, not_there))
                     tried += 1
                     if one != two or one[0] != 404:
                         wrong.append(f"{who} {method} {row}: {one[0]} {two[0]} {self.difference(one, two)}")
-        assert tried > 500
+        assert tried > 400
         assert wrong == [], "\n".join(wrong)
 
     def knock(self, who: str, method: str, name: str, arguments: dict[str, Any]) -> tuple[int, str, list[str]]:
@@ -315,8 +299,7 @@ class ConfidentialTests(TestCase):
         for key, profile in TABLE["api"].items():
             if key not in OPERATIONS or profile not in OF_A_CASE or "{reference}" not in key:
                 continue
-            for who in ("ned", "outsider", "carol"):
-                self.api(who, "GET /cases", secret)  # the token's last use is written now
+            for who in ("ned", "outsider"):
                 one = self.asked(lambda w=who, k=key: self.api(w, k, secret))
                 two = self.asked(lambda w=who, k=key: self.api(w, k, secret, swap=swap))
                 tried += 1

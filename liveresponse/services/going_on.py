@@ -34,8 +34,8 @@ def stopped_in(collection: Collection) -> str:
 
 @transaction.atomic
 def go_on(*, collection: Collection, actor: User) -> Collection:
-    """FAILED -> RUNNING or FETCHING, the same row: the machine action is looked at again and its result is fetched. What
-    comes after it is checked as ever. Raises ValidationError where there is nothing to go on with."""
+    """FAILED -> RUNNING or FETCHING, the same row: the machine action is looked at again and its result is fetched.
+    What comes after it is checked as ever. Raises ValidationError where there is nothing to go on with."""
     state = stopped_in(collection)
     if not state:
         raise ValidationError("Defender has nothing of it to go on with. Ask again.")

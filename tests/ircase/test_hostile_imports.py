@@ -93,8 +93,8 @@ class HostileImportTests(CastTestCase):
         )
         entries = CustodyEntry.objects.count(), LogEntry.objects.filter(case=self.secret_case).count()
         self.say("comments", [
-            {"_id": str(said.uuid), "uuid": str(said.uuid), "kind": "evidence", "subject": str(secret.uuid), "body": "C",
-             "author": WHO, "at": AT, "case": self.secret_case.pk, "id": said.pk, "pk": said.pk},
+            {"_id": str(said.uuid), "uuid": str(said.uuid), "kind": "evidence", "subject": str(secret.uuid),
+             "body": "C", "author": WHO, "at": AT, "case": self.secret_case.pk, "id": said.pk, "pk": said.pk},
         ])  # fmt: skip
         self.say(
             "comment_revisions", [{"_id": "9", "comment": str(said.uuid), "version": 7, "body": "C", "saved_at": AT}]

@@ -56,6 +56,7 @@ DIFFERS = {
     "activities": {"url_name", "subject", "state", "outcome", "ended_at", "evidence"},
     "handovers": {"state", "answered_at", "answer"},
     "clocks": {"report"},
+    "handling": {"form", "danger", "looks", "version", "covers"},
     "stars": {"provenance"},
     "incidents": {"incoming"},
     "links": {"made_by", "made_at", "outwards"},

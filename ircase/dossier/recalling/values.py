@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_duration
 
 from ircase.dossier.reading import Row, moment, text
@@ -43,6 +44,8 @@ def value_of(field: Any, row: Row) -> Any:
 def _default(field: Any) -> Any:
     if field.has_default():
         return field.get_default()
+    if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+        return timezone.now()
     return "" if isinstance(field, models.CharField | models.TextField) and field.blank else None
 
 
