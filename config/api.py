@@ -6,6 +6,7 @@ from ircase.api import (
     administration,
     approvals,
     audit,
+    before,
     caseincidents,
     cases,
     checklist,
@@ -51,7 +52,7 @@ from liveresponse.api import readiness as tries
 api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
-    people, audit, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
+    people, audit, before, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
     supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
 )  # fmt: skip
 _SITE = (

@@ -304,6 +304,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "hunt.pack_queued": lambda d: f"ran a pack of {d.get('hunts')} hunts:",
     "hunt.pack_stopped": lambda d: "stopped the pack",
     "hunt.step_not_run": lambda d: "did not run, as the pack's condition says,",
+    "collection.resumed": lambda d: "let a collection go on, so that its result is fetched:",
     "collection.batch_drafted": lambda d: "chose devices for many collections:",
     "collection.batch_queued": lambda d: f"asked for a collection on {d.get('count')} devices:",
     "collection.batch_refused": lambda d: "refused the collection on many devices:",

@@ -1,7 +1,16 @@
 """What Live Response adds to an export of a case: what was collected, what was done, and what was sent for it."""
 
 from ircase.dossier import content
-from liveresponse.models import ActionLog, Batch, Collection, CommandLog, FileAnalysis, Lookup, ResponseAction
+from liveresponse.models import (
+    ActionLog,
+    ActionRecord,
+    Batch,
+    Collection,
+    CommandLog,
+    FileAnalysis,
+    Lookup,
+    ResponseAction,
+)
 
 
 def register() -> None:
@@ -13,3 +22,4 @@ def register() -> None:
     content.register("lookups", lambda case: Lookup.objects.filter(case=case).order_by("pk"))
     content.register("response_actions", lambda case: ResponseAction.objects.filter(case=case).order_by("pk"))
     content.register("response_action_log", lambda case: ActionLog.objects.filter(action__case=case).order_by("pk"))
+    content.register("machine_actions", lambda case: ActionRecord.objects.filter(in_cases__case=case).order_by("pk"))

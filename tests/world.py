@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from artifacts.choices import Dialect
 from artifacts.shapes import Shape, ShapeColumn
@@ -52,6 +53,7 @@ from ircase.models import (
     ParseJob,
     PlaybookVersion,
     PreparationItem,
+    RecordBefore,
     RetentionPolicy,
     ServiceLevel,
     SessionRecord,
@@ -354,6 +356,7 @@ def make_world(case: Case, asker: User) -> World:
     held = make_evidence(case, asker, b"held", name="held.txt")
     transfer = custody.hand_over(item=held, actor=asker, receiver=lead, said=custody.Said("A test", "Here"))
     coming = CaseImport.objects.create(requested_by=lead, name="export.zip")
+    record = RecordBefore.objects.create(case=case, area="hunt_runs", sequence=1, key=uuid4(), line="{}")
     statement = Statement.objects.first() or statements.make()
     post, _ = StatementPost.objects.get_or_create(statement=statement, url="https://example.com/")
     hold = holds.place(case=case, actor=lead, evidence=held, reason="A court asked for it")
@@ -405,6 +408,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:custody.uuid": item.uuid,
         "ircase:custody_act.name": "view",
         "ircase:transfer.uuid": transfer.uuid,
+        "ircase:before_item.uuid": record.key,
         "ircase:case_export.uuid": export.uuid,
         "ircase:share.uuid": share.uuid,
         **{
@@ -535,6 +539,7 @@ def make_world(case: Case, asker: User) -> World:
         "liveresponse:batch.uuid": many.uuid,
         "liveresponse:cancel.uuid": collection.uuid,
         "liveresponse:retry.uuid": collection.uuid,
+        "liveresponse:go_on.uuid": collection.uuid,
         "liveresponse:grant_standing.pk": script.pk,
         "liveresponse:definition.collection_id": make_saved_collection(lead).saved.slug,
         "definition_id": "team-collection",
@@ -602,7 +607,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
     tails = ("", "/download", "/custody", "/acts", "/holding", "/handling", "/file", "/{number}/tags", "/review",
              "/indicators",
              "/statistics", "/import/cancel", "/looks", "/looks/{kind}", "/looks/strings/indicators",
-             "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry",
+             "/verify", "/read", "/import", "/rows", "/{format}", "/cancel", "/retry", "/go-on",
              "/conclusion", "/stop", "/removal", "/rows/{number}", "/rows/{number}/timeline", "/rows/{number}/assets",
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
              "/cells/{cell}/move", "/cells/{cell}/restoration",

@@ -5,22 +5,25 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hunting.forms.notebooks import NotebookForm, NotebookImportForm
 from hunting.models import Cell, Notebook, NotebookRun
 from hunting.services import sources
 from hunting.services.notebooks import batches, editing, exchange, listing
+from hunting.services.notebooks.exchange import MAX_FILE
 from hunting.starters import fitting
 from hunting.views.cellviews import BatchView, CellView, batch_view, view_of, views_of
 from hunting.views.doors import notebook_to_change, notebook_to_read
 from ircase import access
 from ircase.models import Case, User
 from ircase.pages import render_tab
+from ircase.services.transfer import uploads
 from ircase.services.vault import delivery
 from ircase.views.doors import attempt, case_to_change
 
@@ -62,12 +65,32 @@ def _free_title(case: Case) -> str:
     return f"Notebook {count + 1}" if count else "Notebook"
 
 
+@csrf_exempt  # `_import` checks it, after the handler that takes the file is in place
 @require_http_methods(["GET", "POST"])
 @login_required
 def notebook_import(request: HttpRequest, reference: str) -> HttpResponse:
     """Markdown with fences of KQL as a new notebook."""
     user, case = case_to_change(request, reference)
-    form = NotebookImportForm(request.POST, request.FILES) if request.method == "POST" else NotebookImportForm()
+    if request.method == "GET":
+        return _show_import(request, case, NotebookImportForm())
+    files: list[uploads.Upload] = []
+    try:
+        files = [uploads.receive_one(request, MAX_FILE)]
+    except uploads.NoFile:
+        pass  # the text may have been pasted
+    except (ValidationError, RequestDataTooBig) as error:
+        return _show_import(request, case, NotebookImportForm(), " ".join(getattr(error, "messages", [str(error)])))
+    try:
+        response: HttpResponse = _import(request, user, case)
+        return response
+    finally:
+        for file in files:
+            file.close()
+
+
+@csrf_protect
+def _import(request: HttpRequest, user: User, case: Case) -> HttpResponse:
+    form = NotebookImportForm(request.POST, request.FILES)
     if form.is_valid():
         data = form.cleaned_data
         try:
@@ -76,9 +99,14 @@ def notebook_import(request: HttpRequest, reference: str) -> HttpResponse:
             form.add_error(None, " ".join(error.messages))
         else:
             messages.success(request, f"{made.title} is imported.")
-            return redirect("hunting:notebook", reference, made.uuid)
-    status = 422 if form.is_bound else 200
-    return render_tab(request, case, "notebooks", "notebook/import.html", {"form": form}, status=status)
+            return redirect("hunting:notebook", case.reference, made.uuid)
+    return _show_import(request, case, form)
+
+
+def _show_import(request: HttpRequest, case: Case, form: NotebookImportForm, problem: str = "") -> HttpResponse:
+    context = {"form": form, "problem": problem}
+    status = 422 if form.is_bound or problem else 200
+    return render_tab(request, case, "notebooks", "notebook/import.html", context, status=status)
 
 
 @require_GET

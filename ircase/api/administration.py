@@ -54,13 +54,13 @@ def _administrator(request: HttpRequest) -> User:
 @router.get("/people", response=Page[PersonOut], summary="Everybody with an account")
 def list_people(request: HttpRequest, window: Query[Window]) -> dict[str, Any]:
     _administrator(request)
-    return page_of(User.objects.order_by("username"), window)
+    return page_of(User.objects.filter(elsewhere=None).order_by("username"), window)
 
 
 @router.patch("/people/{username}", response=PersonOut, summary="Give another site role, shut out, let in again")
 def change_person(request: HttpRequest, username: str, body: PersonIn) -> User:
     actor = _administrator(request)
-    found = get_object_or_404(User, username=username)
+    found = get_object_or_404(User, username=username, elsewhere=None)
     if body.site_role is not None:
         found.site_role = body.site_role
         accounts.edit_person(person=found, actor=actor)
@@ -72,7 +72,7 @@ def change_person(request: HttpRequest, username: str, body: PersonIn) -> User:
 @router.delete("/people/{username}/sessions", response={204: None}, summary="End every session of a person")
 def end_sessions(request: HttpRequest, username: str) -> Status[None]:
     actor = _administrator(request)
-    found = get_object_or_404(User, username=username)
+    found = get_object_or_404(User, username=username, elsewhere=None)
     sessions.end_all_of(user=found, actor=actor, reason="ended by an administrator")
     return Status(204, None)
 
@@ -99,7 +99,7 @@ def list_team(request: HttpRequest, pk: int, window: Query[Window]) -> dict[str,
 @router.put("/teams/{pk}/members/{username}", response=TeamMemberOut, summary="Put somebody into a team")
 def add_to_team(request: HttpRequest, pk: int, username: str) -> User:
     actor = _administrator(request)
-    found, user = get_object_or_404(Team, pk=pk), get_object_or_404(User, username=username)
+    found, user = get_object_or_404(Team, pk=pk), get_object_or_404(User, username=username, elsewhere=None)
     teams.add_person(team=found, user=user, actor=actor)
     return user
 

@@ -16,18 +16,23 @@ from django.db import DatabaseError, transaction
 from ircase import secrets
 from ircase.dossier import locked, recall, verify
 from ircase.dossier.container import ZipWriter
-from ircase.models import Case, CaseImport, CustodyBefore, Evidence, JobState
+from ircase.dossier.recalling.origins import BY_UUID
+from ircase.dossier.recalling.people import People
+from ircase.dossier.recalling.rebuild import rebuild
+from ircase.dossier.recalling.scene import Scene
+from ircase.models import Case, CaseImport, CustodyBefore, Evidence, JobState, RecordBefore
 from ircase.search import index
 from ircase.services import cases, evidence, log
 from ircase.services.analysis import tables
 from ircase.services.casework.opening import require_opener
 from ircase.services.transfer import caseimports
-from ircase.services.vault import packing
+from ircase.services.vault import before, packing
 from ircase.store import StoreError, digest_of
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
 LONGEST_JSON: Final = 32 << 20
+LOG: Final = "log.ndjson"
 MOST_EXHIBITS: Final = 20_000
 MOST_FAULTS: Final = 500
 _RETRY: Final = 60.0
@@ -76,13 +81,16 @@ def _bring_in(job: CaseImport, held: Hold) -> None:
     _unlock(job, path, held)
     held.progress(step="Verifying every file, chain and signature")
     verifier = verify.Verifier(str(path), job.expected_key, longest=LONGEST_JSON)
-    faults = [{"place": place[:500], "message": message[:500]} for place, message in verifier.run()]
+    verifier.run()
+    areas = _areas(verifier)
+    faults = [{"place": place[:500], "message": message[:500]} for place, message in verifier.faults]
     register = verifier.json("export.json")
     known = {
         "faults": faults[:MOST_FAULTS],
         "notes": [note[:500] for note in verifier.notes],
         "public_key": verifier.public_key,
         "reference": recall.reference_of(register),
+        "origin": recall.origin_of(register),
         "sha256": digest_of(path),
     }
     CaseImport.objects.filter(pk=job.pk, owner=job.owner).update(**known)
@@ -93,11 +101,24 @@ def _bring_in(job: CaseImport, held: Hold) -> None:
         raise NotUsable(f"Verification failed: {len(faults)} fault{'s' if len(faults) > 1 else ''}. No case was made.")
     for name, value in known.items():
         setattr(job, name, value)
-    came = _Arrival(job, verifier, register, held)
+    came = _Arrival(job, verifier, register, areas, held)
     came.store()
     held.beat_now()
     held.check()
     came.keep()
+
+
+def _areas(verifier: verify.Verifier) -> dict[str, list[dict[str, Any]]]:
+    """Every area's rows. One that cannot be read is a fault like any other, and without rows. Raises NotAnExport."""
+    names = recall.areas_of(verifier.source.names)
+    found: dict[str, list[dict[str, Any]]] = {}
+    left = recall.MOST_OF_ALL
+    for name in names:
+        found[name] = recall.rows_of(verifier.json(f"case/{name}.json"), name)
+        left -= len(found[name])
+        if left < 0:
+            raise recall.NotAnExport(f"It has more than {recall.MOST_OF_ALL:,} rows.")
+    return found
 
 
 def _unlock(job: CaseImport, path: Path, held: Hold) -> None:
@@ -118,19 +139,20 @@ def _unlock(job: CaseImport, path: Path, held: Hold) -> None:
 class _Arrival:
     """One verified export on its way to become a case."""
 
-    def __init__(self, job: CaseImport, verifier: verify.Verifier, register: Any, held: Hold) -> None:
-        self.job, self.verifier, self.held = job, verifier, held
+    def __init__(
+        self,
+        job: CaseImport,
+        verifier: verify.Verifier,
+        register: Any,
+        areas: dict[str, list[dict[str, Any]]],
+        held: Hold,
+    ) -> None:
+        self.job, self.verifier, self.areas, self.held = job, verifier, areas, held
         self.items = recall.exhibits_of(register)
         if len(self.items) > MOST_EXHIBITS:
             raise NotUsable(f"It has more than {MOST_EXHIBITS:,} exhibits.")
-        self.areas = {name: self._area(name) for name in recall.AREAS}
         self.stored: dict[str, evidence.Stored] = {}
         self.records: evidence.Stored | None = None
-
-    def _area(self, name: str) -> list[dict[str, Any]]:
-        path = f"case/{name}.json"
-        found = self.verifier.json(path) if path in self.verifier.source.names else []
-        return recall.rows_of(found, name)
 
     def store(self) -> None:
         """Bytes first: an orphan may stay where the transaction after it fails, a row without its file may not."""
@@ -168,21 +190,39 @@ class _Arrival:
             raise Stopped
         exhibits = {item.exhibit: self._seal(case, item) for item in self.items if item.exhibit in self.stored}
         self._seal_records(case)
-        recall.rebuild(case=case, actor=job.requested_by, areas=self.areas, exhibits=exhibits, old=job.reference)
+        scene = Scene(case, job.requested_by, People(job), self.areas, exhibits, job.reference)
+        scene.known[BY_UUID].update(
+            {item.uuid: exhibits[item.exhibit] for item in self.items if item.exhibit in exhibits}
+        )
+        rebuild(scene)
+        self._log_before(scene)
+        self._note(scene)
         index.index_case(case)
         for item in exhibits.values():
             if item.kind not in _UNREAD and item.size:
                 tables.queue_parse(evidence=item, actor=job.requested_by)
 
     def _open(self) -> Case:
-        facts = recall.case_facts(self.areas["case"], self.job.reference)
+        facts = recall.case_facts(self.areas.get("case", []), self.job.reference)
         case = cases.open_case(actor=self.job.requested_by, confidential=self.job.confidential, **facts.opening)
         Case.objects.filter(pk=case.pk).update(**facts.rest)
         case.refresh_from_db()
+        return case
+
+    def _log_before(self, scene: Scene) -> None:
+        """The log of the case as it was, entry by entry."""
+        if LOG in self.verifier.source.names:
+            for line in recall.lines_of(self.verifier.read(LOG)):
+                scene.record("log", line)
+        scene.flush()
+
+    def _note(self, scene: Scene) -> None:
+        """The case's log says what came, and keeps the digest of what stays as a record."""
         lost = [item.exhibit for item in self.items if item.exhibit not in self.stored]
+        count, sha256 = before.seal_of(scene.case)
         log.record(
             "case.brought_in",
-            case=case,
+            case=scene.case,
             actor=self.job.requested_by,
             reference=self.job.reference,
             sha256=self.job.sha256,
@@ -190,8 +230,10 @@ class _Arrival:
             faults=len(self.job.faults),
             reason=self.job.accepted,
             not_brought=lost,
+            records=count,
+            records_sha256=sha256,
+            kept_aside=RecordBefore.objects.filter(case=scene.case).exclude(reason="").count(),
         )
-        return case
 
     def _seal(self, case: Case, item: recall.Exhibit) -> Evidence:
         stored = self.stored[item.exhibit]

@@ -10,23 +10,30 @@ from typing import Any, Final
 
 from django.db.models import ForeignKey, Model, OneToOneField, QuerySet
 
+from ircase.dossier.linked import link_rows
 from ircase.models import (
+    AccessReview,
     Activity,
     Approval,
     Asset,
     Case,
+    CaseImport,
     CaseIncident,
     CaseMember,
     CasePlaybook,
+    CaseTag,
     ChecklistItem,
     Clock,
     Comment,
     CommentRevision,
     Connection,
+    CustodyBefore,
     Decision,
+    Destruction,
     Event,
     EventTechnique,
     Evidence,
+    Handling,
     HandOver,
     Improvement,
     IncidentComment,
@@ -38,15 +45,23 @@ from ircase.models import (
     NoteRevision,
     PhaseEntry,
     Proof,
+    RecordBefore,
+    ReportBuild,
+    RetentionReview,
     RowTag,
     Star,
+    TimelineView,
     Transfer,
     User,
 )
 
 Rows = Callable[[Case], QuerySet[Any]]
 # What only this site's own work needs, or what would give a secret away.
-_LEFT_OUT: Final = frozenset({"id", "case", "owner", "heartbeat_at", "lease_owner", "lease_until", "secret_encrypted"})
+_LEFT_OUT: Final = frozenset(
+    {"id", "case", "owner", "heartbeat_at", "lease_owner", "lease_until", "secret_encrypted", "password", "seen_file"}
+)
+BEFORE: Final = "before"
+LINKS: Final = "links"
 _areas: dict[str, Rows] = {
     "case": lambda case: Case.objects.filter(pk=case.pk),
     "members": lambda case: CaseMember.objects.filter(case=case).order_by("pk"),
@@ -78,6 +93,16 @@ _areas: dict[str, Rows] = {
     "handovers": lambda case: HandOver.objects.filter(case=case).order_by("pk"),
     "improvements": lambda case: Improvement.objects.filter(case=case).order_by("pk"),
     "transfers": lambda case: Transfer.objects.filter(evidence__case=case).order_by("pk"),
+    "tags": lambda case: CaseTag.objects.filter(case=case).order_by("name"),
+    "handling": lambda case: Handling.objects.filter(evidence__case=case).exclude(mark="").order_by("pk"),
+    "access_reviews": lambda case: AccessReview.objects.filter(case=case).order_by("pk"),
+    "reports": lambda case: ReportBuild.objects.filter(case=case).order_by("pk"),
+    "destructions": lambda case: Destruction.objects.filter(case=case).prefetch_related("exhibits").order_by("pk"),
+    "retention_reviews": lambda case: RetentionReview.objects.filter(evidence__case=case).order_by("pk"),
+    "timeline_views": lambda case: TimelineView.objects.filter(case=case).order_by("pk"),
+    "brought_in": lambda case: CaseImport.objects.filter(case=case),
+    "custody_before": lambda case: CustodyBefore.objects.filter(evidence__case=case).order_by("evidence", "sequence"),
+    BEFORE: lambda case: RecordBefore.objects.filter(case=case).order_by("area", "sequence"),
 }
 
 
@@ -87,13 +112,18 @@ def register(name: str, rows: Rows) -> None:
 
 
 def areas() -> list[str]:
-    return sorted(_areas)
+    return sorted([*_areas, LINKS])
 
 
-def chunks_of_area(name: str, case: Case) -> Iterator[bytes]:
-    """One area as a JSON array, a row a line."""
+def model_of(name: str) -> type[Model]:
+    """The model whose rows an area holds; not for the links, which are no rows."""
+    return _areas[name](Case()).model
+
+
+def chunks_of_area(name: str, case: Case, reader: User) -> Iterator[bytes]:
+    """One area as a JSON array, a row a line. What it says of other cases is no more than `reader` may see."""
     first = True
-    for row in rows_of(_areas[name](case)):
+    for row in link_rows(case, reader, named) if name == LINKS else rows_of(_areas[name](case)):
         text = json.dumps(row, default=_plain, sort_keys=True, ensure_ascii=True)
         yield (("[\n" if first else ",\n") + text).encode("ascii")
         first = False
@@ -107,8 +137,12 @@ def _plain(value: object) -> str:
 
 def rows_of(found: QuerySet[Any]) -> Iterator[dict[str, Any]]:
     model = found.model
-    links = [field.name for field in model._meta.concrete_fields if isinstance(field, ForeignKey | OneToOneField)]
-    wanted = [name for name in links if name not in ("case", "last")]
+    links = [field for field in model._meta.concrete_fields if isinstance(field, ForeignKey | OneToOneField)]
+    wanted = [
+        f"{field.name}__elsewhere" if field.related_model is User else field.name
+        for field in links
+        if field.name not in ("case", "last")
+    ]
     for row in found.select_related(*wanted).iterator(chunk_size=500):
         yield as_json(row)
 
@@ -116,6 +150,9 @@ def rows_of(found: QuerySet[Any]) -> Iterator[dict[str, Any]]:
 def as_json(row: Model) -> dict[str, Any]:
     """A row's own fields by name. `_id` names it where other rows point to it."""
     values: dict[str, Any] = {"_id": named(row)}
+    if not hasattr(row, "uuid"):
+        # What comments call it.
+        values["_number"] = str(row.pk)
     for field in row._meta.concrete_fields:
         if field.name in _LEFT_OUT and not (field.name == "owner" and field.is_relation):
             continue
@@ -129,12 +166,17 @@ def as_json(row: Model) -> dict[str, Any]:
     return values
 
 
+def _person(user: User) -> dict[str, str]:
+    return {"username": user.username, "name": user.name}
+
+
 def named(row: Model | None) -> Any:
     """How other rows call it: a person by both names, an exhibit by its number, the rest by uuid, key or title."""
     if row is None:
         return None
     if isinstance(row, User):
-        return {"username": row.username, "name": row.name}
+        elsewhere = getattr(row, "elsewhere", None)
+        return {"username": elsewhere.username, "name": elsewhere.name} if elsewhere else _person(row)
     if isinstance(row, Evidence):
         return row.exhibit
     if isinstance(row, Connection):

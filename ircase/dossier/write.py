@@ -179,7 +179,7 @@ class _Work:
     def _area(self, name: str) -> str:
         self.tell(step=f"The case's {name.replace('_', ' ')}")
         path = f"case/{name}.json"
-        self.add(path, content.chunks_of_area(name, self.wanted.case))
+        self.add(path, content.chunks_of_area(name, self.wanted.case, self.wanted.actor))
         return path
 
     def _chain(self, path: str, name: str, key: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from ircase.models.activity import Activity, Approval, StandingApproval
 from ircase.models.attack import AttackRelease
+from ircase.models.brought import PersonElsewhere, RecordBefore
 from ircase.models.caseincidents import CaseIncident
 from ircase.models.cases import (
     Case,
@@ -125,6 +126,8 @@ __all__ = [
     "Case",
     "CaseExport",
     "CaseImport",
+    "PersonElsewhere",
+    "RecordBefore",
     "CaseLook",
     "CaseLink",
     "CaseMute",

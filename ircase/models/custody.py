@@ -199,6 +199,7 @@ class CaseImport(Job):
     notes = models.JSONField(default=list, blank=True)
     accepted = models.CharField(max_length=500, blank=True, help_text="Why it is taken over in spite of its faults.")
     reference = models.CharField(max_length=40, blank=True, help_text="What the case was called where it came from.")
+    origin = models.UUIDField(null=True, blank=True, editable=False, help_text="The case's uuid where it came from.")
     case = models.OneToOneField(
         Case, null=True, blank=True, on_delete=models.PROTECT, related_name="brought_in", editable=False
     )

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -58,6 +58,13 @@ def end_many(activities: QuerySet[Activity], *, state: str, outcome: str) -> int
     changed = Activity.objects.filter(pk__in=pks).update(state=state, outcome=outcome, ended_at=timezone.now())
     index.write_many("activity", Activity.objects.filter(pk__in=pks).iterator(chunk_size=500))
     return changed
+
+
+def progress_many(activities: QuerySet[Activity], state: str, *, at: datetime) -> None:
+    """Many have moved on, their start is `at`; the search's index as well."""
+    activities.update(state=state, started_at=at)
+    for part in index.batched(activities.only("pk", "subject", "uuid").iterator(chunk_size=500), 500):
+        index.write_status("activity", part, state)
 
 
 def progress(activity: Activity, state: str) -> None:

@@ -216,6 +216,8 @@ def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
             "text": f"hunt, row {row}" if row is not None else "hunt",
             "url": _link("hunting:run", case.reference, str(run)),
         }
+    if before := source.get("run_before"):
+        return {"text": "hunt before import", "url": _link("ircase:before_item", case.reference, str(before))}
     if exhibit := source.get("evidence"):
         read = (
             f"{source.get('exhibit', '')} {source['table']}, row {source.get('row')}"

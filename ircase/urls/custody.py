@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import caseexports, caseimports, custody, importuploads, statements
+from ircase.views import before, caseexports, caseimports, custody, importuploads, statements
 
 _EXPORTS = "cases/<str:reference>/exports/"
 
@@ -19,6 +19,8 @@ urlpatterns = [
     path(f"{_EXPORTS}<uuid:uuid>/download/", caseexports.download, name="case_export_file"),
     path(f"{_EXPORTS}<uuid:uuid>/cancel/", caseexports.cancel, name="case_export_cancel"),
     path(f"{_EXPORTS}<uuid:uuid>/remove/", caseexports.remove, name="case_export_remove"),
+    path("cases/<str:reference>/before/", before.before, name="before"),
+    path("cases/<str:reference>/before/<uuid:uuid>/", before.item, name="before_item"),
     path("cases/import/", caseimports.index, name="case_imports"),
     path("cases/import/<uuid:uuid>/", caseimports.item, name="case_import"),
     path("cases/import/uploads/", importuploads.uploads, name="import_uploads"),

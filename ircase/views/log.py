@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from ircase import access
-from ircase.models import LogEntry
+from ircase.models import CaseImport, LogEntry
 from ircase.pages import render_tab
 from ircase.sentences import sentences
 from ircase.services.analysis.findings import clean
@@ -51,5 +51,6 @@ def log(request: HttpRequest, reference: str) -> HttpResponse:
         "actors": actors,
         "chosen": chosen,
         "filtered": any(chosen.values()),
+        "brought_in": CaseImport.objects.filter(case=case).exists(),
     }
     return render_tab(request, case, "log", "case/log.html", context)

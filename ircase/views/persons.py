@@ -27,7 +27,8 @@ PER_PAGE = 100
 @administrators_only
 def index(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "")
-    found = User.objects.select_related("second_factor", "entra").order_by("-is_active", "first_name", "username", "pk")
+    found = User.objects.filter(elsewhere=None).select_related("second_factor", "entra")
+    found = found.order_by("-is_active", "first_name", "username", "pk")
     if text:
         named = Q(username__icontains=text) | Q(first_name__icontains=text) | Q(last_name__icontains=text)
         found = found.filter(named)
@@ -58,7 +59,7 @@ def _link(request: HttpRequest, person: User, link: accounts.ResetLink) -> HttpR
 @administrators_only
 @recently(only_post=True)
 def person(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(User, pk=pk)
+    found = get_object_or_404(User, pk=pk, elsewhere=None)
     form = PersonForm(request.POST or None, instance=found)
     if request.method == "POST" and form.is_valid():
         try:
@@ -95,7 +96,7 @@ def _standing(person: User) -> dict[str, Any]:
 @recently()
 def active(request: HttpRequest, pk: int) -> HttpResponse:
     """Shut somebody out, or let them in again."""
-    found = get_object_or_404(User, pk=pk)
+    found = get_object_or_404(User, pk=pk, elsewhere=None)
     wanted = request.POST.get("active") == "1"
     try:
         accounts.set_active(person=found, actor=access.current_user(request), active=wanted)
@@ -112,7 +113,7 @@ def active(request: HttpRequest, pk: int) -> HttpResponse:
 @recently()
 def password(request: HttpRequest, pk: int) -> HttpResponse:
     """A link by which they set a new password, shown once; the old one is gone."""
-    found = get_object_or_404(User, pk=pk)
+    found = get_object_or_404(User, pk=pk, elsewhere=None)
     return _link(request, found, accounts.reset_password(person=found, actor=access.current_user(request)))
 
 
@@ -121,7 +122,7 @@ def password(request: HttpRequest, pk: int) -> HttpResponse:
 @recently()
 def factor(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a lost telephone's second factor away."""
-    found = get_object_or_404(User, pk=pk)
+    found = get_object_or_404(User, pk=pk, elsewhere=None)
     actor = access.current_user(request)
     attempt(request, "The second factor is removed.", lambda: factors.remove(user=found, actor=actor))
     return redirect("ircase:person", pk)
@@ -132,7 +133,7 @@ def factor(request: HttpRequest, pk: int) -> HttpResponse:
 @recently()
 def sessions_of(request: HttpRequest, pk: int) -> HttpResponse:
     """End all sessions of a person."""
-    found = get_object_or_404(User, pk=pk)
+    found = get_object_or_404(User, pk=pk, elsewhere=None)
     actor = access.current_user(request)
     many = sessions.end_all_of(user=found, actor=actor, reason="ended by an administrator")
     messages.success(request, f"{many} sessions of {found.name} have ended.")

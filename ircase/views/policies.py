@@ -70,11 +70,15 @@ def rules_page(request: HttpRequest) -> HttpResponse:
 @administrators_only
 def access_page(request: HttpRequest) -> HttpResponse:
     """Everybody, and how much they reach: numbers of cases, never which."""
-    found = User.objects.annotate(
-        leads=Count("memberships", filter=Q(memberships__role=CaseRole.LEAD)),
-        writes=Count("memberships", filter=Q(memberships__role=CaseRole.ANALYST)),
-        reads=Count("memberships", filter=Q(memberships__role=CaseRole.VIEWER)),
-        last_case=Max("memberships__added_at"),
-    ).select_related("entra", "second_factor")
+    found = (
+        User.objects.filter(elsewhere=None)
+        .annotate(
+            leads=Count("memberships", filter=Q(memberships__role=CaseRole.LEAD)),
+            writes=Count("memberships", filter=Q(memberships__role=CaseRole.ANALYST)),
+            reads=Count("memberships", filter=Q(memberships__role=CaseRole.VIEWER)),
+            last_case=Max("memberships__added_at"),
+        )
+        .select_related("entra", "second_factor")
+    )
     page = Paginator(found.order_by("-is_active", "first_name", "username", "pk"), PER_PAGE)
     return render(request, "administration/access.html", {"page": page.get_page(request.GET.get("page"))})

@@ -73,7 +73,7 @@ def add(request: HttpRequest, pk: int) -> HttpResponse:
 @administrators_only
 @recently()
 def remove(request: HttpRequest, pk: int, person: int) -> HttpResponse:
-    found, user = get_object_or_404(Team, pk=pk), get_object_or_404(User, pk=person)
+    found, user = get_object_or_404(Team, pk=pk), get_object_or_404(User, pk=person, elsewhere=None)
     teams.remove_person(team=found, user=user, actor=access.current_user(request))
     messages.success(request, f"{user.name} is no longer in the team.")
     return redirect("ircase:team", pk)

@@ -15,7 +15,7 @@ from ircase.api.paging import Router
 from ircase.models import StandingApproval
 from ircase.services import approvals
 from liveresponse.models import Collection, LibraryScript
-from liveresponse.services import collections
+from liveresponse.services import collections, going_on
 
 router = Router(tags=["Live Response"])
 
@@ -132,6 +132,17 @@ def cancel_collection(request: HttpRequest, reference: str, uuid: UUID) -> Statu
     collections.cancel(collection=row, actor=person(request))
     row.refresh_from_db()
     return Status(202, row)
+
+
+@router.post(
+    "/cases/{reference}/collections/{uuid}/go-on",
+    response={202: CollectionOut},
+    summary="Follow to its end what failed while Defender had it; nothing is run a second time",
+)
+def go_on_with_collection(request: HttpRequest, reference: str, uuid: UUID) -> Status[Collection]:
+    case = open_case_of(request, reference)
+    row = get_object_or_404(Collection.objects.for_case(case), uuid=uuid)
+    return Status(202, going_on.go_on(collection=row, actor=person(request)))
 
 
 @router.get("/cases/{reference}/library-scripts", response=list[ScriptOut], summary="Scripts of the tenant's library")

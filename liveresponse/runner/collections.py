@@ -58,7 +58,9 @@ def _stop(row: Collection, state: Literal["failed", "refused"], reason: str) -> 
         reason = f"{reason} Defender still has machine action {row.action_id}: look at the device in the portal."
     elif row.state == State.FETCHING:
         reason = f"{reason} The session itself has ended: look for its result at machine action {row.action_id}."
-    end(row, State(state), reason)
+    # What Defender has taken can be gone on with: `going_on`.
+    had = {"stopped_in": row.state} if state == "failed" and row.state in (State.RUNNING, State.FETCHING) else {}
+    end(row, State(state), reason, **had)
 
 
 def _move(work: Work) -> None:

@@ -81,8 +81,8 @@ class Work:
             setattr(self.row, name, value)
 
 
-def end(row: Collection, state: State, reason: str) -> None:
-    """End without a result."""
+def end(row: Collection, state: State, reason: str, **detail: str) -> None:
+    """End without a result. `detail` goes into the device's log."""
     with transaction.atomic():
         if collections.end(row, state, reason):
-            collections.note(row, state.value, reason)
+            collections.note(row, state.value, reason, **detail)

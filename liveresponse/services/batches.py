@@ -368,9 +368,8 @@ def begin(batch: Batch, *, approved_by: str) -> None:
     Collection.objects.bulk_update(
         rows, ["state", "approved_by", "changed_at", "next_poll_at", "status_text"], batch_size=200
     )
-    Activity.objects.filter(pk__in=Collection.objects.filter(batch=batch).values("activity_id")).update(
-        state=CollectionState.QUEUED, started_at=now
-    )
+    begun = Activity.objects.filter(pk__in=[row.activity_id for row in rows])
+    activity.progress_many(begun, CollectionState.QUEUED, at=now)
     for row in rows[: connections.limits(batch.connection).live_response_per_minute]:
         jobs.enqueue("liveresponse.step", row.pk)
 

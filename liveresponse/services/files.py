@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from ircase.models import Case, Evidence, Indicator, LogEntry, User
+from ircase.models import Case, Evidence, Indicator, User
 from ircase.services.analysis import findings
 from liveresponse.models import FileAnalysis, Lookup
 from liveresponse.services.lookups import HASH_KINDS
@@ -51,7 +51,7 @@ def known(case: Case, digest: str) -> KnownFile:
     found = _lookup(case, digest)
     hashes = _hashes(digest, found)
     values = list(hashes.values())
-    indicators = case.indicators.filter(kind__in=FILE_KINDS, value__in=values).select_related("added_by")
+    indicators = case.indicators.filter(kind__in=FILE_KINDS, value__in=values).select_related("added_by", "verdict_by")
     exhibits = Evidence.objects.filter(case=case, sha256__in=values).order_by("number")
     about = Q(file_hash__in=values) | Q(evidence__sha256__in=values)
     analyses = FileAnalysis.objects.for_case(case).filter(about).select_related("evidence").defer("document")
@@ -77,18 +77,17 @@ def _hashes(digest: str, lookup: Lookup | None) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Judged:
-    """Who judged it last, and when; from the case's log."""
+    """Who judged it last, and when."""
 
     who: str
     at: Any
 
 
-def judged(case: Case, indicator: Indicator | None) -> Judged | None:
-    if indicator is None:
+def judged(indicator: Indicator | None) -> Judged | None:
+    """None where nobody did: the verdict came with an alert or an import, or there is none."""
+    if indicator is None or indicator.verdict_by is None:
         return None
-    of_it = LogEntry.objects.filter(case=case, action="indicator.judged", detail__value=indicator.value[:200])
-    entry = of_it.order_by("-pk").first()
-    return Judged(entry.actor_name, entry.at) if entry else None
+    return Judged(indicator.verdict_by.name, indicator.verdict_at)
 
 
 @transaction.atomic
@@ -102,7 +101,7 @@ def judge(*, case: Case, actor: User, digest: str, verdict: str, reason: str) ->
         tlp=case.tlp,
         provenance={"by": "hand", "page": "file"},
     )
-    return findings.judge_indicator(indicator=indicator, actor=actor, verdict=verdict, description=reason)
+    return findings.judge_indicator(indicator=indicator, actor=actor, verdict=verdict, reason=reason)
 
 
 @transaction.atomic

@@ -20,5 +20,6 @@ urlpatterns = [
     path(f"{_BASE}request/<slug:definition>/", collections.request_collection, name="request"),
     path(f"{_BASE}<uuid:uuid>/", collections.collection, name="collection"),
     path(f"{_BASE}<uuid:uuid>/cancel/", collections.cancel, name="cancel"),
+    path(f"{_BASE}<uuid:uuid>/go-on/", collections.go_on, name="go_on"),
     path(f"{_BASE}<uuid:uuid>/retry/", collections.retry, name="retry"),
 ]

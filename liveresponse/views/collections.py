@@ -16,7 +16,7 @@ from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError, Sent
 from liveresponse.forms.collections import RequestForm
 from liveresponse.models import Batch, BatchState, Collection, LibraryScript
-from liveresponse.services import board, collections
+from liveresponse.services import board, collections, going_on
 
 PAGE, MANY = 50, 50
 
@@ -127,6 +127,7 @@ def collection(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
     row = _collection(case, uuid)
     context = {
         "row": row,
+        "may_go_on": bool(going_on.stopped_in(row)),
         "plan": shelf.plan_of(row),
         "log": row.commands.all()[:500],
         "exhibits": row.evidence.all(),
@@ -160,3 +161,16 @@ def retry(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
         messages.error(request, "; ".join(error.messages))
         return redirect("liveresponse:collection", case.reference, uuid)
     return redirect("liveresponse:collection", case.reference, again.uuid)
+
+
+@login_required
+@require_POST
+def go_on(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
+    """Follow to its end what could not be followed."""
+    user = access.current_user(request)
+    case = access.get_case(user, reference, access.ANALYST)
+    try:
+        going_on.go_on(collection=_collection(case, uuid), actor=user)
+    except ValidationError as error:
+        messages.error(request, "; ".join(error.messages))
+    return redirect("liveresponse:collection", case.reference, uuid)

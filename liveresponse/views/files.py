@@ -91,10 +91,10 @@ def _file_page(
     request: HttpRequest, case: Case, known: services.KnownFile, context: dict[str, Any], form: object = None
 ) -> HttpResponse:
     indicator = known.indicator
-    initial = {"verdict": indicator.verdict, "reason": indicator.description} if indicator else {}
+    initial = {"verdict": indicator.verdict, "reason": indicator.verdict_reason} if indicator else {}
     context |= {
         "indicator": indicator,
-        "judged": services.judged(case, indicator),
+        "judged": services.judged(indicator),
         "verdict_form": form or FileVerdictForm(initial=initial),
     }
     return render_tab(

@@ -3,12 +3,15 @@
 import json
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse, StreamingHttpResponse
+from django.test import Client
 from django.urls import reverse
 
 from hunting.models import Cell, HuntRun, Notebook, NotebookRun
 from hunting.services.notebooks import editing
 from hunting.services.notebooks.editing import Draft
+from hunting.services.notebooks.exchange import MAX_FILE
 from hunting.tasks import step_notebook
 from ircase.models import CustodyEntry
 from ircase.services.identity import people
@@ -248,6 +251,21 @@ class NotebookPageTests(CastTestCase):
         made = Notebook.objects.get(title="Again")
         assert [(c.kind, c.name) for c in made.cells.there()][-1] == ("kql", "Logons")
         self.assertContains(self.client.post(self.url("notebook_import"), {}), "no text in it", status_code=422)
+
+    def test_a_file_is_imported_as_a_browser_sends_it(self) -> None:
+        text = "# From a file\n\n```kql\nDeviceEvents | take 1\n```\n".encode("utf-8-sig")
+        file = SimpleUploadedFile("hunt.md", text, content_type="text/markdown")
+        reply = self.client.post(self.url("notebook_import"), {"title": "", "file": file, "text": ""})
+        made = Notebook.objects.get(title="From a file")
+        assert reply.headers["Location"] == self.url("notebook", made.uuid)
+        assert [cell.text for cell in made.cells.there()] == ["DeviceEvents | take 1"]
+        for content, said in ((b"\xff\xfe", "not text in UTF-8"), (b"x" * (MAX_FILE + 2_000_000), "larger than")):
+            file = SimpleUploadedFile("hunt.md", content)
+            reply = self.client.post(self.url("notebook_import"), {"file": file})
+            self.assertContains(reply, said, status_code=422)
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(self.bob)
+        assert strict.post(self.url("notebook_import"), {"text": "# A"}).status_code == 403
 
     def test_readers_read_and_write_nothing(self) -> None:
         cell = self.cell()

@@ -16,7 +16,17 @@ from django.urls import reverse
 from ircase import tasks
 from ircase.dossier import verify, write
 from ircase.dossier.container import FolderWriter, ZipWriter
-from ircase.models import Case, CaseImport, ChecklistItem, CustodyBefore, CustodyEntry, Evidence, LogEntry, NoteRevision
+from ircase.models import (
+    Case,
+    CaseImport,
+    ChecklistItem,
+    CustodyBefore,
+    CustodyEntry,
+    Evidence,
+    LogEntry,
+    NoteRevision,
+    RecordBefore,
+)
 from ircase.services import evidence, log
 from ircase.services.analysis import findings
 from ircase.services.transfer import caseimports
@@ -87,7 +97,10 @@ class ImportTests(CastTestCase):
         assert case is not None
         assert [note.body for note in case.notes.all()] == ["Second"]
         texts = NoteRevision.objects.filter(note__case=case).order_by("version")
-        assert [(row.body, row.author) for row in texts] == [("First", "Bob (bob)"), ("Second", "Alice (alice)")]
+        assert [(row.body, row.author_name) for row in texts] == [
+            ("First", "Bob (bob), elsewhere"),
+            ("Second", "Alice (alice), elsewhere"),
+        ]
         event = case.events.get()
         assert (event.title, [asset.name for asset in event.assets.all()]) == ("It began", ["ws-07"])
         assert event.provenance["by_name"] == "Bob (bob)"
@@ -186,8 +199,11 @@ class ImportTests(CastTestCase):
         resign(self.folder)
         case = self.bring(self.packed()).case
         assert case is not None
-        assert [len(note.title) for note in case.notes.order_by("pk")] == [200, 4]
+        assert [(len(note.title), note.body, note.version) for note in case.notes.all()] == [(200, "ab", 1)]
         assert case.events.count() == 1
+        kept = RecordBefore.objects.filter(case=case).exclude(reason="").values_list("area", "reason")
+        assert ("notes", "its title is missing or not readable") in kept
+        assert "timeline" in {area for area, _ in kept}
 
     def test_a_full_store_is_tried_again(self) -> None:
         job = caseimports.receive(actor=self.bob, wish=caseimports.Wish("x.zip"), chunks=[self.packed()])

@@ -1,8 +1,13 @@
 """Bringing results home from a store and a service that are not quite ready, or never will be."""
 
-from liveresponse.models import CollectionState
+import pytest
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+
+from liveresponse.models import Collection, CollectionState
 from liveresponse.runner.results import DAMAGED_LOOKS, RESULT_LOOKS
-from msapi.errors import ApiError, LinkExpired, NotFound, Unauthorized
+from liveresponse.services import going_on
+from msapi.errors import ApiError, Forbidden, LinkExpired, NotFound, Unauthorized
 from tests.liveresponse.test_collections import CollectionTestCase
 
 
@@ -40,6 +45,55 @@ class StoppedPollingTests(CollectionTestCase):
         assert row.failure == (
             "The token is refused. Defender still has machine action action-1: look at the device in the portal."
         )
+
+
+class GoingOnTests(CollectionTestCase):
+    """A right that was lacking for a while: what the device did is fetched once it is there again, and run once."""
+
+    def stopped(self, fault: ApiError, moves: int) -> Collection:
+        row = self.ask("get-file", Path="C:\\x.txt")
+        for _ in range(moves):
+            row = self.move(row)
+        self.tenant.faults["machine_action"] = self.tenant.faults["live_response_result_link"] = [fault]
+        row = self.finish(row)
+        self.tenant.faults.clear()
+        assert row.state == CollectionState.FAILED, row.failure
+        return row
+
+    def test_what_failed_for_a_lacking_right_goes_on_and_runs_once(self) -> None:
+        for fault in (
+            Unauthorized("The token is refused.", status=401),
+            Forbidden("No Machine.LiveResponse.", status=403),
+        ):
+            row = self.stopped(fault, moves=2)
+            self.sign_in(self.bob)
+            page = reverse("liveresponse:collection", args=[self.case.reference, row.uuid])
+            address = reverse("liveresponse:go_on", args=[self.case.reference, row.uuid])
+            self.assertContains(self.client.get(page), address)
+            submitted = len(self.tenant.submitted)
+            self.client.post(address)
+            row = self.finish(self.fresh(row))
+            assert (row.state, row.failure) == (CollectionState.DONE, ""), row.failure
+            assert len(self.tenant.submitted) == submitted, "nothing was run a second time"
+            row.activity.refresh_from_db()
+            assert (row.activity.state, row.evidence.count()) == ("done", 1)
+            assert row.commands.filter(what="resumed", text__contains="fetched anew").count() == 1
+            self.assertNotContains(self.client.get(page), address)
+            with pytest.raises(ValidationError, match="nothing of it to go on with"):
+                going_on.go_on(collection=row, actor=self.bob)
+
+    def test_what_never_reached_the_device_is_asked_for_again_instead(self) -> None:
+        row = self.ask("get-file", Path="C:\\x.txt")
+        self.tenant.faults["machine"] = [Forbidden("No Machine.Read.All.", status=403, permanent=True)]
+        row = self.finish(row)
+        assert (row.state, going_on.stopped_in(row)) == (CollectionState.FAILED, "")
+
+    def test_readers_and_strangers_do_not(self) -> None:
+        row = self.stopped(Unauthorized("The token is refused.", status=401), moves=2)
+        address = reverse("liveresponse:go_on", args=[self.case.reference, row.uuid])
+        for who, code in ((self.carol, 403), (self.mallory, 404)):
+            self.sign_in(who)
+            assert self.client.post(address).status_code == code
 
 
 class DamagedTests(CollectionTestCase):

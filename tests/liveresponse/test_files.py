@@ -367,6 +367,9 @@ class PageTests(AskingTestCase):
         page = self.client.get(url).content.decode()
         assert "It beacons." in page and "by Bob" in page
         by_sha1 = files.known(self.case, SHA1)
+        judged = by_sha1.indicator
+        assert judged is not None
+        assert (judged.verdict_reason, judged.verdict_by, judged.description) == ("It beacons.", self.bob, "")
         # Defender's answer says that it is the same file.
         assert by_sha1.indicator is not None and by_sha1.indicator.value == SHA256
 

@@ -47,12 +47,16 @@ def limit_text() -> str:
     return f"Up to {file} a file, in parts that survive a cut line (without script: {form} in all)"
 
 
+class NoFile(ValidationError):
+    """The form came without a file: where its text may be typed as well, that is no fault."""
+
+
 def receive(request: HttpRequest, case: Case | None = None) -> list[Upload]:
     """The files of the field `file`, all of them complete. The first thing that touches the request's body. `case`: the
     one whose quota they must fit.
 
     Raises UploadTooLarge before a byte is read, UploadCutShort where bytes are missing at the end (Django itself would
-    hand over a file without its tail), ValidationError where there is no file.
+    hand over a file without its tail), NoFile.
     """
     declared = int(request.META.get("CONTENT_LENGTH") or 0)
     if declared > settings.UPLOAD_MAX_BYTES + _FORM_BYTES:
@@ -68,7 +72,7 @@ def receive(request: HttpRequest, case: Case | None = None) -> list[Upload]:
     if handler.received < handler.expected:
         raise UploadCutShort("The upload ended before it was complete. Nothing was sealed; send it again.")
     if not files:
-        raise ValidationError("Choose at least one file.")
+        raise NoFile("Choose at least one file.")
     if len(files) > MAX_FILES:
         raise ValidationError(f"At most {MAX_FILES} files at a time. Put them into a zip: it is read like a folder.")
     return files

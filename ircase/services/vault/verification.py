@@ -15,7 +15,7 @@ from django.utils import timezone
 from ircase.models import GENESIS, Case, CaseLook, ChainHead, CustodyBefore, CustodyEntry, Evidence, LogEntry
 from ircase.models.chain import ChainedRow
 from ircase.services import evidence
-from ircase.services.vault import destruction, looks, statements
+from ircase.services.vault import before, destruction, looks, statements
 
 _CHUNK = 1000
 
@@ -58,6 +58,7 @@ def verify_case(case: Case, *, mark: bool = True) -> Iterator[Fault]:
 def _everything_of(case: Case, *, mark: bool) -> Iterator[Fault]:
     yield from _log_of(case)
     yield from _register_of(case)
+    yield from _records_of(case)
     for item in Evidence.objects.filter(case=case).select_related("case").order_by("number").iterator():
         yield from verify_item(item, mark=mark)
 
@@ -134,6 +135,16 @@ def _link_faults(row: ChainedRow, sequence: int, digest: str, key: str, case: st
 def _log_of(case: Case) -> Iterator[Fault]:
     key = f"case:{case.uuid}"
     yield from walk_chain(ordered(LogEntry.objects.filter(case=case)), key, case=case.reference, what="log entry")
+
+
+def _records_of(case: Case) -> Iterator[Fault]:
+    """What stays of a case's time in another IRCase is what its log says came."""
+    came = LogEntry.objects.filter(case=case, action="case.brought_in").order_by("sequence")
+    detail = came.values_list("detail", flat=True).first()
+    if detail is None:
+        return
+    if before.seal_of(case) != (detail.get("records"), detail.get("records_sha256")):
+        yield Fault(case.reference, "records before import", "before_altered", "they are not what was brought in")
 
 
 def _register_of(case: Case) -> Iterator[Fault]:
