@@ -52,8 +52,8 @@ from liveresponse.api import readiness as tries
 api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
-    people, audit, before, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports, stars,
-    supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
+    people, audit, before, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports,
+    stars, supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
 )  # fmt: skip
 _SITE = (
     finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,

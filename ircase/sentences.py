@@ -9,10 +9,7 @@ from django.db.models import TextChoices
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 
-from ircase import hookwords, incidentwords, lifewords, shelf
-from ircase import incidentwords, lifewords, reportwords, sharewords, shelf
-from ircase import incidentwords, lifewords, reportwords, shelf
-from ircase import incidentwords, lifewords, readywords, shelf
+from ircase import hookwords, incidentwords, lifewords, readywords, reportwords, sharewords, shelf
 from ircase.models import (
     Activity,
     Asset,

@@ -38,8 +38,8 @@ ROWS = (
     {"ownscripts"},
     {"passwords", "addresses"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "search", "lifewords", "hookwords", "reportwords", "sharewords", "readywords", "incidentwords", "outgoing",
-     "importing", "starters", "fetching", "feedfiles", "kinds"},
+     "wording", "search", "lifewords", "hookwords", "reportwords", "sharewords", "readywords", "incidentwords",
+     "outgoing", "importing", "starters", "fetching", "feedfiles", "kinds"},
     {"models"},
 )  # fmt: skip
 

@@ -39,8 +39,8 @@ from ircase.models import (
     CaseIncident,
     CaseRole,
     CaseTable,
-    Delivery,
     DashboardFile,
+    Delivery,
     Destruction,
     Evidence,
     Hook,
@@ -580,19 +580,23 @@ def make_world(case: Case, asker: User) -> World:
         "api:DELETE /harmless/{uuid}.uuid": known.uuid,
     }
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
-    bodies = BODIES | readyworld.BODIES | {
-        "POST /incidents/{pk}/merge": {"case": case.reference},
-        "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
-        "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
-        "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
-        "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
-        "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
-        "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
-        "POST /cases/{reference}/reports/{uuid}/reviews": {"answer": "accepted"},
-        "PUT /cases/{reference}/notifications/{regime}/{stage}": {"subjects": "Staff, about 40"},
-        "PUT /report-look": {"organisation": "Contoso"},
-        "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
-    }
+    bodies = (
+        BODIES
+        | readyworld.BODIES
+        | {
+            "POST /incidents/{pk}/merge": {"case": case.reference},
+            "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
+            "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
+            "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
+            "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
+            "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
+            "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
+            "POST /cases/{reference}/reports/{uuid}/reviews": {"answer": "accepted"},
+            "PUT /cases/{reference}/notifications/{regime}/{stage}": {"subjects": "Staff, about 40"},
+            "PUT /report-look": {"organisation": "Contoso"},
+            "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
+        }
+    )
     return World(case, things, bodies)
 
 

@@ -1,10 +1,11 @@
 """Having a connection's tables asked for rows."""
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 
 from hunting.services import tablechecks
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from ircase.readiness import rights
 
 router = Router(tags=["Readiness"])

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from ircase import dashboard
 from ircase.api.auth import person
-from ircase.api.paging import Window
+from ircase.api.paging import Router, Window
 from ircase.dashboard import Scope
 from ircase.dashboard.shape import Cell, Table
 from ircase.forms.dashboard import DashboardForm

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Case, CaseTelling, Delivery, Hook, User
 from ircase.services.telling import deliveries, hooks
 

@@ -10,7 +10,7 @@ from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Channel, Notice, NoticeCode, NoticeSettings
 from ircase.services import notices
 from ircase.services.telling import choosing, trying

@@ -7,11 +7,12 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import case_of, person
+from ircase.api.paging import Router
 from ircase.models import Contact, ReadinessPlan, SettingAnswer, User
 from ircase.readiness import board, rights
 from ircase.services.readiness import contacts, plans

@@ -4,11 +4,12 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Schema
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from ircase.models import ReportLook
 from ircase.report import fields
 from ircase.services.reporting import looks

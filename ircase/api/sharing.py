@@ -11,7 +11,7 @@ from ninja import Query, Schema, Status
 from pydantic import Field
 
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.paging import Page, Window, page_of
+from ircase.api.paging import Page, Router, Window, page_of
 from ircase.exchange.formats import FORMATS
 from ircase.exchange.reading import MOST_BYTES
 from ircase.models import CaseRole, CaseShare, Pap, Tlp

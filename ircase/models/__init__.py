@@ -61,9 +61,9 @@ from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, Scope, User
 from ircase.models.playbooks import CasePlaybook, PlaybookVersion, SavedPlaybook
+from ircase.models.readiness import Contact, ReadinessPlan, SettingAnswer
+from ircase.models.redaction import Alias
 from ircase.models.replies import KeptReply
-from ircase.models.redaction import Alias
-from ircase.models.redaction import Alias
 from ircase.models.reports import (
     NotificationFact,
     ReportBuild,
@@ -72,7 +72,6 @@ from ircase.models.reports import (
     ReportReview,
     ReportSignature,
 )
-from ircase.models.readiness import Contact, ReadinessPlan, SettingAnswer
 from ircase.models.retention import (
     Destruction,
     DestructionState,

@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Schema, Status
 
 from ircase.api.auth import person
+from ircase.api.paging import Router
 from ircase.readiness import rights
 from liveresponse.services import probes
 
