@@ -50,7 +50,7 @@ class TokenAuth(HttpBearer):
         """The token of that text, asked for once in a request."""
         if not hasattr(request, "api_token"):
             request.api_token = people.find_token(text, address_of(request))  # type: ignore[attr-defined]
-        found: ApiToken | None = request.api_token
+        found: ApiToken | None = getattr(request, "api_token", None)
         return found
 
 

@@ -226,5 +226,8 @@ def join_case(request: HttpRequest, reference: str, body: Joining) -> Status[Cas
 @router.put("/cases/{reference}/connection", response=CaseDetail, summary="Say which tenant it is about, once")
 def connect_case(request: HttpRequest, reference: str, body: Connecting) -> Case:
     case = open_case_of(request, reference, access.LEAD)
-    cases.connect(case=case, actor=person(request), connection=get_object_or_404(Connection, name=body.connection))
+    connection = Connection.objects.filter(name=body.connection).first()
+    if connection is None:
+        raise ValidationError("There is no connection of this name. GET /connections lists them.")
+    cases.connect(case=case, actor=person(request), connection=connection)
     return case_of(request, reference)

@@ -96,7 +96,7 @@ class Rows(Schema):
 
 
 class ColumnAsked(Schema):
-    name: str = Field(max_length=200, description="The column.")
+    name: str = Field("", max_length=200, description="The column.")
     column: list[str] = Field(default_factory=list, description="Conditions, as for the rows.")
     operator: list[str] = Field(default_factory=list)
     value: list[str] = Field(default_factory=list)

@@ -146,7 +146,7 @@ def look_again(request: HttpRequest, reference: str, uuid: UUID, kind: str) -> S
     job = looking.ask(item, kind, person(request))
     looking.again(job)
     job.refresh_from_db()
-    return Status(202, _said(kind, job.state, LookAsked(), None, None, job.reason))
+    return Status(202, _said(kind, job.state, LookAsked(page=1, at="0", q=""), None, None, job.reason))
 
 
 def _strings_of(item: Evidence) -> Preview:

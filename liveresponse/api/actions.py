@@ -51,7 +51,7 @@ class ActionIn(Schema):
 
 
 class AlreadyAsked(Schema):
-    kind: str = Field(max_length=32)
+    kind: str = Field("", max_length=32)
     target: list[str] = Field(default_factory=list, max_length=MOST_TARGETS)
 
 

@@ -64,7 +64,7 @@ class CaseTests(ApiTestCase):
     def test_a_case_is_connected_once(self) -> None:
         case = make_case(self.alice)
         path = f"/cases/{case.reference}/connection"
-        assert self.call("put", path, {"connection": "Nobody"}).status_code == 404
+        assert self.call("put", path, {"connection": "Nobody"}).status_code == 422
         assert self.call("put", path, {"connection": "Contoso"}).status_code == 200
         assert self.call("put", path, {"connection": "Contoso"}).status_code == 422
         case.refresh_from_db()

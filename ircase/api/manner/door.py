@@ -1,6 +1,7 @@
 """The door that every operation has: who asks, how often, under which conditions, and how the answer leaves."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -16,7 +17,7 @@ from ircase.models import ApiToken
 READING: Final = frozenset({"GET", "HEAD"})
 
 
-def door(run: Any) -> Any:
+def door(run: Any) -> etags.Run:
     """Put it around `Operation.run`, as ninja's decorator of the mode `view`."""
     operation: Operation = run.__self__
     if "GET" in operation.methods:
@@ -33,7 +34,7 @@ def door(run: Any) -> Any:
     return open_door
 
 
-def _enter(request: HttpRequest, operation: Operation, run: Any, values: dict[str, Any]) -> HttpResponseBase:
+def _enter(request: HttpRequest, operation: Operation, run: etags.Run, values: dict[str, Any]) -> HttpResponseBase:
     token = _token(request, operation)
     if token is None:
         return run(request, **values)  # which says what is missing
@@ -59,11 +60,11 @@ def _token(request: HttpRequest, operation: Operation) -> ApiToken | None:
 
 
 def _answer(
-    request: HttpRequest, operation: Operation, run: Any, values: dict[str, Any], token: ApiToken
+    request: HttpRequest, operation: Operation, run: etags.Run, values: dict[str, Any], token: ApiToken
 ) -> HttpResponseBase:
     if request.method in READING:
         return etags.conditional(request, links.linked(request, run(request, **values)))
-    act = functools.partial(run, request, **values)
+    act: Callable[[], HttpResponseBase] = functools.partial(run, request, **values)
     if "If-Match" in request.headers and not matches_itself(operation):
         act = functools.partial(etags.matched, request, operation.path, values, act)
     if request.method == "POST" and once.HEADER in request.headers:

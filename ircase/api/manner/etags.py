@@ -73,7 +73,9 @@ def conditional(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     return found if found is not None else response
 
 
-def matched(request: HttpRequest, path: str, values: Mapping[str, Any], run: Callable[[], HttpResponseBase]) -> Any:
+def matched(
+    request: HttpRequest, path: str, values: Mapping[str, Any], run: Callable[[], HttpResponseBase]
+) -> HttpResponseBase:
     """Do `run` if what If-Match names is still what reading says; else 412."""
     wanted = parse_etags(request.headers["If-Match"])
     found = _guards.get(path)
@@ -99,7 +101,7 @@ def _read(request: HttpRequest, found: Guarded, values: Mapping[str, Any]) -> Ht
     """What a GET of the thing says now, to the same person."""
     asked = copy.copy(request)
     asked.method = "GET"
-    asked.GET = QueryDict("")  # type: ignore[assignment]  # what the change was asked with is no question of ours
+    asked.GET = QueryDict("")  # what the change was asked with is no question of ours
     said = _readers[found.path](asked, **values)
     if not isinstance(said, HttpResponse):
         raise HttpError(400, "This operation takes no If-Match; nothing was changed.")

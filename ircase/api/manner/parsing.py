@@ -33,7 +33,7 @@ class StrictParser(Parser):
         for key in data:
             for value in data.getlist(key):
                 check_text(value)
-        return cast(dict[str, Any], super().parse_querydict(data, list_fields, request))
+        return super().parse_querydict(data, list_fields, request)
 
 
 def check_text(value: Any) -> None:
