@@ -33,7 +33,7 @@ API = "/api/v1"
 
 
 def expected(profile: str, who: str, *, hidden: bool) -> str:
-    """The table's cell. A confidential case is not there for anybody who is no member, and some doors of it are closer."""
+    """The table's cell. A confidential case is there for its members alone, and some doors of it are closer."""
     profile = TABLE["confidential"].get(profile, profile) if hidden else profile
     if hidden and who == "manager" and profile in OF_A_CASE:
         return "404"
