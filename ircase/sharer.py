@@ -90,7 +90,7 @@ def _keep(job: CaseShare, draft: Path, data: ShareData, made: Product) -> None:
             counts=dict(made.counts), sha256=fields["sha256"],
         )  # fmt: skip
         stayed = f"; {left} left out" if left else ""
-        outcome = f"For {job.receiver}, {data.highest_tlp.upper()} at most{stayed}"
+        outcome = f"For {job.receiver}, TLP:{data.highest_tlp.upper()} at most{stayed}"
         activity.end(job.activity, state=JobState.DONE, outcome=f"{outcome}.", actor=job.requested_by)
         draft.replace(job.path)
 

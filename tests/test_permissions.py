@@ -28,12 +28,13 @@ TABLE = yaml.safe_load((Path(__file__).parent / "permissions.yaml").read_text(en
 PEOPLE: list[str] = TABLE["people"]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OURS = ("ircase", "hunting", "liveresponse")
-OF_A_CASE = {"reads-case", "writes-case", "leads-case"}
+OF_A_CASE = {"reads-case", "writes-case", "leads-case", "shares-case"}
 API = "/api/v1"
 
 
 def expected(profile: str, who: str, *, hidden: bool) -> str:
-    """The table's cell. A confidential case is not there for anybody who is no member."""
+    """The table's cell. A confidential case is there for its members alone, and some doors of it are closer."""
+    profile = TABLE["confidential"].get(profile, profile) if hidden else profile
     if hidden and who == "manager" and profile in OF_A_CASE:
         return "404"
     return str(TABLE["profiles"][profile][PEOPLE.index(who)])

@@ -187,7 +187,7 @@ def remove_share(request: HttpRequest, reference: str, uuid: UUID) -> CaseShare:
 
 
 @router.post(
-    "/cases/{reference}/indicators/file",
+    "/cases/{reference}/indicator-files",
     response=ReadingOut,
     summary="What a STIX bundle or a MISP event (field `file`) holds; nothing is kept",
 )

@@ -8,12 +8,18 @@ from typing import Final
 
 from ircase.exchange import defender, misp, navigator, stix, timeline
 from ircase.exchange.model import Product, ShareData
+from ircase.models import CaseShare
+
+Part = CaseShare.Part
+_LIST: Final = (Part.INDICATORS.value, Part.EVENTS.value)
+_MATRIX: Final = (Part.EVENTS.value, Part.WORDS.value)
+_LINES: Final = (Part.INDICATORS.value, Part.UNJUDGED.value, Part.EVENTS.value, Part.ASSETS.value)
 
 
 @dataclass(frozen=True)
 class Format:
     """`part` is the end of the file's name, `words` says who reads it. `proves`: facts of exhibits are in it, so that
-    custody hears of it."""
+    custody hears of it. `parts` are those of a case that it has a place for."""
 
     key: str
     label: str
@@ -21,6 +27,7 @@ class Format:
     words: str
     make: Callable[[ShareData, datetime], Product]
     proves: bool = True
+    parts: tuple[str, ...] = tuple(Part.values)
 
 
 def _timeless(make: Callable[[ShareData], Product]) -> Callable[[ShareData, datetime], Product]:
@@ -37,16 +44,16 @@ _ALL: Final = (
     Format("stix", "STIX 2.1 bundle", "stix", "OpenCTI, MISP, Sentinel, TAXII servers", _timeless(stix.make)),
     Format("misp", "MISP event", "misp", "MISP: Add event from, MISP JSON", _timeless(misp.make)),
     Format("defender-audit", "Defender CSV: audit", "defender_audit", "Defender: Settings, Indicators, Import",
-           _defender("audit"), proves=False),
+           _defender("audit"), proves=False, parts=_LIST),
     Format("defender-warn", "Defender CSV: warn", "defender_warn", "Defender: Settings, Indicators, Import",
-           _defender("warn"), proves=False),
+           _defender("warn"), proves=False, parts=_LIST),
     Format("defender-block", "Defender CSV: block", "defender_block", "Defender: Settings, Indicators, Import",
-           _defender("block"), proves=False),
+           _defender("block"), proves=False, parts=_LIST),
     Format("navigator", "ATT&CK Navigator layer", "attack", "ATT&CK Navigator, layer format 4.5",
-           _timeless(navigator.make), proves=False),
+           _timeless(navigator.make), proves=False, parts=_MATRIX),
     Format("timesketch-jsonl", "Timesketch JSONL", "timeline", "Timesketch: the curated timeline",
-           _timeless(timeline.make_jsonl)),
+           _timeless(timeline.make_jsonl), parts=_LINES),
     Format("timesketch-csv", "Timesketch CSV", "timeline", "Timesketch: the curated timeline",
-           _timeless(timeline.make_csv)),
+           _timeless(timeline.make_csv), parts=_LINES),
 )  # fmt: skip
 FORMATS: Final[Mapping[str, Format]] = {one.key: one for one in _ALL}

@@ -17,5 +17,5 @@ def stamp(at: datetime) -> str:
 
 
 def to_json(value: Any) -> bytes:
-    """The same bytes for the same value."""
-    return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
+    """The same bytes for the same value. Unindented: the encoder that indents is the slow one."""
+    return (json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "replace")

@@ -57,15 +57,22 @@ def _indicator(thing: Thing, marks: Mapping[str, str], finds: Finds) -> None:
     if not found.values:
         finds.unknown["indicators whose pattern names no value that is known here"] += 1
         return
-    said = Said(
-        *_marked(thing, marks),
-        words=words_of(thing.get("name"), thing.get("description")),
-        first_seen=moment(thing.get("valid_from")),
-        expires_at=moment(thing.get("valid_until")),
-        note=_note(thing, found.whole),
-    )
+    note = _note(thing, found.whole)
     for kind, value in found.values:
+        said = Said(
+            *_marked(thing, marks),
+            words=_words(thing, value),
+            first_seen=moment(thing.get("valid_from")),
+            expires_at=moment(thing.get("valid_until")),
+            note=note,
+        )
         finds.add(kind, value, said)
+
+
+def _words(thing: Thing, value: str) -> str:
+    """What its sender says of it; a name that only repeats the value says nothing."""
+    name = thing.get("name")
+    return words_of("" if isinstance(name, str) and value in name else name, thing.get("description"))
 
 
 def _note(thing: Thing, whole: bool) -> str:

@@ -1,6 +1,7 @@
 """A case in another system's format: looked at beforehand, asked for, handed out, thrown away. The worker's part is
 `ircase.sharer`."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ def produce(case: Case, kind: str, wish: Wish) -> tuple[ShareData, Product]:
     """The data and the file. Raises ValidationError for a format that is none."""
     if kind not in FORMATS:
         raise ValidationError(f"A case is shared as {', '.join(FORMATS)}.")
-    data = shareddata.collect(case, wish)
+    parts = tuple(part for part in wish.parts if part in FORMATS[kind].parts)
+    data = shareddata.collect(case, dataclasses.replace(wish, parts=parts))
     return data, FORMATS[kind].make(data, timezone.now())
 
 

@@ -96,6 +96,12 @@ def test_defanged_values_are_made_whole_and_shown_as_written() -> None:
     assert (one.value, one.written) == ("https://bad.example/x", "hxxps://bad[.]example/x")
 
 
+def test_a_name_that_only_repeats_the_value_is_no_words() -> None:
+    one = indicator("[mutex:name = 'abc']", name="Mutex: abc", description="Of the loader")
+    two = indicator("[mutex:name = 'xyz']", name="Loader")
+    assert [found.said.words for found in read(bundle(one, two)).items] == ["Of the loader", "Loader"]
+
+
 def test_what_is_not_taken_is_counted_in_words() -> None:
     found = read(
         bundle(

@@ -170,6 +170,10 @@ class RequestTests(SharingTestCase):
         assert made.manifest["exhibits"] == [] and made.manifest["counts"] == {"rows": 2, "files": 1}
         assert not CustodyEntry.objects.filter(action="exported").exists()
 
+    def test_a_format_takes_only_what_it_has_a_place_for(self) -> None:
+        made = self.share("navigator", tlp="red")
+        assert made.manifest["highest"] == "amber" and made.manifest["counts"] == {"techniques": 1, "events": 1}
+
     def test_the_same_case_makes_the_same_bundle(self) -> None:
         assert self.share().sha256 == self.share().sha256
 
