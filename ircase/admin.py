@@ -116,6 +116,10 @@ class UserAdmin(ReadOnly):
     search_fields = ("username", "first_name", "last_name")
     fields = ("username", "first_name", "last_name", "email", "site_role", "time_zone", "is_active", "last_login")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """People of this site: who stands for somebody on an imported case would betray that there is one."""
+        return super().get_queryset(request).filter(elsewhere=None)
+
 
 @admin.register(ApiToken, site=site)
 class ApiTokenAdmin(ReadOnly):

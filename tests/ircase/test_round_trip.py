@@ -31,11 +31,13 @@ from ircase.models import (
     CustodyEntry,
     Event,
     Handling,
+    IncidentComment,
     LegalHold,
     LogEntry,
     Notice,
     PersonElsewhere,
     RecordBefore,
+    RowTag,
     User,
 )
 from ircase.services import cases
@@ -61,6 +63,10 @@ DIFFERS = {
     "incidents": {"incoming"},
     "links": {"made_by", "made_at", "outwards"},
 }
+
+
+# What was written down once, under a digest: the names in it stay those of then.
+FROZEN = {"snapshot", "detail"}
 
 
 def packed(folder: Path) -> bytes:
@@ -103,7 +109,7 @@ def alike(areas: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
         area: [
             json.dumps(
                 {
-                    key: plain(value)
+                    key: value if key in FROZEN else plain(value)
                     for key, value in row.items()
                     if key not in DIFFERS.get(area, ()) and key not in ("_id", "_number", "uuid", "number")
                 },
@@ -154,6 +160,10 @@ class RoundTripTests(TestCase):
         checklist.add_proof(item=step, actor=asker, evidence=item)
         tags.set_tags(case=case, actor=lead, names=["ransomware", "west"])
         handling.mark(item=item, actor=lead, mark=Handling.Mark.MALICIOUS, reason="It is the loader")
+        RowTag.objects.create(case=case, evidence=item, table_name="T", number=1, name="odd", tagged_by=lead)
+        IncidentComment.objects.create(
+            link=case.incidents.all()[0], author="SOC", text="Seen", key="k", state="done", from_defender=True
+        )
         run = Activity.objects.filter(case=case, kind="hunt")[0]
         for kind, subject in (
             ("case", case.uuid), ("checklist", step.pk), ("evidence", item.uuid), ("event", event.uuid),
@@ -192,17 +202,19 @@ class RoundTripTests(TestCase):
         # What the import itself did is of the second case alone: it queued the reading of exhibits.
         after["activities"] = [row for row in after["activities"] if row["url_name"] == "ircase:before_item"]
         one, two = alike(before), alike(after)
-        rich = set()
+        rich, wrong = set(), []
         for area in sorted({recipe.area for recipe in recipes()} | {"assets", "indicators", "timeline", "links"}):
             lost, new = set(one[area]) - set(two[area]), set(two[area]) - set(one[area])
             told = [
                 {key: (value, b[key]) for key, value in a.items() if b[key] != value}
                 for a, b in zip(map(json.loads, sorted(lost)), map(json.loads, sorted(new)), strict=False)
             ]
-            assert (len(one[area]), lost, new) == (len(two[area]), set(), set()), f"{area}: {told[:2]}"
+            if (len(one[area]), lost, new) != (len(two[area]), set(), set()):
+                wrong.append(f"{area}: {len(one[area])} and {len(two[area])} rows {str(told[:2])[:600]}")
             rich |= {area} if before[area] else set()
+        assert wrong == [], "\n".join(wrong)
         empty = {recipe.area for recipe in recipes()} - rich
-        assert empty <= {"row_tags", "incident_comments"}, f"the case has nothing of it to prove: {empty}"
+        assert empty <= {"cell_revisions"}, f"the case has nothing of it to prove: {empty}"
         assert Notice.objects.count() == notices, "what happened long ago is not told again"
 
     def test_what_is_no_row_here_is_a_record(self) -> None:
