@@ -26,7 +26,9 @@ def current() -> ReportLook | None:
 
 
 @transaction.atomic
-def save_look(*, look: ReportLook, actor: User, logo: File[bytes] | None = None, drop_logo: bool = False) -> ReportLook:
+def save_look(
+    *, look: ReportLook, actor: User, logo: "File[bytes] | None" = None, drop_logo: bool = False
+) -> ReportLook:
     """`look` as a new version. Its logo is `logo` drawn anew, else the one that holds now. Raises ValidationError.
 
     The texts' fields were checked by the form and the API (ircase.report.fields)."""
