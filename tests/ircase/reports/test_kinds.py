@@ -181,6 +181,8 @@ class KindTests(RichCase):
         assert [(row.receiver, row.state) for row in held.handovers] == [("Bob", "Offered")]
 
     def test_nothing_masked_survives_in_any_format(self) -> None:
+        logo = SimpleUploadedFile("logo.png", png())
+        looks.save_look(look=ReportLook(organisation="Contoso", footer="By Anna Berg"), actor=self.ada, logo=logo)
         wanted = Redaction.of(Level.ALL, tlp="amber", words=["contoso"])
         made = self.build(redaction=wanted, notebooks=(), comments=True)
         gone = ("anna", "berg", "ws-07", "contoso", "10.20.30.40", "198.51.100.7")
