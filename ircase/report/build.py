@@ -18,7 +18,7 @@ from ircase.redaction import Redaction
 from ircase.report import chapters, kinds, markdown, pictures, regimes, webpage, word
 from ircase.report.data import collect
 from ircase.report.document import Document, Look
-from ircase.report.lifeshape import ReportHead
+from ircase.report.lifeshape import FactRow, ReportHead
 from ircase.report.mask import masked
 from ircase.report.shape import FORMAT, ReportData
 from ircase.report.thaw import thaw
@@ -82,7 +82,7 @@ def _data_of(job: ReportBuild, held: Hold) -> ReportData:
 def _read(job: ReportBuild) -> ReportData:
     redaction = Redaction.from_json(job.redaction)
     books = chapters.read(job.case, job.notebooks, job.requested_by)
-    facts = ()
+    facts: tuple[FactRow, ...] = ()
     if job.kind == ReportKind.NOTIFICATION:
         facts = regimes.answers(job.case, job.regime, job.stage, redaction)
     wanted = job.kind in _WITH_PICTURES and not redaction.masks  # nothing masks what stands in a picture

@@ -36,8 +36,9 @@ from ircase.models import (
     User,
 )
 from ircase.redaction import Level, Redaction
-from ircase.report import fields, kinds, regimes, word
+from ircase.report import fields, kinds, regimes
 from ircase.report.data import collect
+from ircase.report.markdown import visible
 from ircase.services import cases, reports
 from ircase.services.casework import handovers, improvements
 from ircase.services.reporting import looks, notifying, signoff
@@ -393,7 +394,7 @@ def test_a_language_that_there_is() -> None:
 
 
 def test_characters_that_xml_refuses_stop_no_word_file(tmp_path: Path) -> None:
-    shown = word.visible("a\x00\x0b\ufffe\uffff\ud800b")
+    shown = visible("a\x00\x0b\ufffe\uffff\ud800b")
     document = docx.Document()
     document.add_paragraph(shown)
     document.save(str(tmp_path / "x.docx"))
