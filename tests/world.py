@@ -592,7 +592,7 @@ def make_world(case: Case, asker: User) -> World:
             "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
             "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
             "POST /cases/{reference}/reports/{uuid}/reviews": {"answer": "accepted"},
-            "PUT /cases/{reference}/notifications/{regime}/{stage}": {"subjects": "Staff, about 40"},
+            "PUT /cases/{reference}/notifications/{regime}/{stage}": {"answers": {"subjects": "Staff, about 40"}},
             "PUT /report-look": {"organisation": "Contoso"},
             "POST /harmless": {"match": "cidr", "value": "192.0.2.0/24", "reason": "Ours"},
         }

@@ -33,6 +33,11 @@ class LookOut(LookIn):
     logo_name: str
     made_at: datetime | None
 
+    @staticmethod
+    def resolve_made_at(look: ReportLook) -> datetime | None:
+        """None where nothing was saved yet."""
+        return look.made_at if look.number else None
+
 
 def _administrator(request: HttpRequest) -> None:
     access.require_administrator(person(request))
@@ -41,7 +46,7 @@ def _administrator(request: HttpRequest) -> None:
 @router.get("/report-look", response=LookOut, summary="The organisation's look of its reports")
 def get_look(request: HttpRequest) -> ReportLook:
     _administrator(request)
-    return looks.current() or ReportLook(number=0, made_at=None)
+    return looks.current() or ReportLook(number=0)
 
 
 @router.put("/report-look", response=LookOut, summary="Save the next version of the look; the logo stays")

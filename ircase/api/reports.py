@@ -212,6 +212,12 @@ class FactOut(Schema):
     answer: str
 
 
+class AnswersIn(Schema):
+    """By field."""
+
+    answers: dict[str, str]
+
+
 Regime = Literal["nis2", "gdpr", "dora"]
 Stage = Literal["initial", "update", "final"]
 _FACTS = "/cases/{reference}/notifications/{regime}/{stage}"
@@ -223,10 +229,10 @@ def list_answers(request: HttpRequest, reference: str, regime: Regime, stage: St
 
 
 @router.put(_FACTS, response=list[FactOut], summary="Answer what an authority asks for, field by field")
-def put_answers(request: HttpRequest, reference: str, regime: Regime, stage: Stage, body: dict[str, str]) -> list[Any]:
+def put_answers(request: HttpRequest, reference: str, regime: Regime, stage: Stage, body: AnswersIn) -> list[Any]:
     """An empty text takes an answer away; fields that are not named stay as they are."""
     case = open_case_of(request, reference)
-    notifying.answer(case=case, actor=person(request), answers=body, known=frozenset(regimes.fields()))
+    notifying.answer(case=case, actor=person(request), answers=body.answers, known=frozenset(regimes.fields()))
     return list(regimes.answers(case, regime, stage))
 
 

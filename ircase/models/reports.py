@@ -55,6 +55,8 @@ class ReportBuild(Job):
     the moment it was read: entries beyond it that change the case make the report superseded.
     """
 
+    superseded: bool = False  # set by who lists builds, from the case's log
+
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reports")
     number = models.PositiveIntegerField(default=0, editable=False)

@@ -17,8 +17,8 @@ from ircase.models import Activity, Evidence, JobState, ReportBuild, ReportKind,
 from ircase.redaction import Redaction
 from ircase.report import chapters, kinds, markdown, pictures, regimes, webpage, word
 from ircase.report.data import collect
-from ircase.report.document import Document
-from ircase.report.lifeshape import ReportHead
+from ircase.report.document import Document, Look
+from ircase.report.lifeshape import FactRow, ReportHead
 from ircase.report.mask import masked
 from ircase.report.shape import FORMAT, ReportData
 from ircase.report.thaw import thaw
@@ -82,7 +82,7 @@ def _data_of(job: ReportBuild, held: Hold) -> ReportData:
 def _read(job: ReportBuild) -> ReportData:
     redaction = Redaction.from_json(job.redaction)
     books = chapters.read(job.case, job.notebooks, job.requested_by)
-    facts = ()
+    facts: tuple[FactRow, ...] = ()
     if job.kind == ReportKind.NOTIFICATION:
         facts = regimes.answers(job.case, job.regime, job.stage, redaction)
     wanted = job.kind in _WITH_PICTURES and not redaction.masks  # nothing masks what stands in a picture
@@ -127,10 +127,10 @@ def _signed_data(job: ReportBuild) -> ReportData:
 def _write(job: ReportBuild, data: ReportData, folder: Path, held: Hold) -> None:
     """Every format, from one document."""
     held.progress(step="Writing the files")
-    logo = bytes(job.look.logo) if job.look is not None else b""
-    if logo:
-        (folder / LOGO).write_bytes(logo)
-    made = kinds.compose(data, kinds.look_of(job.look, data, logo=LOGO if logo else ""))
+    look = _look(job, data)
+    if look.logo and job.look is not None:
+        (folder / LOGO).write_bytes(bytes(job.look.logo))
+    made = kinds.compose(data, look)
     pictures.place(data, folder)
     (folder / DATA).write_text(to_json(data), encoding="ascii")
     with (folder / "report.md").open("w", encoding="utf-8", errors="backslashreplace") as out:
@@ -146,11 +146,21 @@ def _write(job: ReportBuild, data: ReportData, folder: Path, held: Hold) -> None
     work = folder / "typeset"
     work.mkdir()
     pictures.place(data, work)
-    if logo:
-        (work / LOGO).write_bytes(logo)
+    if look.logo:
+        shutil.copyfile(folder / LOGO, work / LOGO)
     shutil.copyfile(write_pdf(made, work, stop=held.stop), folder / "report.pdf")
     held.beat_now()
     held.check()
+
+
+def _look(job: ReportBuild, data: ReportData) -> Look:
+    """The organisation's own, masked like the rest; a logo names who words of a lead's own may hide."""
+    redaction = Redaction.from_json(job.redaction)
+    logo = LOGO if job.look is not None and job.look.logo and not redaction.words else ""
+    look = kinds.look_of(job.look, data, logo=logo)
+    if not redaction.masks:
+        return look
+    return redacting.mask_of(job.case, redaction).of(look, keep=frozenset({"accent", "logo"}))
 
 
 def _json(data: ReportData, made: Document) -> str:

@@ -34,6 +34,7 @@ _WHOLE = (
     "certificate",
     "public_key",
 )
+_DIGEST = re.compile(r"[0-9a-f]{32,64}")
 _MARK = re.compile(r'(?:href="#g([0-9A-Za-z]+)")|(<image|<svg x)|href="http://x/(\d+)"')
 _PROBE = """
 #set page(width: 200pt, height: auto, margin: 0pt)
@@ -58,7 +59,11 @@ def named(letter: str) -> str:
 def clean(value: Any, shown: Callable[[str], str], key: str = "") -> Any:
     """`value` with every text made printable; hashes are never broken, so that they can be copied."""
     if isinstance(value, dict):
-        return {name: clean(part, shown, name) for name, part in value.items()}
+        # A digest that is printed as code stays in one piece.
+        whole = value.get("look") == "code" and _DIGEST.fullmatch(str(value.get("text", "")))
+        return {
+            name: clean(part, shown, "digest" if whole and name == "text" else name) for name, part in value.items()
+        }
     if isinstance(value, list):
         return [clean(part, shown, key) for part in value]
     if not isinstance(value, str):

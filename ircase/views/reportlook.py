@@ -1,5 +1,7 @@
 """The organisation's look of its reports: an administration page, each version kept."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -38,7 +40,7 @@ def look(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"Version {made.number} is saved. Reports built from now on have it.")
             return redirect("ircase:report_look")
     versions = ReportLook.objects.select_related("made_by").defer("logo")[:MOST]
-    context = {"form": form, "now": now, "has_logo": bool(now and now.logo_name), "versions": versions}
+    context: dict[str, Any] = {"form": form, "now": now, "has_logo": bool(now and now.logo_name), "versions": versions}
     context["fields"] = [f"{{{name}}}" for name in fields.FIELDS]
     return render(request, "administration/report_look.html", context, status=422 if form.errors else 200)
 

@@ -122,7 +122,7 @@ def _find(
 def build(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """One build; for htmx with `?part=1` only its row, which polls until it is final."""
     case, found = _find(request, reference, uuid)
-    found.superseded = _superseded(found, reports.changed_at(case))  # type: ignore[attr-defined]
+    found.superseded = _superseded(found, reports.changed_at(case))
     context = {"build": found, "case": case, "may_build": access.may(case, access.ANALYST)}
     if request.headers.get("HX-Request") and "part" in request.GET:
         return render(request, "report/_build.html", context)

@@ -62,10 +62,10 @@ class ReportApiTests(ApiTestCase):
 
     def test_an_authority_is_answered(self) -> None:
         place = f"{self.path}/notifications/gdpr/initial"
-        assert self.call("put", place, {"subjects": "Staff"}).status_code == 200
+        assert self.call("put", place, {"answers": {"subjects": "Staff"}}).status_code == 200
         rows = {row["field"]: row["answer"] for row in self.call("get", place).json()}
         assert (rows["subjects"], rows["records"]) == ("Staff", "")
-        assert self.call("put", place, {"nonsense": "x"}).status_code == 422
+        assert self.call("put", place, {"answers": {"nonsense": "x"}}).status_code == 422
         assert (
             "Likely consequences"
             in self.build({"kind": "notification", "regime": "gdpr", "stage": "initial"})["missing"]

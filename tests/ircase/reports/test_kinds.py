@@ -36,8 +36,9 @@ from ircase.models import (
     User,
 )
 from ircase.redaction import Level, Redaction
-from ircase.report import fields, kinds, regimes, word
+from ircase.report import fields, kinds, regimes
 from ircase.report.data import collect
+from ircase.report.markdown import visible
 from ircase.services import cases, reports
 from ircase.services.casework import handovers, improvements
 from ircase.services.reporting import looks, notifying, signoff
@@ -181,6 +182,8 @@ class KindTests(RichCase):
         assert [(row.receiver, row.state) for row in held.handovers] == [("Bob", "Offered")]
 
     def test_nothing_masked_survives_in_any_format(self) -> None:
+        logo = SimpleUploadedFile("logo.png", png())
+        looks.save_look(look=ReportLook(organisation="Contoso", footer="By Anna Berg"), actor=self.ada, logo=logo)
         wanted = Redaction.of(Level.ALL, tlp="amber", words=["contoso"])
         made = self.build(redaction=wanted, notebooks=(), comments=True)
         gone = ("anna", "berg", "ws-07", "contoso", "10.20.30.40", "198.51.100.7")
@@ -391,7 +394,7 @@ def test_a_language_that_there_is() -> None:
 
 
 def test_characters_that_xml_refuses_stop_no_word_file(tmp_path: Path) -> None:
-    shown = word.visible("a\x00\x0b\ufffe\uffff\ud800b")
+    shown = visible("a\x00\x0b\ufffe\uffff\ud800b")
     document = docx.Document()
     document.add_paragraph(shown)
     document.save(str(tmp_path / "x.docx"))
