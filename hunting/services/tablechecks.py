@@ -172,8 +172,8 @@ def _ask(row: TableCheck) -> None:
     values: dict[str, Any] = {"checked_at": now, "next_at": now + AGAIN, "problem": ""}
     try:
         found = rows_of(row, query_of(row), now)
-        values |= {"row_count": int(found[0]["Found"]) if found else 0, "newest_at": _moment(found)}
-        if row.table == ASSESSMENT and values["row_count"]:
+        values |= {"row_count": _number(found[0], "Found") if found else 0, "newest_at": _moment(found)}
+        if row.table == ASSESSMENT and row.source == Source.DEFENDER and values["row_count"]:
             keep_settings(row.connection, rows_of(row, settings_query(), now))
     except Throttled as error:
         with suppress(GovernorUnavailable):
@@ -214,6 +214,12 @@ def rows_of(row: TableCheck, text: str, now: datetime) -> list[Record]:
         return list(answer.records)
 
 
+def _number(row: Record, name: str) -> int:
+    """A count of the tenant's; 0 where it gives none."""
+    value = row.get(name)
+    return value if isinstance(value, int) else 0
+
+
 def _moment(found: list[Record]) -> datetime | None:
     text = str(found[0].get("Newest") or "") if found else ""
     if not text:
@@ -237,7 +243,7 @@ def settings_query() -> str:
 
 def keep_settings(connection: Connection, rows: list[Record]) -> int:
     """Answers of settings from what the assessment says; how many were given."""
-    found = {str(row["ConfigurationId"]): (int(row["Devices"]), int(row["Failing"])) for row in rows}
+    found = {str(row.get("ConfigurationId")): (_number(row, "Devices"), _number(row, "Failing")) for row in rows}
     given = 0
     for setting in settings().values():
         if said := _answer(setting, found):

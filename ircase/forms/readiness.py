@@ -79,8 +79,8 @@ class BeginForm(ScopedForm):
         assert isinstance(people, forms.ModelMultipleChoiceField)
         choice.choices = [(one.id, one.title) for one in scenarios().values()]
         test.queryset = Connection.objects.filter(enabled=True, readiness__is_test=True)
-        others = User.objects.filter(is_active=True).exclude(pk=host.pk)
-        others = others.exclude(site_role=User.SiteRole.MANAGER)
+        plays = (User.SiteRole.ANALYST, User.SiteRole.GUEST)
+        others = User.objects.filter(is_active=True, site_role__in=plays).exclude(pk=host.pk)
         people.queryset = others.order_by("first_name", "last_name", "username")
 
 

@@ -75,6 +75,7 @@ def _of_parts(keys: Sequence[str], parts: Mapping[int, Sequence[Part]]) -> Found
         return None, "", "", None
     worst = min((part.state for part in wanted), key=lambda state: ORDER[state])
     red = sum(part.red for part in wanted)
-    words = ", ".join(dict.fromkeys(part.title for part in wanted)) + (f": {red} red." if red else ": nothing red.")
+    said = f"{red} not ready." if red else "nothing is known to be amiss."
+    words = f"{', '.join(dict.fromkeys(part.title for part in wanted))}: {said}"
     at = min((part.looked_at for part in wanted if part.looked_at), default=None)
     return worst, words, reverse("ircase:readiness"), at

@@ -213,7 +213,7 @@ class PageTests(ReadinessCase):
             reverse("ircase:readiness_part", args=[self.connection.pk, "roles"]),
             reverse("ircase:readiness_setting", args=[self.connection.pk, "sensor"]),
         ):
-            with self.subTest(url), at_most(24):
+            with self.subTest(url), at_most(19):
                 page = self.client.get(url)
             self.assertEqual(page.status_code, 200)
         page = self.client.get(reverse("ircase:readiness_connection", args=[self.connection.pk]))
