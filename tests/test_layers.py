@@ -36,8 +36,8 @@ ROWS = (
     {"ownscripts"},
     {"passwords", "addresses"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
-     "wording", "search", "lifewords", "outgoing", "importing", "starters", "fetching", "feedfiles", "kinds", "hookwords",
-     "incidentwords"},
+     "wording", "search", "lifewords", "outgoing", "importing", "starters", "fetching", "feedfiles", "kinds",
+     "hookwords", "incidentwords"},
     {"models"},
 )  # fmt: skip
 
