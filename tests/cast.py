@@ -8,7 +8,7 @@ from django.test import TestCase
 from django.utils import timezone
 
 from ircase import secrets
-from ircase.models import Case, CaseRole, Connection, Evidence, User
+from ircase.models import Case, CaseRole, Connection, Evidence, Notice, User
 from ircase.services import cases, evidence
 
 PASSWORD = "correct horse battery"
@@ -66,6 +66,7 @@ class CastTestCase(TestCase):
             cls.alice, analysts=(cls.bob,), connection=cls.connection, detected=timezone.now() - timedelta(hours=2)
         )
         cls.secret_case = make_case(cls.alice, title="Quiet one", confidential=True)
+        Notice.objects.all().delete()  # that Bob was put on his case is no news of any test
 
     def sign_in(self, user: User) -> None:
         self.client.force_login(user)

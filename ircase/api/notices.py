@@ -105,8 +105,8 @@ class TestIn(Schema):
 
 @router.get("/notices", response=Page[NoticeOut], summary="What came home for you, latest first")
 def list_notices(request: HttpRequest, filters: Query[NoticeFilters]) -> dict[str, Any]:
-    wanted = {"unread": filters.unread, "code": filters.code, "case": filters.case}
-    return page_of(notices.find(person(request), **wanted), filters)
+    found = notices.find(person(request), unread=filters.unread, code=filters.code, case=filters.case)
+    return page_of(found, filters)
 
 
 @router.post("/notices/read", response={204: None}, summary="All of it is read")

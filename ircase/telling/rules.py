@@ -51,7 +51,9 @@ def cleaned(choices: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for code in NoticeCode.values:
         of_code = choices.get(code)
-        for channel in PERSONAL if isinstance(of_code, Mapping) else ():
+        if not isinstance(of_code, Mapping):
+            continue
+        for channel in PERSONAL:
             word = of_code.get(channel.value)
             if word in Timing.values and word:
                 found.setdefault(code, {})[channel.value] = str(word)
