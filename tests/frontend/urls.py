@@ -16,8 +16,8 @@ def named(name: str) -> Callable[[HttpRequest], HttpResponse]:
 
 
 NAMES = [
-    "dashboard", "case_list", "intake", "deadlines", "improvements", "approvals", "administration", "playbooks",
-    "search", "palette", "profile", "sign_in", "sign_out", "notices", "notices_bell", "notifications",
+    "dashboard", "case_list", "intake", "deadlines", "improvements", "readiness", "approvals", "administration",
+    "playbooks", "search", "palette", "profile", "sign_in", "sign_out", "notices", "notices_bell", "notifications",
 ]  # fmt: skip
 ircase = [path("", named("my_work"), name="my_work"), *(path(f"{name}/", named(name), name=name) for name in NAMES)]
 liveresponse = [
