@@ -48,7 +48,7 @@ class BehindQuery(BoardFilters, Window):
     """Beside these the words of the `url` of a cell or a tile say which number is meant."""
 
 
-class CellOut(Schema):
+class PanelCellOut(Schema):
     """`value`: seconds of a span, UTC of a time, percent of a share; null where there is no figure. `url`: the page of
     the rows behind it; its panel and query are what /dashboard/behind/{panel} takes."""
 
@@ -57,16 +57,16 @@ class CellOut(Schema):
     url: str
 
 
-class TableOut(Schema):
+class PanelTableOut(Schema):
     key: str
     title: str
     note: str
     columns: list[str]
-    rows: list[list[CellOut]]
+    rows: list[list[PanelCellOut]]
     total: int
 
 
-class TileOut(Schema):
+class PanelTileOut(Schema):
     label: str
     value: str
     number: float | None
@@ -78,8 +78,8 @@ class PanelOut(Schema):
     key: str
     title: str
     about: str
-    tiles: list[TileOut]
-    tables: list[TableOut]
+    tiles: list[PanelTileOut]
+    tables: list[PanelTableOut]
 
 
 class BoardOut(Schema):
@@ -96,7 +96,7 @@ class BehindOut(Schema):
     title: str
     about: str
     columns: list[str]
-    items: list[list[CellOut]]
+    items: list[list[PanelCellOut]]
     total: int
     limit: int
     offset: int
@@ -122,11 +122,11 @@ class RulesOut(Schema):
     assumption: AssumptionIO
 
 
-class FileNew(BoardFilters):
+class BoardFileNew(BoardFilters):
     pass
 
 
-class FileOut(Schema):
+class BoardFileOut(Schema):
     uuid: UUID
     state: str
     reason: str
@@ -231,19 +231,19 @@ def put_assumption(request: HttpRequest, body: AssumptionIO) -> dict[str, Any]:
     return get_rules(request)
 
 
-@router.get("/dashboard/files", response=list[FileOut], summary="The dashboards that you had made into a PDF")
+@router.get("/dashboard/files", response=list[BoardFileOut], summary="The dashboards that you had made into a PDF")
 def list_files(request: HttpRequest) -> list[DashboardFile]:
     return list(DashboardFile.objects.filter(requested_by=person(request))[:100])
 
 
-@router.post("/dashboard/files", response={202: FileOut}, summary="Have the dashboard made into a PDF")
-def new_file(request: HttpRequest, body: FileNew) -> Status[DashboardFile]:
+@router.post("/dashboard/files", response={202: BoardFileOut}, summary="Have the dashboard made into a PDF")
+def new_file(request: HttpRequest, body: BoardFileNew) -> Status[DashboardFile]:
     user = person(request)
     with _scope(user, body) as scope:
         return Status(202, papers.ask(actor=user, asked=scope.query()))
 
 
-@router.get("/dashboard/files/{uuid}", response=FileOut, summary="How far it is")
+@router.get("/dashboard/files/{uuid}", response=BoardFileOut, summary="How far it is")
 def get_file(request: HttpRequest, uuid: UUID) -> DashboardFile:
     return get_object_or_404(DashboardFile, requested_by=person(request), uuid=uuid)
 

@@ -46,14 +46,14 @@ class ExerciseOut(Schema):
         return row.case.reference
 
 
-class BeginIn(Schema):
+class ExerciseBeginIn(Schema):
     scenario: str = Field(max_length=64)
     connection: int | None = None
     players: list[str] = Field(default_factory=list, max_length=50, description="Usernames.")
     by_clock: bool = False
 
 
-class SteerIn(Schema):
+class ExerciseSteerIn(Schema):
     """`release` and `judge` name the `key` of an inject or of what is expected; `met` null takes a judgement back."""
 
     act: Literal["release", "clock", "hand", "judge", "debrief", "end"]
@@ -77,7 +77,7 @@ def list_exercises(request: HttpRequest, window: Query[Window]) -> dict[str, Any
 
 
 @router.post("/exercises", response={201: ExerciseOut}, summary="Begin one, on a case of its own")
-def begin_exercise(request: HttpRequest, body: BeginIn) -> Status[Exercise]:
+def begin_exercise(request: HttpRequest, body: ExerciseBeginIn) -> Status[Exercise]:
     user = person(request)
     opening.require_opener(user)
     connection = get_object_or_404(Connection, pk=body.connection) if body.connection else None
@@ -110,7 +110,7 @@ def get_debrief(request: HttpRequest, reference: str) -> dict[str, Any]:
 
 
 @router.post("/cases/{reference}/exercise/steering", response=ExerciseOut, summary="Release, judge, end")
-def steer_exercise(request: HttpRequest, reference: str, body: SteerIn) -> Exercise:
+def steer_exercise(request: HttpRequest, reference: str, body: ExerciseSteerIn) -> Exercise:
     found, actor = _of(open_case_of(request, reference, access.LEAD)), person(request)
     if body.act == "release":
         playing.release(exercise=found, key=body.key, actor=actor)

@@ -50,7 +50,7 @@ class OfCode(Schema):
     teams: When = ""
 
 
-class SettingsOut(Schema):
+class NoticeSettingsOut(Schema):
     """`teams`: whether the address of a workflow is kept; the address itself is never told."""
 
     choices: dict[str, OfCode]
@@ -78,7 +78,7 @@ class SettingsOut(Schema):
         return list(rules.days_of(row))
 
 
-class SettingsIn(Schema):
+class NoticeSettingsIn(Schema):
     """The whole of it. `teams`: a new address, "" to forget it, null or left out to keep it. Days: 0 is Monday; times
     are in the person's zone."""
 
@@ -99,7 +99,7 @@ class MuteIn(Schema):
     muted: bool
 
 
-class TestIn(Schema):
+class ChannelTestIn(Schema):
     channel: Literal["mail", "teams"]
 
 
@@ -132,20 +132,20 @@ def unread_notice(request: HttpRequest, uuid: UUID) -> Status[None]:
     return Status(204, None)
 
 
-@router.get("/notification-settings", response=SettingsOut, summary="How you are told")
+@router.get("/notification-settings", response=NoticeSettingsOut, summary="How you are told")
 def get_settings(request: HttpRequest) -> NoticeSettings:
     return choosing.of(person(request))
 
 
-@router.put("/notification-settings", response=SettingsOut, summary="Say how you want to be told")
-def set_settings(request: HttpRequest, body: SettingsIn) -> NoticeSettings:
+@router.put("/notification-settings", response=NoticeSettingsOut, summary="Say how you want to be told")
+def set_settings(request: HttpRequest, body: NoticeSettingsIn) -> NoticeSettings:
     fields = body.dict(exclude={"digest_days"})
     wish = choosing.Wish(**fields, digest_days=tuple(body.digest_days))
     return choosing.choose(person=person(request), wish=wish)
 
 
 @router.post("/notification-settings/test", response={202: None}, summary="A test message to yourself")
-def try_channel(request: HttpRequest, body: TestIn) -> Status[None]:
+def try_channel(request: HttpRequest, body: ChannelTestIn) -> Status[None]:
     trying.ask(person=person(request), channel=Channel(body.channel))
     return Status(202, None)
 

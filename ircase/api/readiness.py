@@ -20,7 +20,7 @@ from ircase.services.readiness import contacts, plans
 router = Router(tags=["Readiness"])
 
 
-class CheckOut(Schema):
+class ReadinessCheckOut(Schema):
     key: str
     title: str
     state: str = Field(description="red, amber, unknown or ok")
@@ -30,7 +30,7 @@ class CheckOut(Schema):
     source: str
 
 
-class PartOut(Schema):
+class ReadinessPartOut(Schema):
     key: str
     title: str
     about: str
@@ -38,10 +38,10 @@ class PartOut(Schema):
     red: int
     amber: int
     unknown: int
-    checks: list[CheckOut]
+    checks: list[ReadinessCheckOut]
 
 
-class PlanIn(Schema):
+class ReadinessPlanIn(Schema):
     owner: str | None = Field(None, description="A username.")
     is_test: bool = False
     probe_device: str = Field("", max_length=255)
@@ -51,18 +51,18 @@ class PlanIn(Schema):
     gap_days: int = Field(7, ge=1, le=30)
 
 
-class PlanOut(PlanIn):
+class ReadinessPlanOut(ReadinessPlanIn):
     @staticmethod
     def resolve_owner(plan: ReadinessPlan) -> str | None:
         return plan.owner.username if plan.owner else None
 
 
-class AnswerIn(Schema):
+class SettingAnswerIn(Schema):
     answer: str = SettingAnswer.Answer.YES.value
     note: str = Field("", max_length=500)
 
 
-class AnswerOut(AnswerIn):
+class SettingAnswerOut(SettingAnswerIn):
     key: str
     answered_by: str | None
     answered_at: datetime
@@ -88,15 +88,15 @@ class ContactOut(ContactIn):
     old: bool = Field(alias="is_old")
 
 
-@router.get("/connections/{pk}/readiness", response=list[PartOut], summary="What is ready, and what is not")
+@router.get("/connections/{pk}/readiness", response=list[ReadinessPartOut], summary="What is ready, and what is not")
 def get_readiness(request: HttpRequest, pk: int) -> list[board.Part]:
     user = person(request)
     found = rights.get_connection(user, pk)
     return board.of([found], user)[found.pk]
 
 
-@router.put("/connections/{pk}/readiness/plan", response=PlanOut, summary="Who keeps it ready, and by what")
-def put_plan(request: HttpRequest, pk: int, body: PlanIn) -> ReadinessPlan:
+@router.put("/connections/{pk}/readiness/plan", response=ReadinessPlanOut, summary="Who keeps it ready, and by what")
+def put_plan(request: HttpRequest, pk: int, body: ReadinessPlanIn) -> ReadinessPlan:
     user = person(request)
     found = rights.get_connection(user, pk)
     access.require_administrator(user)
@@ -104,8 +104,10 @@ def put_plan(request: HttpRequest, pk: int, body: PlanIn) -> ReadinessPlan:
     return plans.save(connection=found, actor=user, **(body.dict() | {"owner": owner}))
 
 
-@router.put("/connections/{pk}/readiness/settings/{key}", response=AnswerOut, summary="Answer a Defender setting")
-def put_answer(request: HttpRequest, pk: int, key: str, body: AnswerIn) -> SettingAnswer:
+@router.put(
+    "/connections/{pk}/readiness/settings/{key}", response=SettingAnswerOut, summary="Answer a Defender setting"
+)
+def put_answer(request: HttpRequest, pk: int, key: str, body: SettingAnswerIn) -> SettingAnswer:
     user = person(request)
     found = rights.get_connection(user, pk)
     row = plans.answer(connection=found, key=key, value=body.answer, note=body.note, actor=user)

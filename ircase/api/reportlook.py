@@ -17,7 +17,7 @@ from ircase.services.reporting import looks
 router = Router(tags=["Administration"])
 
 
-class LookIn(Schema):
+class ReportLookIn(Schema):
     """Texts may name fields, as in {case.reference}; any other brace is refused."""
 
     organisation: str = Field("", max_length=120)
@@ -28,7 +28,7 @@ class LookIn(Schema):
     contact: str = Field("", max_length=looks.LONGEST)
 
 
-class LookOut(LookIn):
+class ReportLookOut(ReportLookIn):
     number: int
     logo_name: str
     made_at: datetime | None
@@ -43,14 +43,14 @@ def _administrator(request: HttpRequest) -> None:
     access.require_administrator(person(request))
 
 
-@router.get("/report-look", response=LookOut, summary="The organisation's look of its reports")
+@router.get("/report-look", response=ReportLookOut, summary="The organisation's look of its reports")
 def get_look(request: HttpRequest) -> ReportLook:
     _administrator(request)
     return looks.current() or ReportLook(number=0)
 
 
-@router.put("/report-look", response=LookOut, summary="Save the next version of the look; the logo stays")
-def put_look(request: HttpRequest, body: LookIn) -> ReportLook:
+@router.put("/report-look", response=ReportLookOut, summary="Save the next version of the look; the logo stays")
+def put_look(request: HttpRequest, body: ReportLookIn) -> ReportLook:
     _administrator(request)
     for name in ("cover", "footer", "disclaimer", "contact"):
         try:

@@ -60,7 +60,7 @@ class ReportFile(Schema):
     sha256: str
 
 
-class ReviewOut(Schema):
+class ReportReviewOut(Schema):
     answer: str
     words: str
     by: str
@@ -71,7 +71,7 @@ class ReviewOut(Schema):
         return row.by.username
 
 
-class ReviewNew(Schema):
+class ReportReviewNew(Schema):
     answer: ReportReview.Answer
     words: str = Field("", max_length=signoff.LONGEST)
 
@@ -173,13 +173,15 @@ def cancel_report(request: HttpRequest, reference: str, uuid: UUID) -> ReportBui
     return _find(request, case, uuid)
 
 
-@router.get(f"{_BUILD}/reviews", response=list[ReviewOut], summary="What others said of a draft, oldest first")
+@router.get(f"{_BUILD}/reviews", response=list[ReportReviewOut], summary="What others said of a draft, oldest first")
 def list_reviews(request: HttpRequest, reference: str, uuid: UUID) -> list[ReportReview]:
     return list(_find(request, case_of(request, reference), uuid).reviews.select_related("by"))
 
 
-@router.post(f"{_BUILD}/reviews", response={201: ReviewOut}, summary="Read a draft over: accept it, or want changes")
-def review_report(request: HttpRequest, reference: str, uuid: UUID, body: ReviewNew) -> Status[ReportReview]:
+@router.post(
+    f"{_BUILD}/reviews", response={201: ReportReviewOut}, summary="Read a draft over: accept it, or want changes"
+)
+def review_report(request: HttpRequest, reference: str, uuid: UUID, body: ReportReviewNew) -> Status[ReportReview]:
     """By somebody else than who asked for it."""
     build = _find(request, case_of(request, reference, CaseRole.ANALYST), uuid)
     return Status(201, signoff.review(build=build, actor=person(request), answer=body.answer.value, words=body.words))
@@ -203,7 +205,7 @@ def download_report(request: HttpRequest, reference: str, uuid: UUID, format: st
     return delivery.attachment(chunks, name=name, size=size)
 
 
-class FactOut(Schema):
+class NotificationFactOut(Schema):
     """`answer` is "" where nobody answered: neither a person nor the case itself."""
 
     field: str
@@ -223,12 +225,12 @@ Stage = Literal["initial", "update", "final"]
 _FACTS = "/cases/{reference}/notifications/{regime}/{stage}"
 
 
-@router.get(_FACTS, response=list[FactOut], summary="What an authority asks for, with the answers")
+@router.get(_FACTS, response=list[NotificationFactOut], summary="What an authority asks for, with the answers")
 def list_answers(request: HttpRequest, reference: str, regime: Regime, stage: Stage) -> list[Any]:
     return list(regimes.answers(case_of(request, reference), regime, stage))
 
 
-@router.put(_FACTS, response=list[FactOut], summary="Answer what an authority asks for, field by field")
+@router.put(_FACTS, response=list[NotificationFactOut], summary="Answer what an authority asks for, field by field")
 def put_answers(request: HttpRequest, reference: str, regime: Regime, stage: Stage, body: AnswersIn) -> list[Any]:
     """An empty text takes an answer away; fields that are not named stay as they are."""
     case = open_case_of(request, reference)
@@ -236,13 +238,13 @@ def put_answers(request: HttpRequest, reference: str, regime: Regime, stage: Sta
     return list(regimes.answers(case, regime, stage))
 
 
-class KeyOut(Schema):
+class MaskKeyOut(Schema):
     alias: str
     kind: str
     names: list[str]
 
 
-@router.get("/cases/{reference}/redaction-key", response=list[KeyOut], summary="Who is who in masked documents")
+@router.get("/cases/{reference}/redaction-key", response=list[MaskKeyOut], summary="Who is who in masked documents")
 def redaction_key(request: HttpRequest, reference: str) -> list[Any]:
     """For leads alone; each look is logged."""
     return list(redacting.key_table(case=case_of(request, reference, CaseRole.LEAD), actor=person(request)))

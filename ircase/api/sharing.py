@@ -56,7 +56,7 @@ class Staying(Schema):
     count: int
 
 
-class PreviewOut(Schema):
+class SharePreviewOut(Schema):
     """`stays`: what is left out, by reason. `grave`: only a lead hands it out."""
 
     counts: dict[str, int]
@@ -94,7 +94,7 @@ class ShareOut(Schema):
         return share.requested_by.username
 
 
-class ItemOut(Schema):
+class ReadItemOut(Schema):
     """`note` says why it may better be left; `there`: the case has it already."""
 
     kind: str
@@ -116,7 +116,7 @@ class ReadingOut(Schema):
 
     kind: str
     sender: str
-    items: list[ItemOut]
+    items: list[ReadItemOut]
     unknown: dict[str, int]
     more: int
 
@@ -135,7 +135,7 @@ def list_shares(request: HttpRequest, reference: str, window: Query[Window]) -> 
     return page_of(found, window)
 
 
-@router.post("/cases/{reference}/shares/preview", response=PreviewOut, summary="What would leave, and what stays")
+@router.post("/cases/{reference}/shares/preview", response=SharePreviewOut, summary="What would leave, and what stays")
 def preview_share(request: HttpRequest, reference: str, body: ShareWish) -> dict[str, Any]:
     case = case_of(request, reference, CaseRole.ANALYST)
     seen = sharing.preview(case=case, kind=body.format, wish=body.wish())

@@ -116,7 +116,7 @@ def _badges(data: ReportData) -> doc.Cell:
 
 def _cover(data: ReportData) -> Iterator[Piece]:
     case, plan = data.case, data.report
-    law = regimes.regimes()[plan.regime] if plan.regime else None
+    law = regimes.regimes().get(plan.regime)
     yield doc.facts(
         [
             (_("Law"), law.law if law else ""),

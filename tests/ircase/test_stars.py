@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from ircase.models import CaseTable, Event, LogEntry, Star
 from ircase.report import data, markdown, typeset
+from ircase.report.kinds import compose
 from ircase.services.analysis import stars, tablerows
 from tests.cast import CastTestCase, make_evidence
 from tests.hunting.stage import done_run
@@ -157,7 +158,7 @@ class ReportTests(StarCase):
         by_number = {star.number: star for star in found.stars}
         assert (by_number[1].same, by_number[1].run, by_number[2].same) == ("same", run.title, "differs")
         out = io.StringIO()
-        markdown.write(found, out)
+        markdown.write(compose(found), out)
         text = out.getvalue()
         assert "## Starred rows" in text and "The loader of \\*everything\\* (Bob)" in text
         assert "evil\\|\\`.exe" in text and "NOT the row that was starred" in text
@@ -165,5 +166,5 @@ class ReportTests(StarCase):
     def test_the_pdf_is_set(self) -> None:
         stars.star_rows(table=self.table, actor=self.bob, numbers=[1, 2], note="#strike[x]")
         with tempfile.TemporaryDirectory() as folder:
-            pdf = typeset.write_pdf(data.collect(self.case, now=timezone.now()), Path(folder))
+            pdf = typeset.write_pdf(compose(data.collect(self.case, now=timezone.now())), Path(folder))
             assert pdf.read_bytes()[:5] == b"%PDF-"

@@ -330,10 +330,10 @@ class SuperTimelineTests(CastTestCase):
 
     def test_a_page_asks_as_much_however_many_rows(self) -> None:
         self.client.get(self.page)
-        with self.assertNumQueries(18):
+        with self.assertNumQueries(14):
             self.client.get(self.page)
         stars.star_rows(table=self.processes, actor=self.bob, numbers=[1, 2])
-        with self.assertNumQueries(18):
+        with self.assertNumQueries(14):
             self.client.get(self.page)
 
     def test_what_was_exported_is_read_in_again(self) -> None:
