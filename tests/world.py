@@ -1,6 +1,7 @@
 """One case with one of everything, so that every address of it can be tried."""
 
 import hashlib
+import io
 import json
 import tempfile
 import uuid
@@ -8,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
 
 from artifacts.choices import Dialect
 from artifacts.shapes import Shape, ShapeColumn
@@ -54,6 +58,7 @@ from ircase.models import (
     PlaybookVersion,
     PreparationItem,
     RecordBefore,
+    ReportLook,
     RetentionPolicy,
     ServiceLevel,
     SessionRecord,
@@ -71,6 +76,7 @@ from ircase.services.casework import decisions, handovers, improvements, linking
 from ircase.services.identity import people, teams
 from ircase.services.managing import papers
 from ircase.services.phases import checklist, clocks, playbooks, servicelevels
+from ircase.services.reporting import looks
 from ircase.services.transfer import caseexports, caseimports, resumable, shareddata, sharing
 from ircase.services.vault import custody, holds, statements
 from ircase.services.writing import comments, notes
@@ -259,6 +265,15 @@ def make_telling(case: Case, lead: User) -> dict[str, Any]:
     }
 
 
+def make_look(administrator: User) -> dict[str, Any]:
+    """The reports' look, with a logo."""
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), "navy").save(picture, "PNG")
+    logo = SimpleUploadedFile("logo.png", picture.getvalue())
+    looks.save_look(look=ReportLook(organisation="Contoso"), actor=administrator, logo=logo)
+    return {}
+
+
 def make_world(case: Case, asker: User) -> World:
     """`asker` has asked for an approval on `case`, which somebody else leads."""
     lead = case.members.get(role=CaseRole.LEAD).user
@@ -381,6 +396,7 @@ def make_world(case: Case, asker: User) -> World:
     things = {
         **life,
         **telling,
+        **make_look(User.objects.get(username="administrator")),
         **readyworld.make_ready(case, lead, User.objects.get(username="administrator")),
         "liveresponse:action.uuid": act.uuid,
         "liveresponse:action_ask.kind": "isolate",

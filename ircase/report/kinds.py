@@ -63,7 +63,7 @@ def _compose(data: ReportData, look: Look) -> Document:
         reference=data.case.reference,
         title=data.case.title,
         kind=_name(plan),
-        language=plan.language,
+        language=plan.language if plan.language in LANGUAGES else "en",
         tlp=data.case.tlp,
         tlp_words=data.case.tlp_words,
         generated_at=data.generated_at,

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase.report import data, markdown
+from ircase.report.kinds import compose
 from ircase.services.identity import people
 from ircase.services.phases import checklist
 from tests.cast import CastTestCase
@@ -32,7 +33,7 @@ class ConclusionTests(CastTestCase):
         row = next(one for one in found.checklist if one.title == "Scope known")
         assert row.proofs == (f"Hunt: {self.run_.title}",)
         out = io.StringIO()
-        markdown.write(found, out)
+        markdown.write(compose(found), out)
         assert "**Proves:** Scope known" in out.getvalue() and "One device only." in out.getvalue()
 
     def test_a_step_of_another_case_is_none(self) -> None:

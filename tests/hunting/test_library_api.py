@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from django.test import override_settings
-
 from hunting import shelf
 from hunting.models import HuntVersion
 from hunting.services import library
@@ -19,7 +17,6 @@ BODY = {
 }  # fmt: skip
 
 
-@override_settings(ROOT_URLCONF="tests.hunting.test_api")
 class LibraryApiTests(CastTestCase):
     def setUp(self) -> None:
         self.act_as(self.bob)

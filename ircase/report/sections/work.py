@@ -26,7 +26,7 @@ def stars(d: ReportData) -> Iterator[Piece]:
         yield doc.heading(f"{s.exhibit} {s.where}, {_('row')} {s.number:,}", 2, listed=False)
         yield doc.facts(
             [
-                (_("Note"), doc.cell(s.note, doc.quiet(f"  {s.noted_by}")) if s.note else ""),
+                (_("Note"), doc.cell(s.note, doc.quiet(f" ({s.noted_by})")) if s.note else ""),
                 (_("From"), s.run),
                 (_("Starred"), f"{s.starred_by}, {doc.at(s.starred_at)}"),
                 *((pair.name, doc.mono(pair.value)) for pair in s.cells),

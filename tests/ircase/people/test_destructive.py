@@ -23,12 +23,19 @@ LEADS = {
     "POST liveresponse:revoke_standing",
     "POST ircase:asset_remove",
     "DELETE /cases/{reference}/notes/{uuid}",
+    "POST /cases/{reference}/destructions",
+    "POST ircase:case_hook_remove",
+    "DELETE /cases/{reference}/hooks/{uuid}",
+    "DELETE /cases/{reference}/standing-approvals/{pk}",
 }
 # Nothing is lost: it can be brought back, or it was made to be thrown away (a view of a list, a copy to hand out).
 RECOVERABLE = {
     "POST hunting:cell_remove",
     "POST ircase:super_timeline_view_remove",
     "POST ircase:case_export_remove",
+    "POST ircase:share_remove",
+    "DELETE /cases/{reference}/shares/{uuid}",
+    "DELETE /cases/{reference}/notebooks/{uuid}/cells/{cell}",
     "DELETE /cases/{reference}/stars/{uuid}",
     "POST ircase:link_remove",
     "DELETE /cases/{reference}/links/{uuid}",
@@ -78,7 +85,10 @@ SITE = {
     "POST ircase:person_factor",
     "DELETE /people/{username}/sessions",
     "DELETE /teams/{pk}/members/{username}",
+    "POST ircase:hook_remove",
+    "DELETE /hooks/{uuid}",
 }
+READY = {"DELETE /contacts/{uuid}"}
 MAY = {
     "leads-case": LEADS,
     "writes-case": RECOVERABLE,
@@ -89,6 +99,7 @@ MAY = {
     "reviews-library": LIBRARY,
     "keeps-tenant": TENANT,
     "administers": SITE,
+    "keeps-ready": READY,
 }
 
 

@@ -21,7 +21,9 @@ RESPOND = ("/cases/{reference}/standing-approvals",
            "/collection-definitions", "/response-actions", "/freezes", "/connections/{pk}/library",
            "/cases/{reference}/collections", "/cases/{reference}/collection-batches", "/cases/{reference}/actions",
            "/cases/{reference}/file-analyses", "/cases/{reference}/devices", "/cases/{reference}/files")  # fmt: skip
-ADMINISTER = ("/people", "/teams")
+ADMINISTER = ("/people", "/teams", "/hooks", "/deliveries")
+# Being ready is the team's daily work, though it is asked of a connection.
+READINESS = {"tables": "hunt", "tries": "respond", "plan": "write", "settings": "write"}
 
 
 def wanted(method: str, path: str) -> str | None:
@@ -31,6 +33,8 @@ def wanted(method: str, path: str) -> str | None:
         return "administer"
     if method == "GET":
         return "read"
+    if short.startswith("/connections/{pk}/readiness/"):
+        return READINESS[short.split("/")[4]]
     if short.startswith(HUNT):
         return "hunt"
     if short.startswith(RESPOND):

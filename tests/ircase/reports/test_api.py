@@ -40,7 +40,7 @@ class ReportApiTests(ApiTestCase):
         assert self.call("post", f"{one}/reviews", {"answer": "accepted", "words": "Good"}).status_code == 201
         assert self.call("post", f"{one}/signature").status_code == 403
         self.user = self.alice
-        assert [said["by"] for said in self.call("get", f"{one}/reviews").json()] == ["bob"]
+        assert [said["by"] for said in self.call("get", f"{one}/reviews").json()["items"]] == ["bob"]
         final = self.built(self.call("post", f"{one}/signature").json()["uuid"])
         assert (final["final_of"], final["signature"]["holds"]) == (made["uuid"], True)
         assert final["evidence"] is not None
@@ -63,7 +63,7 @@ class ReportApiTests(ApiTestCase):
     def test_an_authority_is_answered(self) -> None:
         place = f"{self.path}/notifications/gdpr/initial"
         assert self.call("put", place, {"answers": {"subjects": "Staff"}}).status_code == 200
-        rows = {row["field"]: row["answer"] for row in self.call("get", place).json()}
+        rows = {row["field"]: row["answer"] for row in self.call("get", place).json()["items"]}
         assert (rows["subjects"], rows["records"]) == ("Staff", "")
         assert self.call("put", place, {"answers": {"nonsense": "x"}}).status_code == 422
         assert (
@@ -74,7 +74,7 @@ class ReportApiTests(ApiTestCase):
     def test_the_key_is_the_leads(self) -> None:
         Asset.objects.create(case=self.case, kind="device", name="ws-07", added_by=self.alice)
         redacting.mask_of(self.case, Redaction.of(Level.ALL))
-        assert self.call("get", f"{self.path}/redaction-key").json()[0] == {
+        assert self.call("get", f"{self.path}/redaction-key").json()["items"][0] == {
             "alias": "host-01", "kind": "host", "names": ["ws-07"],
         }  # fmt: skip
         self.user = self.bob
