@@ -12,6 +12,7 @@ import logging
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -20,8 +21,9 @@ from django.http import HttpResponse
 from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from ircase.models import Case, CaseRole, IncomingIncident, Indicator, Notice, User
+from ircase.models import ApiToken, Case, CaseRole, Delivery, IncomingIncident, Indicator, Notice, User
 from ircase.search import index
 from ircase.services import cases
 from ircase.services.analysis import findings
@@ -98,6 +100,10 @@ def uuids_of(case: Case) -> Iterator[str]:
             yield from (str(value) for value in values if value)
 
 
+def uuids_of_deliveries(case: Case) -> list[uuid.UUID]:
+    return list(Delivery.objects.filter(case=case).values_list("uuid", flat=True))
+
+
 class ConfidentialTests(TestCase):
     secret: Case
     own: Case
@@ -140,6 +146,8 @@ class ConfidentialTests(TestCase):
     persons: dict[str, User]
 
     def setUp(self) -> None:
+        # That a token was used is noted once a minute: a query that has nothing to do with what is asked.
+        ApiToken.objects.update(last_used_at=timezone.now() + timedelta(hours=1))
         logging.disable(logging.ERROR)
         self.addCleanup(logging.disable, logging.NOTSET)
         self.clients = {name: Client(raise_request_exception=False) for name in self.persons}
@@ -184,9 +192,15 @@ class ConfidentialTests(TestCase):
                     with undone():
                         reply = self.clients[who].get(address + query)
                         found = self.told(reply, query)
-                    if found or reply.status_code >= 500:
+                    found = [one for one in found if not self.is_letter(who, row, one)]
+                    if found or (reply.status_code >= 500 and row != "ircase:readyz"):  # no Redis here: not ready
                         wrong.append(f"{who} {row} {query[:60]}: {reply.status_code} {self.named(found)}")
         assert wrong == [], "\n".join(wrong)
+
+    def is_letter(self, who: str, door: str, token: str) -> bool:
+        """An administrator sees that a message could not be delivered, not what it says nor of which case."""
+        lists = ("ircase:hooks", "GET /deliveries")
+        return who == "administrator" and door in lists and token in map(str, uuids_of_deliveries(self.secret))
 
     def queries(self, who: str) -> list[str]:
         """What somebody who guesses would ask for; for the one who sees most of all, nothing as well."""
@@ -221,7 +235,8 @@ class ConfidentialTests(TestCase):
                         reply = self.api(who, key, own, query)
                     except LookupError:
                         break
-                    if (found := self.told(reply, query)) or reply.status_code >= 500:
+                    found = [one for one in self.told(reply, query) if not self.is_letter(who, key, one)]
+                    if found or reply.status_code >= 500:
                         wrong.append(f"{who} {key} {query[:60]}: {reply.status_code} {self.named(found)}")
         assert wrong == [], "\n".join(wrong)
 
@@ -230,7 +245,7 @@ class ConfidentialTests(TestCase):
         asked = [*words, SHARED, f"case:{self.secret.reference}", "is:confidential", "confidential:yes", "zq*",
                  f"kind:note {words[0]}", f"-{words[0]}", f'"{words[0]}"', f"tag:{words[0]}"]  # fmt: skip
         wrong = []
-        for name in ("ircase:search", "ircase:palette", "ircase:cases"):
+        for name in ("ircase:search", "ircase:palette", "ircase:case_list"):
             for text in asked:
                 for who in ("ned", "outsider", "carol"):
                     reply = self.clients[who].get(reverse(name), {"q": text})

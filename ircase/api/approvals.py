@@ -3,7 +3,7 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from ninja import Query, Schema
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from ircase import access
 from ircase.api.auth import person
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import ApprovalOut
-from ircase.models import Approval, CaseRole, User
+from ircase.models import Approval
 from ircase.services import approvals, inbox
 
 router = Router(tags=["Approvals"])
@@ -26,14 +26,6 @@ class Decision(Schema):
     comment: str = Field("", max_length=2000)
 
 
-def _find(user: User, uuid: UUID, needs: CaseRole) -> Approval:
-    found = Approval.objects.select_related("requested_by", "decided_by").filter(uuid=uuid).first()
-    if found is None:
-        raise Http404("No such approval.")
-    found.case = access.get_case_of(user, found.case_id, needs)
-    return found
-
-
 @router.get("/approvals", response=Page[ApprovalOut], summary="What waits for you, what you asked, what was decided")
 def list_approvals(request: HttpRequest, window: Query[Box]) -> dict[str, Any]:
     boxes = {"waiting": inbox.waiting_for, "mine": inbox.mine, "decided": inbox.decided}
@@ -42,12 +34,12 @@ def list_approvals(request: HttpRequest, window: Query[Box]) -> dict[str, Any]:
 
 @router.get("/approvals/{uuid}", response=ApprovalOut, summary="What is asked")
 def get_approval(request: HttpRequest, uuid: UUID) -> Approval:
-    return _find(person(request), uuid, access.VIEWER)
+    return inbox.find(person(request), uuid, access.VIEWER)
 
 
 @router.post("/approvals/{uuid}/decision", response=ApprovalOut, summary="Approve or reject; never one's own")
 def decide(request: HttpRequest, uuid: UUID, body: Decision) -> Approval:
     user = person(request)
-    found = _find(user, uuid, access.LEAD)
+    found = inbox.find(user, uuid, access.LEAD)
     approvals.decide(approval=found, actor=user, approve=body.approve, comment=body.comment)
-    return _find(user, uuid, access.VIEWER)
+    return inbox.find(user, uuid, access.VIEWER)

@@ -66,7 +66,7 @@ class Outside(Schema):
 
 
 class DeliveryOut(Schema):
-    """What was said is not told here: `case` is null where you may not see it."""
+    """What was said is not told here: `case`, and a hook of it, are null where you may not see it."""
 
     uuid: UUID
     channel: str
@@ -85,8 +85,8 @@ class DeliveryOut(Schema):
         return row.person.username if row.person else None
 
     @staticmethod
-    def resolve_hook(row: Delivery) -> UUID | None:
-        return row.hook.uuid if row.hook else None
+    def resolve_hook(row: Any) -> UUID | None:
+        return row.hook.uuid if row.hook and (row.seen or row.hook.case_id is None) else None
 
     @staticmethod
     def resolve_case(row: Any) -> str | None:

@@ -1,8 +1,12 @@
 """Whose yes is waited for. Every list starts at the cases that the person may see."""
 
+from uuid import UUID
+
 from django.db.models import Q, QuerySet
+from django.http import Http404
 from django.utils import timezone
 
+from ircase import access
 from ircase.models import Approval, Case, CaseMember, CaseRole, User
 
 
@@ -31,3 +35,13 @@ def decided(user: User) -> QuerySet[Approval]:
     over = ~Q(state=Approval.State.REQUESTED) | Q(expires_at__lte=timezone.now())
     ended = _visible(user).filter(over)
     return ended.filter(Q(decided_by=user) | Q(requested_by=user) | Q(case__in=led)).order_by("-decided_at", "-pk")
+
+
+def find(user: User, uuid: UUID, needs: CaseRole) -> Approval:
+    """The approval behind the door of its case; one of a case that they may not see is none, by the same query. Raises
+    Http404 and PermissionDenied."""
+    found = _visible(user).filter(uuid=uuid).first()
+    if found is None:
+        raise Http404("No such approval.")
+    found.case = access.get_case_of(user, found.case_id, needs)
+    return found

@@ -5,15 +5,15 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ircase import access
-from ircase.models import Approval, CaseRole, User
+from ircase.models import Approval
 from ircase.services import approvals
-from ircase.services.inbox import decided, mine, waiting_for
+from ircase.services.inbox import decided, find, mine, waiting_for
 
 SHOWN = 100
 
@@ -30,21 +30,12 @@ def inbox(request: HttpRequest) -> HttpResponse:
     return render(request, "approvals/inbox.html", context)
 
 
-def _find(user: User, uuid: UUID, needs: CaseRole) -> Approval:
-    """The approval behind the door of its case."""
-    found = Approval.objects.select_related("requested_by", "decided_by").filter(uuid=uuid).first()
-    if found is None:
-        raise Http404("No such approval.")
-    found.case = access.get_case_of(user, found.case_id, needs)
-    return found
-
-
 @login_required
 @require_http_methods(["GET", "POST"])
 def approval(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """What is asked, as it is bound; a lead who did not ask decides."""
     user = access.current_user(request)
-    found = _find(user, uuid, access.LEAD if request.method == "POST" else access.VIEWER)
+    found = find(user, uuid, access.LEAD if request.method == "POST" else access.VIEWER)
     if request.method == "POST":
         return _decide(request, found)
     context = {

@@ -88,7 +88,7 @@ def redrawn(content: bytes) -> bytes:
         ) from None
     drawn.thumbnail(BOX)
     made = Image.new("RGBA", drawn.size)
-    made.putdata(list(drawn.get_flattened_data()))
+    made.paste(drawn)
     out = io.BytesIO()
     made.save(out, "PNG")
     return out.getvalue()
