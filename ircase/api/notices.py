@@ -1,7 +1,7 @@
 """News for the person who asks, how they want to be told, and what they are told of one case."""
 
 from datetime import datetime, time
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -50,6 +50,9 @@ class OfCode(Schema):
     teams: When = ""
 
 
+OfDay = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM, in the person's zone.")]
+
+
 class NoticeSettingsOut(Schema):
     """`teams`: whether the address of a workflow is kept; the address itself is never told."""
 
@@ -58,12 +61,20 @@ class NoticeSettingsOut(Schema):
     digest_hour: int
     digest_days: list[int]
     quiet: bool
-    quiet_from: time
-    quiet_until: time
+    quiet_from: OfDay
+    quiet_until: OfDay
     alarm_passes: bool
     clock_passes: bool
     every_run: bool
     every_case: bool
+
+    @staticmethod
+    def resolve_quiet_from(row: NoticeSettings) -> str:
+        return row.quiet_from.isoformat("minutes")
+
+    @staticmethod
+    def resolve_quiet_until(row: NoticeSettings) -> str:
+        return row.quiet_until.isoformat("minutes")
 
     @staticmethod
     def resolve_teams(row: NoticeSettings) -> bool:
@@ -79,16 +90,15 @@ class NoticeSettingsOut(Schema):
 
 
 class NoticeSettingsIn(Schema):
-    """The whole of it. `teams`: a new address, "" to forget it, null or left out to keep it. Days: 0 is Monday; times
-    are in the person's zone."""
+    """The whole of it. `teams`: a new address, "" to forget it, null or left out to keep it. Days: 0 is Monday."""
 
     choices: dict[str, OfCode] = Field(default_factory=dict)
     teams: str | None = Field(None, max_length=2000)
     digest_hour: int = Field(8, ge=0, le=23)
     digest_days: list[int] = Field(list(rules.DAYS), max_length=7)
     quiet: bool = False
-    quiet_from: time = time(20)
-    quiet_until: time = time(7)
+    quiet_from: OfDay = "20:00"
+    quiet_until: OfDay = "07:00"
     alarm_passes: bool = True
     clock_passes: bool = False
     every_run: bool = False
@@ -140,6 +150,7 @@ def get_settings(request: HttpRequest) -> NoticeSettings:
 @router.put("/notification-settings", response=NoticeSettingsOut, summary="Say how you want to be told")
 def set_settings(request: HttpRequest, body: NoticeSettingsIn) -> NoticeSettings:
     fields = body.dict(exclude={"digest_days"})
+    fields |= {name: time.fromisoformat(fields[name]) for name in ("quiet_from", "quiet_until")}
     wish = choosing.Wish(**fields, digest_days=tuple(body.digest_days))
     return choosing.choose(person=person(request), wish=wish)
 

@@ -39,6 +39,12 @@ class MergingTests(DepthTestCase):
         assert "ONE\ntwo\nTHREE</textarea>" in page
         assert "Nobody wrote where the other did" in page
 
+    def test_a_version_that_never_was_loses_no_text(self) -> None:
+        for claimed in (-5, 2**40):
+            with pytest.raises(notes.NoteConflict) as late:
+                notes.save_note(note=self.note, actor=self.bob, title="Findings", body=f"by {claimed}", version=claimed)
+            assert late.value.revision.body == f"by {claimed}"
+
     def test_a_late_save_is_told_of_and_both_texts_are_kept(self) -> None:
         self.sign_in(self.bob)
         notes.save_note(note=self.note, actor=self.alice, title="Findings", body="ONE\ntwo\nthree", version=1)

@@ -9,6 +9,8 @@ from ninja.errors import HttpError
 from ninja.parser import Parser
 
 DEEPEST: Final = 40
+# The widest whole number that the databases keep.
+MOST: Final = 2**63 - 1
 
 
 def _no_number(text: str) -> NoReturn:
@@ -61,6 +63,8 @@ def _check(value: Any, depth: int = 0) -> None:
     if depth > DEEPEST:
         raise HttpError(400, f"The body is nested deeper than {DEEPEST} levels.")
     check_text(value)
+    if isinstance(value, int) and abs(value) > MOST:
+        raise HttpError(400, "A number is too large to be stored.")
     if isinstance(value, dict):
         for key, part in value.items():
             check_text(key)

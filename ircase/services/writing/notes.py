@@ -47,8 +47,9 @@ def save_note(*, note: Note, actor: User, title: str, body: str, version: int) -
             return _save(note, actor, title, body)
         late = Note(case=note.case, title=title, body=body, updated_by=actor)
         _check(late)
+        known = min(max(version, 0), note.version)  # whatever was claimed, the text is kept
         revision = NoteRevision.objects.create(
-            note=note, version=version, title=title, body=body, saved_by=actor, rejected=True
+            note=note, version=known, title=title, body=body, saved_by=actor, rejected=True
         )
         log.record(
             "note.conflict", case=note.case, actor=actor, note=str(note.uuid), version=version, current=note.version

@@ -40,7 +40,15 @@ class ProblemTests(ApiTestCase):
         assert "lacks the scope write" in self.assert_problem(reply, 403)["detail"]
 
     def test_a_body_that_is_no_json(self) -> None:
-        for body in ("{", "[" * 5000, '{"title": NaN}', '{"title": "a\\u0000b"}', '{"title": "\\ud800"}', "\udcff"):
+        for body in (
+            "{",
+            "[" * 5000,
+            '{"title": 99999999999999999999}',
+            '{"title": NaN}',
+            '{"title": "a\\u0000b"}',
+            '{"title": "\\ud800"}',
+            "\udcff",
+        ):
             token = people.create_token(user=self.alice, name="b")[1]
             reply = self.client.generic(
                 "POST", "/api/v1/cases", body.encode("utf-8", "surrogateescape"), content_type="application/json",

@@ -29,7 +29,7 @@ class TellingApi(CastTestCase):
         body = {"choices": {"mention": {"mail": "off"}, "nonsense": {"mail": "off"}}, "teams": HOOK["url"],
                 "quiet": True, "quiet_from": "21:00", "quiet_until": "06:00"}  # fmt: skip
         status, found = self.call(self.bob, "PUT", "/notification-settings", body)
-        assert (status, found["teams"], found["quiet_from"]) == (200, True, "21:00:00")
+        assert (status, found["teams"], found["quiet_from"]) == (200, True, "21:00")
         assert "verysecret" not in str(found)
         assert NoticeSettings.objects.get().choices == {"mention": {"mail": "off"}}
         for wrong in ({"teams": "http://x/"}, {"digest_hour": 24}, {"digest_days": [7]},
