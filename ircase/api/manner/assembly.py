@@ -7,7 +7,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from ircase.api import problems
 from ircase.api.auth import TokenAuth
-from ircase.api.manner import description, links
+from ircase.api.manner import description, links, times
 from ircase.api.manner.door import door
 from ircase.api.manner.parsing import StrictParser
 
@@ -42,6 +42,7 @@ class CasesApi(NinjaAPI):
             parser=StrictParser(),
         )
         self.add_decorator(links.noticed, mode="operation")
+        self.add_decorator(times.settled, mode="operation")
         self.add_decorator(door, mode="view")
         problems.install(self)
         self._documents: dict[str, Document] = {}

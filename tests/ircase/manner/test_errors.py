@@ -6,6 +6,7 @@ from typing import Any
 from django.test import override_settings
 
 from ircase.api.manner import errors
+from ircase.models import Event
 from ircase.services.identity import people
 from tests.ircase.test_api import ApiTestCase
 
@@ -55,6 +56,12 @@ class ProblemTests(ApiTestCase):
                 headers={"Authorization": f"Bearer {token}"},
             )  # fmt: skip
             self.assert_problem(reply, 400)
+
+    def test_a_time_far_from_greenwich_is_kept_in_utc(self) -> None:
+        for at, status in (("2026-11-20T10:00:00+20:00", 201), ("0001-01-01T00:00:00+10:00", 422)):
+            event = {"at": at, "title": "Logon"}
+            assert self.call("post", f"{self.case_path()}/events", event).status_code == status
+        assert Event.objects.get(title="Logon").at.isoformat() == "2026-11-19T14:00:00+00:00"
 
     def test_nested_deeper_than_anything_of_ours(self) -> None:
         deep: Any = "x"
