@@ -146,12 +146,6 @@ class MovePhaseForm(ScopedForm):
     )
 
 
-class ReasonForm(ScopedForm):
-    """Any act that needs a word why."""
-
-    reason = LongTextField(rows=2, max_length=2000, required=False)
-
-
 class MilestoneForm(ScopedForm):
     kind = forms.ChoiceField(
         choices=[c for c in Milestone.Kind.choices if c[0] != Milestone.Kind.CLOSED], label="Milestone"
