@@ -59,14 +59,32 @@ local function window_wait(limit, length, ahead)
   return math.max(tonumber(oldest[2]) + length - now, 0) + rounds * length
 end
 
+-- When each holder of a lease got it, the first first.
+local function grants()
+  local found = {}
+  for _, nonce in ipairs(redis.call('HVALS', nonces)) do
+    local at = tonumber(string.match(nonce, '@(.*)$'))
+    if at then found[#found + 1] = at end
+  end
+  table.sort(found)
+  return found
+end
+
 local function lease_wait(ahead)
   if concurrency <= 0 then return 0 end
   local others = redis.call('ZCARD', leases)
   if redis.call('ZSCORE', leases, ticket) then others = others - 1 end
   local missing = others + ahead + 1 - concurrency
   if missing <= 0 then return 0 end
-  local usual = tonumber(redis.call('GET', held) or '') or math.min(lease_seconds, 30)
-  return math.max(usual * math.ceil(missing / concurrency), 0.05)
+  -- Until one has ended, half of the service's minute is as good a guess as any.
+  local usual = tonumber(redis.call('GET', held) or '') or math.min(lease_seconds, minute / 2)
+  -- Leases come back in the order in which they were given, each after the usual time; then those ahead hold them.
+  local rounds, place = math.floor((missing - 1) / concurrency), (missing - 1) % concurrency
+  local since = grants()[place + 1]
+  local left = since and since + usual - now or usual
+  -- What should have ended long ago is asked for less and less often.
+  if left < usual / 4 then left = math.min(math.max(usual / 4, -left), usual) end
+  return math.max(left + rounds * usual, 0.05)
 end
 
 -- Seconds until the calls of the last 15 minutes took less than the budget.

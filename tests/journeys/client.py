@@ -23,6 +23,11 @@ def ended(row: dict[str, Any]) -> bool:
     return row["state"] in ("done", "failed", "cancelled")
 
 
+def listed(page: dict[str, Any]) -> bool:
+    """Whether a list has something in it."""
+    return bool(page["items"])
+
+
 def command(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A management command that may fail: its exit code and what it said."""
     line = [sys.executable, str(BASE_DIR / "manage.py"), *arguments]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.journeys.client import Api, ended
+from tests.journeys.client import Api, ended, listed
 from tests.journeys.test_main_job import PATIENT_ZERO, open_from_incident
 
 pytestmark = pytest.mark.journey
@@ -52,12 +52,13 @@ def read(analyst: Api, reference: str, row: dict[str, Any]) -> tuple[set[str], d
 def put_shipped(lead: Api, pk: int, name: str) -> None:
     """Our script into the tenant's library, by one click."""
     lead.post(f"/connections/{pk}/library-files/{name}/shipped")
-    lead.until(f"/connections/{pk}/library-files", lambda rows: {r["name"]: r["shipped"] for r in rows}[name] == "same")
+    path = f"/connections/{pk}/library-files"
+    lead.until(path, lambda page: {row["name"]: row["shipped"] for row in page["items"]}[name] == "same")
 
 
 def test_our_script_goes_up_is_approved_and_brings_a_folder_home(analyst: Api, lead: Api, case: dict[str, Any]) -> None:
     pk, reference = connection_of(lead), case["reference"]
-    analyst.until(f"/cases/{reference}/library-scripts", bool)
+    analyst.until(f"/cases/{reference}/library-scripts", listed)
     assert files(analyst, pk)[FOLDER]["shipped"] == "missing"
     put_shipped(lead, pk, FOLDER)
     row = collect(analyst, lead, reference, "get-folder", Path="C:\\Users\\Public", Megabytes=10)
@@ -96,9 +97,8 @@ def test_a_teams_own_collection_puts_a_file_and_runs_once_it_is_approved(
 ) -> None:
     pk, reference = connection_of(lead), case["reference"]
     lead.call("PUT", f"/connections/{pk}/library-files/tool.exe", data=b"MZ a tool", params={"reason": "For a journey"})
-    analyst.until(
-        f"/connections/{pk}/library-changes", lambda rows: rows[0]["name"] == "tool.exe" and rows[0]["state"] == "done"
-    )
+    changes = f"/connections/{pk}/library-changes"
+    analyst.until(changes, lambda page: (page["items"][0]["name"], page["items"][0]["state"]) == ("tool.exe", "done"))
     path = r"C:\ProgramData\Microsoft\Windows Defender Advanced Threat Protection\Downloads\tool.exe"
     content = {
         "title": "Put and fetch", "description": "", "platforms": ["Windows"], "parameters": [],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from config.stack import Stack
-from tests.journeys.client import PACKS, RUNS, Api, Tenant, ended
+from tests.journeys.client import PACKS, RUNS, Api, Tenant, ended, listed
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 PATIENCE = 180.0
@@ -40,7 +40,7 @@ def ask_collection(analyst: Api, lead: Api, tenant: Tenant, host: str, *, slow: 
     case = analyst.post("/cases", {"title": f"Kill on {host}", "connection": "Simulated tenant", "device": device})
     reference = case["reference"]
     analyst.call("PUT", f"/cases/{reference}/members/alice", json={"role": "lead"})
-    analyst.until(f"/cases/{reference}/library-scripts", bool)
+    analyst.until(f"/cases/{reference}/library-scripts", listed)
     body = {"definition": "dfir-triage", "device": device, "parameters": {"Days": 1}, "reason": "Loader seen"}
     asked = analyst.post(f"/cases/{reference}/collections", body)["uuid"]
     if slow:

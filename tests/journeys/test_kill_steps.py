@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from config.stack import Stack
-from tests.journeys.client import Api, Tenant
+from tests.journeys.client import Api, Tenant, listed
 from tests.journeys.test_kill import WORKERS, exhibits_of
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
@@ -28,7 +28,7 @@ class Steps:
         case = analyst.post("/cases", {"title": "Killed at every step", "connection": "Simulated tenant"})
         self.reference = str(case["reference"])
         analyst.call("PUT", f"/cases/{self.reference}/members/alice", json={"role": "lead"})
-        analyst.until(f"/cases/{self.reference}/library-scripts", bool)
+        analyst.until(f"/cases/{self.reference}/library-scripts", listed)
         hosts = [one for one in tenant.devices() if not one["offline"] and "failing" not in one["name"]]
         self.devices = iter(hosts[-12:])
         self.asked: dict[str, tuple[str, int]] = {}

@@ -15,7 +15,7 @@ import pytest
 
 from config import demo
 from config.stack import Stack
-from tests.journeys.client import Api, Tenant, ended
+from tests.journeys.client import Api, Tenant, ended, listed
 from tests.journeys.conftest import make_stack
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
@@ -177,7 +177,7 @@ def outcome(stack: Stack, analyst: Api, lead: Api) -> Outcome:
     case = analyst.post("/cases", {"title": "All faults at once", "connection": "Simulated tenant"})
     reference = str(case["reference"])
     analyst.call("PUT", f"/cases/{reference}/members/alice", json={"role": "lead"})
-    analyst.until(f"/cases/{reference}/library-scripts", bool)
+    analyst.until(f"/cases/{reference}/library-scripts", listed)
     tenant.fault("GET /api/machineactions", "small_pages", times=100_000, size=20)
     paths = ask(analyst, lead, tenant, reference)
     offline = [name for name, trouble in TROUBLES.items() if trouble.host]

@@ -13,7 +13,7 @@ import pytest
 from pypdf import PdfReader
 
 from config.stack import Stack
-from tests.journeys.client import Api
+from tests.journeys.client import Api, listed
 
 pytestmark = pytest.mark.journey
 PATIENT_ZERO = "jump01.northwharf.example"
@@ -83,7 +83,7 @@ class TestMainJob:
         self, analyst: Api, lead: Api, case: dict[str, Any]
     ) -> None:
         reference = case["reference"]
-        analyst.until(f"/cases/{reference}/library-scripts", bool)
+        analyst.until(f"/cases/{reference}/library-scripts", listed)
         asked = analyst.post(
             f"/cases/{reference}/collections",
             {"definition": "dfir-triage", "device": PATIENT_ZERO, "parameters": {"Days": 2}, "reason": "Loader seen"},

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 from config import demo
 from config.stack import Stack
 from tests.ircase.telling.support import MailServer
-from tests.journeys.client import Api
+from tests.journeys.client import Api, listed
 from tests.journeys.conftest import SETTINGS, make_stack
 from tests.journeys.film import Studio, chromium_browser, film_folder
 from tests.msapi.support import Answer, Request, Server
@@ -154,5 +154,5 @@ def test_an_approval_is_told_by_every_way_and_once(
 
 def stack_device(api: Api, reference: str) -> str:
     """A device that the simulated tenant knows, and its library ready."""
-    api.until(f"/cases/{reference}/library-scripts", bool)
+    api.until(f"/cases/{reference}/library-scripts", listed)
     return "srv-app01.northwharf.example"

@@ -16,6 +16,8 @@ from tests.journeys.film import Film, Studio, chromium_browser, film_folder
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 SUPER = "/cases/{}/super-timeline"
+FIRST = 30
+"""Events that the page shows before any is scrolled to."""
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,7 @@ def walk(bob: Film, case: str) -> None:
     bob.go(f"/cases/{case}/super-timeline/")
     bob.scene("page")
     rows = page.locator("[data-super] [data-row]")
-    expect(rows).to_have_count(50)
+    expect(rows).to_have_count(FIRST)
     page.locator("h2#super-title").click()
     page.keyboard.press("j")
     page.keyboard.press("j")
@@ -139,7 +141,7 @@ def walk(bob: Film, case: str) -> None:
     expect(page.locator("#drawer-body")).to_contain_text("is on the timeline")
     page.keyboard.press("Escape")
     page.locator("#more-events").scroll_into_view_if_needed()
-    expect(rows).not_to_have_count(50)
+    expect(rows).not_to_have_count(FIRST)
     bob.go(f"/cases/{case}/super-timeline/?only=marked")
     expect(rows).to_have_count(1)
 

@@ -226,8 +226,35 @@ def test_leases_bound_what_runs_at_once(governor: Governor, clock: Clock) -> Non
     clock.now += 8
     assert governor.release(first) and not governor.release(first)
     granted(governor.acquire(POOL, "c"))
-    # One lease took 8 s: that is what the next is told.
-    assert waiting(governor.acquire(POOL, "d")).eta == 8.0
+    # One lease took 8 s, and the other of the two has been held as long: it may come back any moment.
+    assert waiting(governor.acquire(POOL, "d")).eta == 2.0
+
+
+def test_who_waits_for_a_lease_is_told_when_the_one_it_gets_comes_back(governor: Governor, clock: Clock) -> None:
+    first = granted(governor.acquire(POOL, "a"))
+    clock.now += 8
+    governor.release(first)
+    granted(governor.acquire(POOL, "b"))
+    clock.now += 3
+    granted(governor.acquire(POOL, "c"))
+    # One took 8 s. The first that waits gets the lease of b, the next that of c; the third waits for the first's end.
+    assert waiting(governor.acquire(POOL, "d")).eta == pytest.approx(5)
+    assert waiting(governor.acquire(POOL, "e")).eta == pytest.approx(8)
+    assert waiting(governor.acquire(POOL, "f")).eta == pytest.approx(13)
+    # A lease that should be back is asked for a quarter of the usual time later, then less and less often.
+    clock.now += 5
+    assert waiting(governor.acquire(POOL, "d")).eta == pytest.approx(2)
+    clock.now += 6
+    assert waiting(governor.acquire(POOL, "d")).eta == pytest.approx(6)
+    clock.now += 30
+    assert waiting(governor.acquire(POOL, "d")).eta == pytest.approx(8)
+
+
+def test_the_first_guess_is_of_the_services_own_clock(governor: Governor, clock: Clock) -> None:
+    quick = replace(POOL, minute=12.0)
+    granted(governor.acquire(quick, "a"))
+    granted(governor.acquire(quick, "b"))
+    assert waiting(governor.acquire(quick, "c")).eta == pytest.approx(6)
 
 
 def test_a_killed_holder_lapses_and_a_living_one_does_not(governor: Governor, clock: Clock) -> None:
