@@ -39,6 +39,12 @@ document.addEventListener("htmx:afterSettle", (event) => {
   });
 });
 
+/** Hundreds of rows that are about to be replaced go at once: htmx would say goodbye to each of their elements. */
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.detail.shouldSwap) return;
+  for (const rows of event.detail.target.querySelectorAll?.("[data-super]") ?? []) rows.replaceChildren();
+});
+
 /** After a star's button is swapped the focus stays on its row. */
 document.addEventListener("htmx:beforeSwap", (event) => {
   const row = event.detail.target?.matches?.("[data-super] button.star") ? event.detail.target.closest("[data-row]") : null;

@@ -9,7 +9,7 @@ function snapshot(root) {
   return {
     focusId: focused?.id || null,
     open: [...root.querySelectorAll("details[id]")].map((one) => [one.id, one.open]),
-    scroll: [...root.querySelectorAll(".scroll[id], pre[id]")].map((one) => [one.id, one.scrollTop, one.scrollLeft]),
+    scroll: [...root.querySelectorAll(".scroll[id], pre[id]")].map((one) => [one.id, one.scrollTop, one.scrollLeft]).filter(([, top, left]) => top || left),
   };
 }
 
@@ -41,7 +41,8 @@ document.addEventListener("htmx:pushedIntoHistory", () => {
 });
 document.querySelectorAll("nav.tabs [aria-current]").forEach(show);
 
-document.addEventListener("htmx:beforeSwap", (event) => kept.set(event.detail.xhr, snapshot(event.detail.target)));
+// As it is before anybody else prepares for the swap.
+document.addEventListener("htmx:beforeSwap", (event) => kept.set(event.detail.xhr, snapshot(event.detail.target)), true);
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const state = kept.get(event.detail.xhr);

@@ -37,6 +37,8 @@ _HITS_KEPT: Final = 8
 _ROWS_KEPT: Final = 4_000_000
 _MEMORY_MB: Final = 512
 _BATCH: Final = 2_000
+_GROUPS: Final = (4, 24)
+"""Row groups that a page is looked for in before it is in the next so many, and then in all the others."""
 _COLUMNS: Final = "epoch_us(ts), part, row, nth, what_time, message, device, account, techniques"
 _STEPS: Final = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800,
@@ -76,6 +78,7 @@ class _Warm:
     lock: threading.Lock = field(default_factory=threading.Lock)
     hits: OrderedDict[Any, tuple[str, int]] = field(default_factory=OrderedDict)
     counts: OrderedDict[Any, Counts] = field(default_factory=OrderedDict)
+    starts: dict[str, list[int]] = field(default_factory=dict)
     made: int = 0
 
 
@@ -92,12 +95,12 @@ def page(
     if not parts:
         return []
     with _using(view) as warm:
-        where, values = _where(asked)
-        if _is_costly(asked):
-            table, _ = _hits(warm, view, parts, asked)
-            places = _places(warm, table, "", [], after, before, limit)
+        if asked in warm.hits:
+            places = _places(warm, warm.hits[asked][0], "", [], after, before, limit)
         else:
-            places = _places(warm, _source(view, parts), where, values, after, before, limit)
+            places = _sought(warm, view, parts, asked, after, before, limit)
+            if after is before is None and len(places) < limit and _is_costly(asked):
+                _keep(warm, asked, places)
         return _full(warm, view, places)
 
 
@@ -116,7 +119,7 @@ def counts(view: View, asked: Asked) -> Counts:
         if key not in warm.counts:
             table, (where, values) = _source(view, parts), _where(asked)
             if _is_costly(asked):
-                (table, _), where, values = _hits(warm, view, parts, asked), "", []
+                table, where, values = _hits(warm, view, parts, asked), "", []
             select = f"SELECT (epoch_us(ts) - {start}) // {step} AS bin, count(*) FROM {table}{where} GROUP BY bin"
             found = {int(bin_): int(n) for bin_, n in _fetch(warm.connection, select, values)}
             bins = tuple(found.get(place, 0) for place in range((last - start) // step + 1))
@@ -213,9 +216,41 @@ def _is_costly(asked: Asked) -> bool:
     return asked != Asked(sources=asked.sources, since=asked.since, until=asked.until)
 
 
-def _where(asked: Asked) -> tuple[str, list[Any]]:
+def _starts(warm: _Warm, view: View, parts: Sequence[Part]) -> list[int]:
+    """Where the row groups of these parts begin, in microseconds since 1970: the next rows are looked for near by."""
+    if not warm.starts:
+        found = _fetch(
+            warm.connection,
+            "SELECT file_name, list(epoch_us(stats_min_value::TIMESTAMP)) FROM"
+            f" {_source(view, view.parts).replace('read_parquet', 'parquet_metadata', 1)}"
+            " WHERE path_in_schema = 'ts' AND stats_min_value IS NOT NULL GROUP BY file_name",
+        )
+        warm.starts = dict(found)
+    return sorted(start for part in parts for start in warm.starts.get(str(view.store.path(part)), ()))
+
+
+def _spans(
+    starts: Sequence[int], asked: Asked, after: Place | None, before: Place | None
+) -> list[tuple[int | None, int | None]]:
+    """The time cut into spans, in the order in which a page is looked for: mostly the first, of a few row groups, has
+    all of it, and the others are not read."""
+    if before is not None:
+        left = [start for start in starts if start < before.at][::-1]
+        cuts = [left[number] for number in _GROUPS if number < len(left)]
+        return list(zip([*cuts, None], [None, *cuts], strict=True))
+    begins = after.at if after is not None else _ends(asked)[0]
+    left = [start for start in starts if start > begins]
+    cuts = [left[number] for number in _GROUPS if number < len(left)]
+    return list(zip([None, *cuts], [*cuts, None], strict=True))
+
+
+def _where(asked: Asked, span: tuple[int | None, int | None] = (None, None)) -> tuple[str, list[Any]]:
     tests: list[str] = []
     values: list[Any] = []
+    for end, sign in zip(span, (">=", "<"), strict=True):
+        if end is not None:
+            tests.append(f"ts {sign} make_timestamp(?::BIGINT)")
+            values.append(end)
     for column, chosen in (("device", asked.devices), ("account", asked.accounts)):
         if chosen:
             tests.append(f"{column} IN ({', '.join('?' * len(chosen))})")
@@ -238,20 +273,30 @@ def _where(asked: Asked) -> tuple[str, list[Any]]:
     return (f" WHERE {' AND '.join(tests)}" if tests else ""), values
 
 
-def _hits(warm: _Warm, view: View, parts: Sequence[Part], asked: Asked) -> tuple[str, int]:
-    """The table of the places that pass, and how many they are. A page of another span of the same question finds
-    them there."""
+def _hits(warm: _Warm, view: View, parts: Sequence[Part], asked: Asked) -> str:
+    """The table of the places that pass. A page of another span of the same question finds them there."""
     if asked in warm.hits:
         warm.hits.move_to_end(asked)
-        return warm.hits[asked]
+        return warm.hits[asked][0]
     where, values = _where(asked)
+    return _keep_table(warm, asked, f"SELECT ts, part, row, nth FROM {_source(view, parts)}{where}", values)
+
+
+def _keep(warm: _Warm, asked: Asked, places: Sequence[Place]) -> None:
+    """These places are all that pass."""
+    types = {"at": "BIGINT", "part": "INTEGER", "row": "BIGINT", "nth": "UTINYINT"}
+    columns = ", ".join(f'unnest(?::{type_}[]) AS "{name}"' for name, type_ in types.items())
+    select = f'SELECT make_timestamp("at") AS ts, part, row, nth FROM (SELECT {columns})'
+    _keep_table(warm, asked, select, [[getattr(place, name) for place in places] for name in types])
+
+
+def _keep_table(warm: _Warm, asked: Asked, select: str, values: Sequence[Any]) -> str:
     warm.made += 1
     name = f"hits{warm.made}"
-    select = f"SELECT ts, part, row, nth FROM {_source(view, parts)}{where}"
-    warm.connection.execute(f"CREATE TEMP TABLE {name} AS {select}", values)
+    warm.connection.execute(f"CREATE TEMP TABLE {name} AS {select}", list(values))
     warm.hits[asked] = name, int(_fetch(warm.connection, f"SELECT count(*) FROM {name}")[0][0])
     _trim(warm)
-    return warm.hits[asked]
+    return name
 
 
 def _trim(warm: _Warm) -> None:
@@ -259,6 +304,20 @@ def _trim(warm: _Warm) -> None:
         warm.connection.execute(f"DROP TABLE {warm.hits.popitem(last=False)[1][0]}")
     while len(warm.counts) > 4 * _HITS_KEPT:
         warm.counts.popitem(last=False)
+
+
+def _sought(
+    warm: _Warm, view: View, parts: Sequence[Part], asked: Asked, after: Place | None, before: Place | None, limit: int
+) -> list[Place]:
+    """The page's places out of the files, near row groups first."""
+    places: list[Place] = []
+    for span in _spans(_starts(warm, view, parts), asked, after, before):
+        where, values = _where(asked, span)
+        more = _places(warm, _source(view, parts), where, values, after, before, limit - len(places))
+        places = [*places, *more] if before is None else [*more, *places]
+        if len(places) == limit:
+            break
+    return places
 
 
 def _places(

@@ -29,6 +29,12 @@ PER_PAGE: Final = 30
 AHEAD: Final = 15
 MOST_OFFERED: Final = 200
 SERIES: Final = 8
+_PARTS: Final = {
+    "super-found": "supertimeline/_found.html",
+    "super-chart": "supertimeline/_chart.html",
+    "more-events": "supertimeline/_rows.html",
+}
+"""What a script swaps of the page, by the element that it goes into."""
 
 
 @dataclass(frozen=True)
@@ -59,34 +65,37 @@ class Row:
 @require_GET
 @login_required
 def super_timeline(request: HttpRequest, reference: str) -> HttpResponse:
-    """The events that pass the address's filter. Where only the list is asked for, only more rows are answered."""
+    """The events that pass the address's filter. Where a script swaps, the list comes first and fetches its chart: to
+    count all that passes takes a look at every event, the first of them need not wait for it."""
     user = access.current_user(request)
     case = access.get_case(user, reference)
     here = supertimeline.shown(case)
-    more = request.headers.get("HX-Target") == "more-events"
-    context: dict[str, Any] = {
-        "kept": kept(request.GET).urlencode(),
-        "counts_all": sum(p.rows for p in here.view.parts),
-    }
+    part = request.headers.get("HX-Target", "") if request.headers.get("HX-Request") else None
+    writes = access.may(case, access.ANALYST) and case.is_open
+    context: dict[str, Any] = {"case": case, "may_write": writes, "kept": kept(request.GET).urlencode()}
+    context["counts_all"] = sum(p.rows for p in here.view.parts)
     try:
         asked = timelineasking.asked_of(case, here, request.GET, user)
-        context |= _events(request, case, here, asked)
-        context |= {} if more else _drawn(case, request.GET, reading.counts(here.view, asked))
+        if part != "super-chart":
+            context |= _events(request, case, here, asked)
+        if part in (None, "super-chart"):
+            context |= _drawn(case, request.GET, reading.counts(here.view, asked))
+        else:
+            context["chart_at"] = f"{request.path}?{context['kept']}"
     except TimelineError as error:
         context["problem"] = str(error)
-    status = 422 if "problem" in context else 200
-    if more:
-        context |= {"case": case, "may_write": access.may(case, access.ANALYST) and case.is_open}
-        return render(request, "supertimeline/_rows.html", context, status=status)
-    context |= _around(request, case, here)
-    if request.headers.get("HX-Request") and "total" in context:
+    if part not in _PARTS:
+        context |= _around(request, case, here)
+    elif part == "super-found":
+        context |= _above(case, here, request.GET)
+    elif "total" in context:
         context["announce"] = f"{context['total']:,} of {context['counts_all']:,} events pass"
-    if request.headers.get("HX-Target") == "super-found":
-        context |= {"case": case, "may_write": access.may(case, access.ANALYST) and case.is_open}
-        response = render(request, "supertimeline/_found.html", context, status=status)
+    status = 422 if "problem" in context else 200
+    if part in _PARTS:
+        response = render(request, _PARTS[part], context, status=status)
     else:
         response = render_tab(request, case, "timeline", "supertimeline/page.html", context, status=status)
-    # One address, three answers (ircase.pages).
+    # One address, several answers (ircase.pages).
     patch_vary_headers(response, ["HX-Request", "HX-Target"])
     return response
 
@@ -183,7 +192,7 @@ def _drawn(case: Case, query: QueryDict, counts: Counts) -> dict[str, Any]:
 
 
 def _around(request: HttpRequest, case: Case, here: supertimeline.Shown) -> dict[str, Any]:
-    """What stands around the list: what may be chosen, what is chosen, saved views, the state of the building."""
+    """What may be chosen and is chosen, and what stands above the list."""
     parts = here.view.parts
     known = attack.techniques()
     sources: dict[str, int] = {}
@@ -204,10 +213,17 @@ def _around(request: HttpRequest, case: Case, here: supertimeline.Shown) -> dict
         ],
         "tags": list(RowTag.objects.filter(case=case).values_list("name", flat=True).distinct().order_by("name")),
         "only_choices": supertimeline.ONLY.items(),
-        "chips": _chips(request.GET),
+        **_above(case, here, request.GET),
+    }
+
+
+def _above(case: Case, here: supertimeline.Shown, query: QueryDict) -> dict[str, Any]:
+    """What stands above the list: the conditions, saved views, what is exported, the state of the building."""
+    return {
+        "chips": _chips(query),
         "views": TimelineView.objects.filter(case=case).select_related("saved_by"),
         "formats": TimelineExport.Format.choices,
-        "unusable": sum(part.unusable for part in parts),
+        "unusable": sum(part.unusable for part in here.view.parts),
         **_state(case),
     }
 

@@ -215,12 +215,57 @@ class SuperTimelineTests(CastTestCase):
         self.assertTemplateUsed(more, "supertimeline/_rows.html")
         self.assertTemplateNotUsed(more, "case/shell.html")
 
+    def test_what_is_counted_is_what_is_listed_whichever_is_asked_first(self) -> None:
+        view = supertimeline.shown(self.case).view
+        for asked in (Asked(words=("powershell",)), Asked(words=("nothing at all",)), Asked(devices=("ws-01",))):
+            for limit in (1, 2, 100):
+                reading.forget()
+                first = reading.page(view, asked, limit=limit)
+                total = reading.counts(view, asked).total
+                every = reading.page(view, asked, limit=100)
+                assert (len(every), every[:limit]) == (total, first)
+
+    def test_a_page_out_of_near_row_groups_is_the_page_out_of_all(self) -> None:
+        for number in range(4):
+            rows = [
+                {"Timestamp": f"2026-11-{20 + number // 2}T{hour:02d}:00:00Z", "Name": f"at {hour} {hour % 3}"}
+                for hour in range(number, 24, 2 + number % 2)
+            ]
+            make_table(self.case, self.bob, f"Near{number}", rows)
+        built(self.case)
+        view = supertimeline.shown(self.case).view
+        for asked in (Asked(), Asked(words=("at", "2")), Asked(since=datetime(2026, 11, 20, 21, tzinfo=UTC))):
+            every = reading.page(view, asked, limit=1000)
+            assert len(every) > 12
+            for groups in ((1, 2), (2, 4)):
+                with mock.patch.object(reading, "_GROUPS", groups):
+                    reading.forget()
+                    walked = reading.page(view, asked, limit=5)
+                    while more := reading.page(view, asked, after=walked[-1].place, limit=5):
+                        walked += more
+                    assert walked == every
+                    back = [every[-1]]
+                    while more := reading.page(view, asked, before=back[0].place, limit=5):
+                        back = more + back
+                    assert back == every
+
     def test_a_filter_is_answered_with_what_it_found_alone(self) -> None:
         asked = {"hx-request": "true", "hx-target": "super-found"}
         found = self.client.get(self.page, {"q": "powershell"}, headers=asked)
         self.assertTemplateNotUsed(found, "supertimeline/_filters.html")
-        self.assertContains(found, 'data-announce="1 of 4 events pass"')
         self.assertContains(found, "Take off: contains powershell")
+        # The list need not wait for the counting: it fetches its chart.
+        self.assertNotContains(found, "events pass")
+        self.assertContains(found, f'hx-get="{self.page}?q=powershell" hx-trigger="load delay:100ms"')
+        asked = {"hx-request": "true", "hx-target": "super-chart"}
+        for _ in range(2):
+            chart = self.client.get(self.page, {"q": "powershell"}, headers=asked)
+            self.assertContains(chart, 'data-announce="1 of 4 events pass"')
+            self.assertContains(chart, "1 of 4 events pass. Follow a bar")
+            self.assertTemplateNotUsed(chart, "supertimeline/_rows.html")
+        none = self.client.get(self.page, {"q": "nothing at all"}, headers=asked)
+        self.assertContains(none, 'data-announce="0 of 4 events pass"')
+        asked = {"hx-request": "true", "hx-target": "super-found"}
         assert set(found["Vary"].split(", ")) >= {"HX-Request", "HX-Target"}
         refused = self.client.get(self.page, {"since": "soon"}, headers=asked)
         self.assertContains(refused, "is no time", status_code=422)
