@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.test import override_settings
 from django.urls import reverse
 
 from artifacts.choices import Choice, ColumnChoice
@@ -45,8 +44,6 @@ class TypesTestCase(CastTestCase):
         return self.client.post(self.url(), said)
 
 
-# On PostgreSQL the pulse of a job cannot see what the test's transaction holds: it must not come before the job ends.
-@override_settings(FIRST_BEAT_SECONDS=60.0)
 class PageTests(TypesTestCase):
     def test_the_import_asks_for_the_zone_and_leads_to_the_page(self) -> None:
         self.read()

@@ -5,7 +5,6 @@ import json
 import zipfile
 from unittest import mock
 
-from django.test import override_settings
 from django.urls import reverse
 from PIL import Image
 
@@ -22,8 +21,6 @@ LOADER = (
 )
 
 
-# On PostgreSQL the pulse of a job cannot see what the test's transaction holds: it must not come before the job ends.
-@override_settings(FIRST_BEAT_SECONDS=60.0)
 class LookTestCase(CastTestCase):
     def setUp(self) -> None:
         self.item = make_evidence(self.case, self.alice, LOADER, name="loader.bin")

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django.test import override_settings
-
 from ircase.models import CustodyEntry, Evidence, Indicator, Preview
 from ircase.tasks import make_preview
 from tests.cast import make_evidence
@@ -11,7 +9,6 @@ from tests.ircase.handling.test_looking import LOADER
 from tests.ircase.test_api import ApiTestCase
 
 
-@override_settings(FIRST_BEAT_SECONDS=60.0)
 class LooksApiTests(ApiTestCase):
     def setUp(self) -> None:
         super().setUp()
