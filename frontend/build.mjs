@@ -56,7 +56,7 @@ async function symbol(name) {
   return `<symbol id="${name}" viewBox="0 0 24 24">${shapes.replace(/\s+/g, " ").replace(/> </g, "><").trim()}</symbol>`;
 }
 
-/** The sprite that templates/components/icon.html points into. */
+/** The sprite that the template tag `icon` points into. */
 async function sprite(out) {
   const names = JSON.parse(await readFile(join(here, "icons.json"), "utf8"));
   const symbols = await Promise.all(names.map(symbol));

@@ -1,4 +1,4 @@
-"""A JSON value as nodes for `components/json_tree.html`: templates cannot ask for a type, and values may be hostile."""
+"""A JSON value as nodes for the tag `json_tree`: templates cannot ask for a type, and values may be hostile."""
 
 from __future__ import annotations
 

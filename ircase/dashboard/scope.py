@@ -12,7 +12,7 @@ from django.db.models.fields import FloatField
 from django.urls import reverse
 
 from ircase.metrics import Period, counted
-from ircase.models import Case, CaseMember, CaseRole, CaseTeam, Milestone, User
+from ircase.models import Case, CaseMember, CaseRole, CaseTeam, Connection, Milestone, Team, User
 from ircase.models.cases import CaseQuerySet
 
 T = TypeVar("T")
@@ -175,14 +175,13 @@ Choices = dict[str, list[tuple[str, str]]]
 def choices(user: User) -> Choices:
     """What can be filtered by, of the cases that the reader may see; one query."""
     cases = counted(Case.objects.visible_to(user)).order_by()
-    keys = cases.values("pk")
-    leads = CaseMember.objects.filter(case__in=keys, role=CaseRole.LEAD)
-    teams = CaseTeam.objects.filter(case__in=keys)
+    # Few connections, teams and people, many cases: of each the first case is looked for, not every one.
+    led = cases.filter(members__user=OuterRef("pk"), members__role=CaseRole.LEAD)
     named = [
-        _named(cases.exclude(playbook=""), "playbook", "playbook"),
-        _named(cases.exclude(connection=None), "connection", "connection__name"),
-        _named(teams, "team", "team__name"),
-        _named(leads, "owner", "user__username"),
+        _named(cases.exclude(playbook="").distinct(), "playbook", "playbook"),
+        _named(Connection.objects.filter(Exists(cases.filter(connection=OuterRef("pk")))), "connection", "name"),
+        _named(Team.objects.filter(Exists(cases.filter(teams__team=OuterRef("pk")))), "team", "name"),
+        _named(User.objects.filter(Exists(led)), "owner", "username"),
     ]
     found: Choices = {"playbook": [], "connection": [], "team": [], "owner": []}
     for kind, value in sorted(named[0].union(*named[1:])):

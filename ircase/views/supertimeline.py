@@ -9,7 +9,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -107,9 +106,7 @@ def _events(request: HttpRequest, case: Case, here: supertimeline.Shown, asked: 
     found = found[-PER_PAGE:] if before else found[:PER_PAGE]
     exhibits = {here.tables[one.table].evidence_id: here.tables[one.table].evidence for one in found}
     previews.note_many(list(exhibits.values()), actor=access.current_user(request), what="super-timeline")
-    # Drawn once: a list of a hundred rows would include it a hundred times.
-    star_icon = render_to_string("components/icon.html", {"name": "star"})
-    context: dict[str, Any] = {"rows": _rows(case, here, found), "star_icon": star_icon, "ahead": AHEAD}
+    context: dict[str, Any] = {"rows": _rows(case, here, found), "ahead": AHEAD}
     query = kept(request.GET).urlencode()
     if found and (full or before):
         context["after"] = f"?{query}&after={found[-1].place}".replace("?&", "?")

@@ -19,6 +19,7 @@ ENGINE = DjangoTemplates(
         "DIRS": [TEMPLATES],
         "APP_DIRS": False,
         "OPTIONS": {
+            "builtins": ["frontend.drawing"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.csrf",

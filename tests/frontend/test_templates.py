@@ -12,7 +12,8 @@ from django import forms
 from django.template import TemplateSyntaxError
 from django.utils import timezone
 
-from frontend import styleguide
+from frontend import drawing, styleguide
+from frontend.jsontree import nodes
 from tests.frontend.rendering import ENGINE, ROOT, component, page, plain, style_guide
 
 ALL = sorted(
@@ -45,7 +46,7 @@ def test_no_template_needs_what_the_policy_forbids(rule: str) -> None:
 
 def test_every_named_icon_is_in_the_sprite() -> None:
     named = re.compile(
-        r"components/icon\.html\" with name=\"([^\"]+)\"|\bicon=\"([^\"]+)\"|default:\"([a-z0-9-]+)\" only %}"
+        r"{% icon (?:[\w.]+\|default:)?\"([^\"]+)\"|\bicon=\"([^\"]+)\"|default:\"([a-z0-9-]+)\" only %}"
     )
     wanted = {
         name for path in ALL for match in named.findall(path.read_text(encoding="utf-8")) for name in match if name
@@ -152,10 +153,27 @@ def test_states_and_severities_have_words() -> None:
 def test_time_names_its_zone_and_keeps_utc() -> None:
     at = dt.datetime(2026, 11, 20, 23, 30, tzinfo=dt.UTC)
     with timezone.override(ZoneInfo("Europe/Berlin")):
-        html = component("time", at=at)
+        html = drawing.time(at)
     assert 'datetime="2026-11-20T23:30:00Z"' in html
     assert "21 Nov 2026, 00:30 <abbr>CET</abbr>" in html
-    assert component("time", at=None, missing="never").strip() == "never"
+    assert drawing.time(None, missing="never") == "never"
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        assert ">00:30:00</time>" in drawing.time(at, only="time", seconds=True)
+        assert ">21 Nov 2026</time>" in drawing.time(at, only="date")
+
+
+def test_an_icon_is_named_or_hidden_and_nothing_it_is_given_is_markup() -> None:
+    assert drawing.icon("star") == '<svg class="icon" aria-hidden="true"><use href="/static/ui/icons.svg#star"/></svg>'
+    named = drawing.icon("star", label='"><b>', attribute="data-on", **{"class": "spin"})
+    assert 'class="icon spin" role="img" aria-label="&quot;&gt;&lt;b&gt;" data-on>' in named
+
+
+def test_a_tree_unfolds_its_first_level_and_escapes_all_of_it() -> None:
+    tree = drawing.json_tree(nodes({"<k>": {"inner": ["<v>", 7]}, "n": None}))
+    assert '<details open><summary><span class="key">&lt;k&gt;</span>' in tree
+    assert tree.count("<details>") == 1 and tree.count("<details open>") == 1
+    assert '<span class="string">&lt;v&gt;</span>' in tree or "&quot;&lt;v&gt;&quot;" in tree
+    assert "<v>" not in tree and "<k>" not in tree
 
 
 def test_sort_links_turn_round_and_keep_the_filter() -> None:
