@@ -47,11 +47,11 @@ def case_list(request: HttpRequest) -> HttpResponse:
     filters = caselist.read_filters(form)
     sort = request.GET.get("sort", "")
     found = caselist.find(user, filters, sort)
-    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(caselist.keys(found), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "form": form,
         "page": page,
-        "rows": caselist.with_leads(page.object_list),
+        "rows": caselist.page_of(found, page.object_list),
         "sort": sort,
         "show": filters.show,
         "filtered": caselist.is_filtered(filters),
