@@ -19,7 +19,12 @@ from ircase.services.analysis import findings
 KEYS: Final = (
     "q", "lane", "tactic", "technique", "asset", "indicator", "tag", "since", "until", "report", "by", "with", "view",
 )  # fmt: skip
-EXTRAS: Final = {"milestones": "Milestones", "phases": "Phases", "work": "Actions and collections"}
+EXTRAS: Final = {
+    "milestones": "Milestones",
+    "phases": "Phases",
+    "checklist": "Checklist",
+    "work": "Actions and collections",
+}
 """What of the case's own records may stand beside the events."""
 WORDS: Final = 8
 

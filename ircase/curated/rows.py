@@ -16,7 +16,7 @@ from django.db.models.functions import Cast, Coalesce
 from django.urls import NoReverseMatch, reverse
 
 from ircase.curated.asking import Filter, events
-from ircase.models import Activity, Case, Event, EventTechnique, Milestone, PhaseEntry
+from ircase.models import Activity, Case, Event, EventTechnique, ItemChange, Milestone, PhaseEntry
 
 WORK: Final = (Activity.Kind.ACTION, Activity.Kind.COLLECTION)
 MOST: Final = 20_000
@@ -77,6 +77,7 @@ def _records(case: Case, asked: Filter) -> dict[str, QuerySet[Any]]:
     found: dict[str, tuple[QuerySet[Any], tuple[str, ...]]] = {
         "milestones": (Milestone.objects.filter(case=case).annotate(moment=F("at")), ("kind", "note")),
         "phases": (PhaseEntry.objects.filter(case=case).annotate(moment=F("entered_at")), ("phase", "reason")),
+        "checklist": (ItemChange.objects.filter(item__case=case).annotate(moment=F("at")), ("item__title", "note")),
         "work": (work.annotate(moment=Coalesce("started_at", "requested_at")), ("title", "outcome")),
     }
     return {name: _narrow(rows, texts, asked) for name, (rows, texts) in found.items()}
@@ -160,6 +161,8 @@ def _things(what: str) -> QuerySet[Any]:
             return Milestone.objects.select_related("set_by")
         case "phases":
             return PhaseEntry.objects.select_related("moved_by")
+        case "checklist":
+            return ItemChange.objects.select_related("item", "by")
     return Activity.objects.select_related("requested_by")
 
 
@@ -176,6 +179,11 @@ def _row(case: Case, key: Key, thing: Any, names: Mapping[int, Names]) -> Row:
             said = f"{thing.reason} – {thing.moved_by.name}" if thing.reason else thing.moved_by.name
             return Row(at, lane, title=f"Phase: {thing.get_phase_display()}", detail=said, icon="list-checks",
                        url=reverse("ircase:checklist", args=[case.reference]))  # fmt: skip
+        case "checklist":
+            said = " – ".join(filter(None, [thing.note, thing.by.name if thing.by else ""]))
+            url = reverse("ircase:checklist_item", args=[case.reference, thing.item_id])
+            title = f"{thing.get_state_display()}: {thing.item.title}"
+            return Row(at, lane, title=title, detail=said, icon="square-check", url=url)
     detail = " – ".join(filter(None, [thing.get_kind_display(), thing.outcome, thing.requested_by.name]))
     icon = "zap" if thing.kind == Activity.Kind.ACTION else "package"
     return Row(at, lane, title=thing.title, detail=detail, icon=icon, url=_page_of(case, thing))

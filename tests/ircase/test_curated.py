@@ -16,10 +16,11 @@ from django.urls import reverse
 from ircase import attack, attackmatrix, entitygraph, tasks
 from ircase.curated import bringin, files
 from ircase.curated.asking import Filter
-from ircase.models import Activity, AttackRelease, Event, EventTechnique, LogEntry
+from ircase.models import Activity, AttackRelease, ChecklistItem, Event, EventTechnique, LogEntry
 from ircase.services import activity
 from ircase.services.analysis import findings
 from ircase.services.analysis.findings import Use
+from ircase.services.phases import checklist
 from tests.cast import CastTestCase, make_case
 from tests.ircase.queries import at_most
 from tests.ircase.test_attack_data import bundle
@@ -79,6 +80,16 @@ class CuratedTests(CastTestCase):
         assert "Milestone: Detected" in shown and any(title.startswith("Phase: ") for title in shown)
         assert self.shown("?with=work&tag=vpn") == ["Logon from abroad"]
         assert Event.objects.filter(case=self.case).count() == 2
+
+    def test_what_was_done_on_the_checklist_stands_there_with_who_and_why(self) -> None:
+        item = ChecklistItem.objects.filter(case=self.case, state="open", depends_on=None).order_by("position")[0]
+        checklist.start_item(item=item, actor=self.bob)
+        checklist.wait_item(item=item, actor=self.bob, waiting_for="The provider")
+        rows = [row for row in self.client.get(self.url() + "?with=checklist").context["page"] if not row.event]
+        assert [row.title for row in rows] == [f"In work: {item.title}", f"Waiting: {item.title}"]
+        assert self.bob.name in rows[0].detail and rows[0].url == self.url("checklist_item", item.pk)
+        assert self.shown(f"?with=checklist&q={item.title.split()[0]}") == [row.title for row in rows]
+        assert self.shown("?with=checklist&lane=attacker") == ["Logon from abroad"]
 
     def test_the_page_has_lanes_and_a_picture_whose_dots_lead_to_events(self) -> None:
         page = self.client.get(self.url() + "?view=lanes")
