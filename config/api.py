@@ -45,7 +45,7 @@ from ircase.api.auth import TokenAuth
 from ircase.api.manner.assembly import CasesApi
 from ircase.api.manner.description import name_scopes
 from ircase.models import Scope
-from liveresponse.api import actions, batches, collections, definitions, files
+from liveresponse.api import actions, batches, collections, definitions, files, sealing
 from liveresponse.api import library as scripts
 from liveresponse.api import readiness as tries
 
@@ -59,7 +59,7 @@ _SITE = (
     finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,
 )  # fmt: skip
 _DOORS = (connections, incidentdoors, reportlook)
-_DEVICES = (collections, batches, definitions, scripts, files, actions, tries)
+_DEVICES = (collections, batches, definitions, scripts, files, sealing, actions, tries)
 _HUNTS = (library, runs, packs, copies, notebooks, watches, tables)
 _AREAS = (
     (Scope.WRITE, Scope.READ, (*_CASE, *_SITE)),
