@@ -23,7 +23,7 @@ from ircase.services.vault import delivery
 
 router = Router(tags=["Hunts"])
 _RUN = "/cases/{reference}/hunts/runs/{uuid}"
-_MOST_COLUMNS = 1000
+_MOST_COLUMNS = 500
 
 
 class Against(Schema):
