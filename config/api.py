@@ -1,6 +1,19 @@
 """The API, assembled: /api/v1/, with its description at /api/v1/openapi.json."""
 
-from hunting.api import copies, library, notebooks, packs, runs, watches
+from hunting.api import (
+    clusters,
+    comparing,
+    copies,
+    imports,
+    library,
+    mywatches,
+    notebooks,
+    packbook,
+    packs,
+    runs,
+    supplies,
+    watches,
+)
 from hunting.api import readiness as tables
 from ircase.api import (
     administration,
@@ -45,7 +58,7 @@ from ircase.api.auth import TokenAuth
 from ircase.api.manner.assembly import CasesApi
 from ircase.api.manner.description import name_scopes
 from ircase.models import Scope
-from liveresponse.api import actions, batches, collections, definitions, files
+from liveresponse.api import actions, batches, collections, definitions, files, sealing
 from liveresponse.api import library as scripts
 from liveresponse.api import readiness as tries
 
@@ -59,12 +72,12 @@ _SITE = (
     finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,
 )  # fmt: skip
 _DOORS = (connections, incidentdoors, reportlook)
-_DEVICES = (collections, batches, definitions, scripts, files, actions, tries)
-_HUNTS = (library, runs, packs, copies, notebooks, watches, tables)
+_DEVICES = (collections, batches, definitions, scripts, files, sealing, actions, tries)
+_HUNTS = (library, runs, packs, copies, notebooks, watches, tables, comparing, clusters, mywatches, imports, packbook)
 _AREAS = (
     (Scope.WRITE, Scope.READ, (*_CASE, *_SITE)),
     (Scope.ADMINISTER, Scope.READ, _DOORS),
-    (Scope.ADMINISTER, Scope.ADMINISTER, (administration,)),
+    (Scope.ADMINISTER, Scope.ADMINISTER, (administration, supplies)),
     (Scope.HUNT, Scope.READ, _HUNTS),
     (Scope.RESPOND, Scope.READ, _DEVICES),
 )

@@ -85,7 +85,7 @@ from kql.types import Column
 from liveresponse.models import CollectionVersion, Freeze, LibraryScript, Lookup
 from liveresponse.services import actions, analyses, batches, collections, lookups
 from liveresponse.services import definitions as collection_definitions
-from tests import readyworld
+from tests import hunts_world, readyworld
 from tests.cast import make_evidence
 
 ROW = {"Timestamp": "2026-11-20T10:00:00Z", "DeviceName": "ws-07"}
@@ -503,6 +503,9 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:person.pk": person.pk,
         "ircase:preparation_item.pk": prepared.pk,
         "hunting:source_tables.source": "case",
+        **hunts_world.things(
+            imported=make_import(lead), pack=make_saved_pack(lead), feed=feed, places=places, profiles=profiles
+        ),
         "kind": "detected",
         "key": step.key,
         "username": asker.username,
@@ -599,6 +602,7 @@ def make_world(case: Case, asker: User) -> World:
     bodies = (
         BODIES
         | readyworld.BODIES
+        | hunts_world.BODIES
         | {
             "POST /incidents/{pk}/merge": {"case": case.reference},
             "POST /cases/{reference}/stars": {"table": str(table.uuid), "number": 1},
@@ -632,7 +636,7 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
              "/cells/{cell}/move", "/cells/{cell}/restoration",
              "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known",
-             "/reviews", "/signature")  # fmt: skip
+             "/reviews", "/signature", "/comparison", "/comparison/runs", "/comparison/file")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from hunting.models import Feed
+from hunting.services import feeds
 from kql.syntax.outside import FEED_FORMATS
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class FeedForm(_FeedForm):
 
     megabytes = forms.IntegerField(
         min_value=1,
-        max_value=200,
+        max_value=feeds.MOST_MEGABYTES,
         initial=20,
         label="Size limit in MB",
         help_text="Of the file as it comes, and as it unpacks.",
@@ -53,7 +54,7 @@ class FeedForm(_FeedForm):
 
     def clean_refresh_hours(self) -> int:
         hours: int = self.cleaned_data["refresh_hours"]
-        if not 1 <= hours <= 24 * 365:
+        if not 1 <= hours <= feeds.MOST_HOURS:
             raise ValidationError("Between 1 hour and a year.")
         return hours
 

@@ -1,17 +1,30 @@
 """What was brought in from elsewhere: the import, and each thing that it found."""
 
 import uuid
+from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from hunting.models.library import HuntVersion, PackVersion
 from ircase.models import Job, JobQuerySet, JobState
 
 
 class HuntImportQuerySet(JobQuerySet["HuntImport"]):
-    pass
+    def with_counts(self) -> Self:
+        """With who did it, the latest first: `found` can be kept as it is or changed, `wanted` is ticked, `kept` is in
+        the library."""
+        is_kept = ~Q(items__kept_hunt=None) | ~Q(items__kept_pack=None)
+        return (
+            self.order_by("-queued_at", "-pk")
+            .select_related("requested_by", "kept_by")
+            .annotate(
+                kept=Count("items", filter=is_kept),
+                found=Count("items", filter=Q(items__outcome__in=("kept", "changed"))),
+                wanted=Count("items", filter=Q(items__is_wanted=True) & ~is_kept),
+            )
+        )
 
 
 class HuntImport(Job):

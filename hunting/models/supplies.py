@@ -5,6 +5,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from ircase.models import Connection
@@ -20,6 +21,12 @@ class FeedQuerySet(models.QuerySet["Feed"]):
     def asked_for(self) -> Self:
         """A person wants these fetched now."""
         return self.enabled().filter(fetch_asked_at__isnull=False)
+
+    def with_last(self) -> Self:
+        """Each with its last fetch: `last_at`, `last_sha256`, `last_bytes`, `last_error`; None where there was none."""
+        newest = FeedFetch.objects.filter(feed=OuterRef("pk"))
+        columns = ("at", "sha256", "bytes", "error")
+        return self.annotate(**{f"last_{name}": Subquery(newest.values(name)[:1]) for name in columns})
 
 
 class Feed(models.Model):

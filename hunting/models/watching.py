@@ -7,10 +7,11 @@ from typing import Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from hunting.models.runs import HuntRun
-from ircase.models import Case, Job, JobQuerySet
+from ircase.models import Case, Job, JobQuerySet, User
 
 MOST_HOURS = 168
 
@@ -22,6 +23,18 @@ class WatchQuerySet(models.QuerySet["Watch"]):
     def with_people(self) -> Self:
         """What a list or a page shows beside the row, in the same query."""
         return self.select_related("case", "run", "requested_by", "stopped_by")
+
+    def with_last(self) -> Self:
+        """Each with its last turn: `last_state`, `last_new`, `last_reason`, `last_at`, `last_run`, `last_truncated`."""
+        last = WatchTurn.objects.filter(watch=OuterRef("pk")).order_by("-number")
+        fields = {"state": "state", "new": "new_rows", "reason": "reason", "at": "queued_at", "run": "run__uuid"}
+        fields["truncated"] = "truncated"
+        return self.annotate(**{f"last_{name}": Subquery(last.values(field)[:1]) for name, field in fields.items()})
+
+    def going_of(self, person: User) -> Self:
+        """What somebody watches, on cases that they may see."""
+        visible = Case.objects.visible_to(person).values("pk")
+        return self.filter(requested_by=person, case__in=visible).exclude(state=Watch.State.STOPPED)
 
 
 class Watch(models.Model):

@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -22,6 +22,10 @@ from ircase.services.vault import removal
 from ircase.store import Stored, put
 
 logger = logging.getLogger(__name__)
+
+MOST_MEGABYTES: Final = 200
+MOST_HOURS: Final = 24 * 365
+"""What may be allowed of a feed: its size, and how long a copy of it may serve."""
 
 
 class FeedUnavailable(Exception):

@@ -8,12 +8,12 @@ from typing import Final
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.template.defaultfilters import filesizeformat
 
 from hunting import access
 from hunting.importing import LIMITS
-from hunting.models import HuntImport, ImportItem
+from hunting.models import HuntImport, HuntVersion, ImportItem
 from ircase import jobs
 from ircase.access import require_administrator
 from ircase.models import JobState, User
@@ -110,6 +110,24 @@ def _queue(
 
 
 # --- choosing
+
+PARTS: Final = {
+    "": Q(),
+    "open": Q(outcome__in=("kept", "changed")) & ~Q(slug=""),
+    "version": Q(becomes=ImportItem.Becomes.VERSION),
+    "changed": Q(outcome="changed"),
+    "duplicate": Q(outcome="duplicate"),
+    "refused": Q(outcome="refused"),
+    "not-kept": Q(outcome__in=("refused", "duplicate")) | ~Q(problem=""),
+}
+"""The parts of an import's finds that can be looked at alone."""
+
+
+def newest_of(item: ImportItem) -> HuntVersion | None:
+    """The version that a find would follow; None where it is no new version of a hunt."""
+    if item.becomes != ImportItem.Becomes.VERSION or item.kind != ImportItem.Kind.HUNT:
+        return None
+    return HuntVersion.objects.filter(saved__slug=item.target).order_by("-number").first()
 
 
 def tick(*, found: HuntImport, actor: User, shown: Iterable[int], ticked: Iterable[int]) -> None:

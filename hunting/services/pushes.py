@@ -161,7 +161,7 @@ def pushed(case: Case) -> list[TablePush]:
     connection = case.connection
     if connection is None or not connection.kusto_push_database:
         return []
-    found = TablePush.objects.for_case(case).there().order_by("pk")
+    found = TablePush.objects.for_case(case).there().select_related("activity", "requested_by").order_by("pk")
     there = found.filter(connection=connection, cluster=connection.kusto_cluster)
     last = {push.name: push for push in there.filter(database=connection.kusto_push_database)}
     return [last[name] for name in sorted(last)]

@@ -1,5 +1,6 @@
 """From a row to a finding of the case, with the way back to the run, the row and the evidence."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.db import transaction
 from hunting import results, rowfacts, shelf
 from hunting.models import HuntRun, Source
 from ircase.models import Asset, Event, Indicator, User
-from ircase.services.analysis import findings, stars
+from ircase.services.analysis import findings, stars, tablerows
 
 
 def row_of(run: HuntRun, number: int) -> dict[str, Any]:
@@ -109,3 +110,17 @@ def add_row_as_indicator(
         last_seen=seen,
         provenance=provenance(run, number),
     )
+
+
+def add_rows_as_indicators(
+    *, run: HuntRun, actor: User, numbers: Sequence[int], column: str, kind: str = "", verdict: str
+) -> tablerows.Taken:
+    """The values of one column in these rows as indicators, each with the run and the row that it was read in. Raises
+    ValidationError."""
+    if run.table is None or run.evidence is None:
+        raise ValidationError("This run has no table of its rows.")
+    run.table.case, run.table.evidence = run.case, run.evidence
+    return tablerows.add_indicators(
+        table=run.table, actor=actor, numbers=numbers, column=column, kind=kind, verdict=verdict,
+        origin=lambda number: provenance(run, number),
+    )  # fmt: skip

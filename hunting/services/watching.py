@@ -1,6 +1,7 @@
 """What people do with watches: begin, change, pause, resume, stop."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
@@ -117,6 +118,29 @@ def resume(*, watch: Watch, actor: User) -> None:
         fields["until"] = None
     if waiting.update(next_at=timezone.now(), requested_by=actor, **fields):
         _log("resumed", watch, actor)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A watch that goes on, or the sentence why it does not."""
+
+    watch: Watch
+    problem: str = ""
+
+
+def resume_all(*, case: Case, actor: User) -> list[Resumed]:
+    """All that stopped when the case was closed go on, now that it is open again; one that cannot keeps no other."""
+    found = Watch.objects.with_people().filter(case=case, stop=Watch.Stop.CLOSED)
+    return [_resumed(watch, case, actor) for watch in found]
+
+
+def _resumed(watch: Watch, case: Case, actor: User) -> Resumed:
+    watch.case = watch.run.case = case
+    try:
+        resume(watch=watch, actor=actor)
+    except ValidationError as error:
+        return Resumed(watch, " ".join(error.messages))
+    return Resumed(watch)
 
 
 def stop(*, watch: Watch, actor: User, reason: str = "") -> None:

@@ -14,17 +14,14 @@ from hunting.constants import constants_of
 from hunting.forms.running import label_of
 from hunting.importing import ParameterGuess
 from hunting.models import Source
-from hunting.services import pushes, schemas, sources, supplies
+from hunting.services import sources, sourcetables, supplies
 from hunting.values import NOW, Kind, ParameterError, parse, typed
 from ircase.models import Case
-from kql.catalogue import INFO
 from kql.errors import KqlError
-from kql.parquet import TIME_COLUMNS
 from kql.syntax import parser
 
 MAX_KNOWN: Final = 200
 MAX_HUNTS: Final = 300
-_FAMILIES: Final = {Source.DEFENDER: ("defender", "both"), Source.LOG_ANALYTICS: ("sentinel", "both")}
 
 
 def schema(case: Case | None, source: Source, named: Sequence[kql.Table] = ()) -> dict[str, Any]:
@@ -33,12 +30,11 @@ def schema(case: Case | None, source: Source, named: Sequence[kql.Table] = ()) -
     tenant may have more. Without a case, its own tables are all that the catalogue has. `named` are results that go by
     a name in a notebook."""
     own = case is not None and source == Source.CASE
-    read = list(_read_tables(case, source)) if case is not None else []
-    tables = _own_tables(case, named) if case is not None and own else iter(read or _known_tables(source))
+    seen = sourcetables.seen(case, source, named)
     return {
         "database": case.reference if case is not None and own else source.label,
-        "complete": own or bool(read),
-        "tables": [{"name": name, "about": about, "columns": columns} for name, about, columns in tables],
+        "complete": seen.complete,
+        "tables": [{"name": one.name, "about": one.about, "columns": one.columns} for one in seen.tables],
         "hunts": list(_functions(source)),
     }
 
@@ -56,43 +52,6 @@ def _engine_takes_functions() -> bool:
     """Whether the local engine runs a `let` function whose body is a query with lets of its own, as hunts have."""
     text = 'let f = (x: string) {\n    let y = T | take 1;\n    T | where A == x\n};\nf("a") | take 1'
     return not kql.validate(text, {"T": (kql.Column("A", "string"),)})
-
-
-_Rows = Iterator[tuple[str, str, list[tuple[str, str]]]]
-
-
-def _read_tables(case: Case, source: Source) -> _Rows:
-    if source == Source.KUSTO_CASE:
-        for table in pushes.as_schema(case):
-            yield table["name"], table["about"], [(column, kind) for column, kind in table["columns"]]
-        return
-    for name, table in sorted(schemas.tables(case.connection, source).items()):
-        about = table["about"] or (INFO[name].meaning if name in INFO else "")
-        yield name, about, [(column, kind) for column, kind in table["columns"]]
-
-
-def _known_tables(source: Source) -> _Rows:
-    for name, info in INFO.items():
-        if source == Source.CASE or info.family in _FAMILIES.get(source, ()):
-            yield name, info.meaning, [(c.name, c.type) for c in info.columns]
-
-
-def _own_tables(case: Case, named: Sequence[kql.Table]) -> _Rows:
-    given, _ = sources.tables_for(case, None)
-    for table in named:
-        yield table.name, "The result of a cell above", [(c.name, c.type) for c in table.columns or ()]
-    for table in sorted(given, key=lambda each: each.name):
-        columns: list[tuple[str, str]] = [(c.name, c.type) for c in table.columns or ()]
-        about = INFO[table.name].meaning if table.name in INFO else "A table read from this case's evidence"
-        yield table.name, about, columns + list(_twin(columns))
-
-
-def _twin(columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """`Timestamp` and `TimeGenerated` stand in for each other on a case's tables (kql.schema)."""
-    kinds = dict(columns)
-    have = [name for name in TIME_COLUMNS if name in kinds]
-    if len(have) == 1:
-        yield next(name for name in TIME_COLUMNS if name not in kinds), kinds[have[0]]
 
 
 def _as_function(hunt: Hunt) -> dict[str, Any]:

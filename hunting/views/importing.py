@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from hunting import access, shelf
 from hunting.forms.library import ImportForm, ImportPathForm
-from hunting.models import HuntImport, HuntVersion, ImportItem
+from hunting.models import HuntImport, ImportItem
 from hunting.services import importing
 from hunting.views.library import compared
 from ircase.access import current_user, require_administrator
@@ -30,14 +30,15 @@ from ircase.textdiff import side_by_side
 
 PER_PAGE: Final = 50
 IMPORTS_PER_PAGE: Final = 20
-SHOWS: Final = {
-    "": ("All", Q()),
-    "open": ("Can be kept", Q(outcome__in=("kept", "changed")) & ~Q(slug="")),
-    "version": ("New versions", Q(becomes=ImportItem.Becomes.VERSION)),
-    "changed": ("Changed", Q(outcome="changed")),
-    "duplicate": ("Duplicates", Q(outcome="duplicate")),
-    "refused": ("Refused", Q(outcome="refused")),
+_LABELS: Final = {
+    "": "All",
+    "open": "Can be kept",
+    "version": "New versions",
+    "changed": "Changed",
+    "duplicate": "Duplicates",
+    "refused": "Refused",
 }
+SHOWS: Final = {name: (label, importing.PARTS[name]) for name, label in _LABELS.items()}
 
 
 def _reviewer(request: HttpRequest) -> User:
@@ -113,16 +114,8 @@ def _list(
     path_form: ImportPathForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    found = (
-        HuntImport.objects.order_by("-queued_at", "-pk")
-        .select_related("requested_by")
-        .annotate(
-            kept=Count("items", filter=~Q(items__kept_hunt=None) | ~Q(items__kept_pack=None)),
-            found=Count("items", filter=Q(items__outcome__in=("kept", "changed"))),
-        )
-    )
     context = {
-        "page": Paginator(found, IMPORTS_PER_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(HuntImport.objects.with_counts(), IMPORTS_PER_PAGE).get_page(request.GET.get("page")),
         "form": form or ImportForm(),
         "path_form": path_form or ImportPathForm(),
         "roots": importing.roots() if user.administers else [],
@@ -243,9 +236,7 @@ def import_item(request: HttpRequest, uuid: UUID, number: int) -> HttpResponse:
 
 def _fields(item: ImportItem) -> list[dict[str, Any]]:
     """What a new version would change, key by key."""
-    if item.becomes != ImportItem.Becomes.VERSION or item.kind != ImportItem.Kind.HUNT:
-        return []
-    newest = HuntVersion.objects.filter(saved__slug=item.target).order_by("-number").first()
+    newest = importing.newest_of(item)
     return [one for one in compared(newest.content, item.content) if one["changed"]] if newest else []
 
 
@@ -257,7 +248,7 @@ def _fields(item: ImportItem) -> list[dict[str, Any]]:
 def import_refused(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     """Every member that gives nothing, with line and reason, as CSV whose cells no spreadsheet reads as formulas."""
     _, found = _import_of(request, uuid)
-    items = ImportItem.objects.filter(of=found).filter(Q(outcome__in=("refused", "duplicate")) | ~Q(problem=""))
+    items = ImportItem.objects.filter(of=found).filter(importing.PARTS["not-kept"])
     response = StreamingHttpResponse(_lines(items.order_by("number")), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="import-{str(found.uuid)[:8]}-not-kept.csv"'
     return response

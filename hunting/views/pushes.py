@@ -6,15 +6,14 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Max, Min, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hunting.models import TablePush
-from hunting.services import pushes
+from hunting.services import clustertables, pushes
 from ircase import access
-from ircase.models import Case, CaseTable
+from ircase.models import Case
 from ircase.pages import render_tab
 from ircase.views.doors import case_to_change
 
@@ -29,22 +28,8 @@ def cluster(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _tables(case: Case) -> dict[str, Any]:
-    found = CaseTable.objects.filter(case=case, queryable=True).values("name").order_by("name")
-    facts = found.annotate(rows=Sum("row_count"), exhibits=Count("pk"), first=Min("first_time"), last=Max("last_time"))
-    copies = {push.name: push for push in pushes.pushed(case)}
-    busy = {push.name: push for push in TablePush.objects.for_case(case).unfinished()}
-    left = pushes.left(case)
-    listed = [
-        {**one, "copy": copies.get(one["name"]), "busy": busy.get(one["name"]), "left": one["name"] in left}
-        for one in facts
-    ]
-    named = {one["name"] for one in listed}
-    # A copy outlives the table that it was made of, until somebody removes it.
-    listed += [
-        {"name": name, "copy": copies.get(name), "busy": busy.get(name), "left": True} for name in sorted(left - named)
-    ]
     return {
-        "tables": listed,
+        "tables": clustertables.of(case),
         "why_not": pushes.why_not(case),
         "connection": case.connection,
         "latest": TablePush.objects.for_case(case).select_related("activity", "requested_by")[:20],

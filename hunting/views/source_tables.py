@@ -9,8 +9,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from hunting.models import Source
-from hunting.services import schemas
-from hunting.views import editing
+from hunting.services import schemas, sourcetables
 from ircase import access
 from ircase.models import Case
 from ircase.pages import render_tab
@@ -45,16 +44,15 @@ def _refresh(request: HttpRequest, reference: str, source: Source | None) -> Htt
 
 
 def _show(request: HttpRequest, case: Case, source: Source) -> HttpResponse:
-    name = request.GET.get("q", "").strip().casefold()[:200]
-    found = editing.schema(case, source)
-    tables = [one for one in found["tables"] if name in one["name"].casefold()]
+    found = sourcetables.seen(case, source)
+    tables = found.named(request.GET.get("q", "")[:200])
     context = {
         "source": source,
         "others": [one for one in Source if one != Source.KUSTO_CASE],
         "readings": schemas.of(case.connection, source),
         "is_readable": schemas.is_readable(source) and case.connection is not None,
-        "complete": found["complete"],
-        "total": len(found["tables"]),
+        "complete": found.complete,
+        "total": len(found.tables),
         "q": request.GET.get("q", "")[:200],
         "page": Paginator(tables, PER_PAGE).get_page(request.GET.get("page")),
     }

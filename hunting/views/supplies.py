@@ -1,18 +1,17 @@
 """The administrators' page of what queries on a case's tables are given: feeds, a database of places, file profiles."""
 
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import RequestDataTooBig, ValidationError
-from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hunting.forms.supplies import FeedForm
-from hunting.models import Feed, FeedFetch, PlacesFile, ProfilesFile
+from hunting.models import Feed, PlacesFile, ProfilesFile
 from hunting.services import feeds
 from hunting.services import supplies as services
 from ircase import access
@@ -27,12 +26,9 @@ HISTORY: Final = 50
 @require_GET
 @administrators_only
 def supplies(request: HttpRequest) -> HttpResponse:
-    newest = FeedFetch.objects.filter(feed=OuterRef("pk"))
-    columns = ("at", "sha256", "bytes", "error")
-    last: dict[str, Any] = {f"last_{name}": Subquery(newest.values(name)[:1]) for name in columns}
     current, problem = services.setting_database() if settings.PLACES_FILE else (services.database(), "")
     context = {
-        "feeds": Feed.objects.annotate(**last),
+        "feeds": Feed.objects.with_last(),
         "database": current,
         "database_problem": problem,
         "places": PlacesFile.objects.filter(withdrawn_at=None).first(),

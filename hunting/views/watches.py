@@ -1,6 +1,5 @@
 """Watches: begun from a run, listed by case and by person, changed and ended."""
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +7,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hunting import results
 from hunting.forms.results import WatchForm
-from hunting.models import Watch, WatchTurn
+from hunting.models import Watch
 from hunting.services import watching
 from hunting.views.doors import run_of
 from ircase import access
@@ -27,19 +25,11 @@ TURNS_PER_PAGE = 50
 MOST_OF_MINE = 100
 
 
-def with_last(found: QuerySet[Watch]) -> QuerySet[Watch]:
-    """Each with its last turn: `last_state`, `last_new`, `last_reason`, `last_at`, `last_run`, `last_truncated`."""
-    last = WatchTurn.objects.filter(watch=OuterRef("pk")).order_by("-number")
-    fields = {"state": "state", "new": "new_rows", "reason": "reason", "at": "queued_at", "run": "run__uuid"}
-    fields["truncated"] = "truncated"
-    return found.annotate(**{f"last_{name}": Subquery(last.values(field)[:1]) for name, field in fields.items()})
-
-
 @require_GET
 @login_required
 def watches(request: HttpRequest, reference: str) -> HttpResponse:
     case = access.get_case(access.current_user(request), reference)
-    found = list(with_last(Watch.objects.filter(case=case).select_related("requested_by")))
+    found = list(Watch.objects.with_last().filter(case=case).select_related("requested_by"))
     closed = [one for one in found if one.stop == Watch.Stop.CLOSED]
     return render_tab(request, case, "hunts", "hunting/watches.html", {"watches": found, "by_closing": len(closed)})
 
@@ -49,9 +39,8 @@ def watches(request: HttpRequest, reference: str) -> HttpResponse:
 def my_watches(request: HttpRequest) -> HttpResponse:
     """What I watch, on cases that I may see; only the list where htmx asks for it."""
     user = access.current_user(request)
-    visible = Case.objects.visible_to(user).values("pk")
-    mine = Watch.objects.filter(requested_by=user, case__in=visible).exclude(state=Watch.State.STOPPED)
-    context = {"watches": list(with_last(mine.select_related("case", "requested_by"))[:MOST_OF_MINE]), "of_mine": True}
+    mine = Watch.objects.going_of(user).with_last().select_related("case", "requested_by")
+    context = {"watches": list(mine[:MOST_OF_MINE]), "of_mine": True}
     partial = bool(request.headers.get("HX-Request"))
     return render(request, "hunting/_my_watches.html" if partial else "hunting/my_watches.html", context)
 
@@ -147,7 +136,9 @@ def watch_act(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
 def watches_resume(request: HttpRequest, reference: str) -> HttpResponse:
     """All that stopped when the case was closed go on, now that it is open again."""
     user, case = case_to_change(request, reference)
-    for found in Watch.objects.with_people().filter(case=case, stop=Watch.Stop.CLOSED):
-        found.case = case
-        attempt(request, f"Watching again: {found.title}", partial(watching.resume, watch=found, actor=user))
+    for one in watching.resume_all(case=case, actor=user):
+        if one.problem:
+            messages.error(request, one.problem)
+        else:
+            messages.success(request, f"Watching again: {one.watch.title}")
     return redirect("hunting:watches", reference)

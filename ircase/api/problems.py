@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja import errors as ninja_errors
@@ -50,6 +50,11 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     return problem(request, 422, " ".join(error.messages), errors=fields)
 
 
+def _suspicious(request: HttpRequest, error: Any) -> HttpResponse:
+    """What Django refuses to read at all, such as an address with thousands of fields."""
+    return problem(request, 400, "The request cannot be read: it has too many fields, or one that is none.")
+
+
 def _malformed(request: HttpRequest, error: ninja_errors.ValidationError) -> HttpResponse:
     found = [{"field": ".".join(str(part) for part in e.get("loc", ())), "message": e.get("msg")} for e in error.errors]
     return problem(request, 422, "The request does not fit; see `errors`.", errors=found)
@@ -89,6 +94,7 @@ _HANDLERS: dict[type[Exception], Any] = {
     GridError: _grid,
     ninja_errors.ValidationError: _malformed,
     RequestDataTooBig: _too_large,
+    SuspiciousOperation: _suspicious,
     StoreError: _store,
     ninja_errors.HttpError: _http,
     Exception: _unexpected,

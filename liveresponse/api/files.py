@@ -135,14 +135,14 @@ class ComparisonOut(Schema):
     differences: list[DifferenceOut]
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
     try:
         return lookups.clean_hash(text)
     except ValidationError:
         raise Http404("No such file.") from None
 
 
-def _device(text: str) -> str:
+def device_of(text: str) -> str:
     try:
         return lookups.clean_device(text)
     except ValidationError:
@@ -151,7 +151,7 @@ def _device(text: str) -> str:
 
 @router.get("/cases/{reference}/files/{digest}", response=FileOut, summary="What is known of a file, by its hash")
 def get_file(request: HttpRequest, reference: str, digest: str) -> dict[str, Any]:
-    known = file_services.known(case_of(request, reference), _digest(digest))
+    known = file_services.known(case_of(request, reference), digest_of(digest))
     return {
         "digest": known.digest,
         "hashes": known.hashes,
@@ -166,13 +166,13 @@ def get_file(request: HttpRequest, reference: str, digest: str) -> dict[str, Any
 @router.post("/cases/{reference}/files/{digest}/ask", response={202: LookupOut}, summary="Ask Defender about it")
 def ask_about_file(request: HttpRequest, reference: str, digest: str) -> Status[Lookup]:
     case = open_case_of(request, reference)
-    return Status(202, lookups.ask(case=case, actor=person(request), kind="file", key=_digest(digest)))
+    return Status(202, lookups.ask(case=case, actor=person(request), kind="file", key=digest_of(digest)))
 
 
 @router.get("/cases/{reference}/devices/{device}", response=DeviceOut, summary="What is known of a device")
 def get_device(request: HttpRequest, reference: str, device: str) -> dict[str, Any]:
     case = case_of(request, reference)
-    known = device_services.known(case, _device(device))
+    known = device_services.known(case, device_of(device))
     return {
         "title": known.title,
         "names": sorted(known.names),
@@ -187,7 +187,7 @@ def get_device(request: HttpRequest, reference: str, device: str) -> dict[str, A
 @router.post("/cases/{reference}/devices/{device}/ask", response={202: LookupOut}, summary="Ask Defender about it")
 def ask_about_device(request: HttpRequest, reference: str, device: str) -> Status[Lookup]:
     case = open_case_of(request, reference)
-    return Status(202, lookups.ask(case=case, actor=person(request), kind="device", key=_device(device)))
+    return Status(202, device_services.ask(case=case, actor=person(request), name=device_of(device)))
 
 
 @router.get(
@@ -202,7 +202,7 @@ def compare_snapshots(
     case = case_of(request, reference)
     if category not in BY_NAME:
         raise ValidationError({"category": f"One of {', '.join(BY_NAME)}."})
-    known = device_services.known(case, _device(device))
+    known = device_services.known(case, device_of(device))
     keys = comparisons.parse_keys([before, after])
     pair = comparisons.pair(comparisons.snapshots_of(case, known), category, *keys)
     compared = comparisons.compared(pair, known, person(request))

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from ircase.models import Asset, Case, Evidence
+from ircase.models import Asset, Case, Evidence, User
 from liveresponse.models import Collection, Lookup, ResponseAction
+from liveresponse.services import lookups
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ def known(case: Case, key: str) -> KnownDevice:
     names |= {str(data.get(name) or "").lower() for name in ("dns_name", "id")} - {""}
     asset = asset or next((found for name in names if (found := _asset(case, name))), None)
     return KnownDevice(_title(key, names, asset), frozenset(names), _machine_id(names), asset, lookup)
+
+
+def ask(*, case: Case, actor: User, name: str) -> Lookup:
+    """Have Defender asked about a device, by the name it was asked by before, so that the answers stand in one row.
+    Raises ValidationError."""
+    found = known(case, name)
+    key = found.lookup.key if found.lookup else found.machine_id or name
+    return lookups.ask(case=case, actor=actor, kind=Lookup.Kind.DEVICE, key=key)
 
 
 def _asset(case: Case, key: str) -> Asset | None:

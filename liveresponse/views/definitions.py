@@ -259,10 +259,10 @@ def import_yaml(request: HttpRequest) -> HttpResponse:
         return _import_form(request, ImportForm())
     try:
         files = uploads.receive(request)
-    except (uploads.UploadCutShort, RequestDataTooBig) as error:
-        return _import_form(request, ImportForm(), " ".join(getattr(error, "messages", [str(error)])))
-    except ValidationError:
+    except uploads.NoFile:
         files = []  # the text may have been pasted
+    except (ValidationError, RequestDataTooBig) as error:
+        return _import_form(request, ImportForm(), " ".join(getattr(error, "messages", [str(error)])))
     try:
         return _import(request, user)
     finally:

@@ -87,10 +87,7 @@ def device_ask(request: HttpRequest, reference: str, device: str) -> HttpRespons
     """Have Defender asked, or asked again."""
     user, case = case_to_change(request, reference)
     name = _name(device)
-    # By the name it was asked by before, so that the answers stand in one row.
-    known = services.known(case, name)
-    key = known.lookup.key if known.lookup else known.machine_id or name
-    attempt(request, "Defender is being asked.", lambda: lookups.ask(case=case, actor=user, kind="device", key=key))
+    attempt(request, "Defender is being asked.", lambda: services.ask(case=case, actor=user, name=name))
     return redirect("liveresponse:device", case.reference, name)
 
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ircase.models import LogEntry
+from ircase.services.transfer import uploads
 from liveresponse import shelf
 from liveresponse.catalogue import parse_yaml
 from liveresponse.models import CollectionVersion, SavedCollection
@@ -160,6 +162,18 @@ class PageTests(CastTestCase):
         assert CollectionVersion.objects.filter(saved__slug="triage-of-ours").count() == 2
         bomb = self.client.post("/collections/import/", {"text": "a: &x [1]\nb: *x"})
         assert bomb.status_code == 422 and "aliases" in bomb.content.decode()
+
+    def test_an_upload_that_was_refused_is_not_passed_over_for_the_text(self) -> None:
+        self.sign_in(self.bob)
+        text = self.client.get("/collections/dfir-triage/export/").content.decode()
+        mine = text.replace("id: dfir-triage", "id: triage-of-ours")
+        files = [SimpleUploadedFile(f"{number}.yaml", b"x") for number in range(uploads.MAX_FILES + 1)]
+        refused = self.client.post("/collections/import/", {"text": mine, "file": files})
+        assert refused.status_code == 422 and "At most 50 files at a time" in refused.content.decode()
+        assert not SavedCollection.objects.exists()
+        # Pasted alone, it is no fault that no file came.
+        assert self.client.post("/collections/import/", {"text": mine}).status_code == 302
+        assert SavedCollection.objects.get().slug == "triage-of-ours"
 
     def test_a_second_person_approves_on_the_page(self) -> None:
         definitions.save_collection(actor=self.bob, slug="own", content=own(PRINT))

@@ -57,6 +57,9 @@ class ProblemTests(ApiTestCase):
             )  # fmt: skip
             self.assert_problem(reply, 400)
 
+    def test_an_address_with_thousands_of_fields(self) -> None:
+        self.assert_problem(self.call("get", self.case_path("/evidence?" + "x=1&" * 1001)), 400)
+
     def test_a_time_far_from_greenwich_is_kept_in_utc(self) -> None:
         for at, status in (("2026-11-20T10:00:00+20:00", 201), ("0001-01-01T00:00:00+10:00", 422)):
             event = {"at": at, "title": "Logon"}

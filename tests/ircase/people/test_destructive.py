@@ -65,6 +65,8 @@ LIBRARY = {
     "DELETE /playbooks/{slug}/retirement",
     "POST /hunts/{hunt_id}/retirement",
     "DELETE /hunts/{hunt_id}/retirement",
+    "POST /packs/{pack_id}/retirement",
+    "DELETE /packs/{pack_id}/retirement",
     "POST /collection-definitions/{definition_id}/retirement",
     "DELETE /collection-definitions/{definition_id}/retirement",
 }
@@ -87,6 +89,8 @@ SITE = {
     "DELETE /teams/{pk}/members/{username}",
     "POST ircase:hook_remove",
     "DELETE /hooks/{uuid}",
+    "DELETE /supplies/places/{pk}",
+    "DELETE /supplies/profiles/{pk}",
 }
 READY = {"DELETE /contacts/{uuid}"}
 MAY = {

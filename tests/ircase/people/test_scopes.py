@@ -16,12 +16,12 @@ OPERATIONS = {
     for method, operation in methods.items()
 }
 # What a path is about, by its first or its second part; the longest that fits decides. Reading needs `read` but here.
-HUNT = ("/hunts", "/packs", "/notebooks", "/cases/{reference}/hunts", "/cases/{reference}/notebooks")
+HUNT = ("/hunts", "/hunt-import", "/packs", "/notebooks", "/cases/{reference}/hunts", "/cases/{reference}/notebooks")
 RESPOND = ("/cases/{reference}/standing-approvals",
            "/collection-definitions", "/response-actions", "/freezes", "/connections/{pk}/library",
            "/cases/{reference}/collections", "/cases/{reference}/collection-batches", "/cases/{reference}/actions",
            "/cases/{reference}/file-analyses", "/cases/{reference}/devices", "/cases/{reference}/files")  # fmt: skip
-ADMINISTER = ("/people", "/teams", "/hooks", "/deliveries")
+ADMINISTER = ("/people", "/teams", "/hooks", "/deliveries", "/feeds", "/supplies")
 # Being ready is the team's daily work, though it is asked of a connection.
 READINESS = {"tables": "hunt", "tries": "respond", "plan": "write", "settings": "write"}
 
