@@ -83,21 +83,18 @@ def end(row: Lookup, state: str, reason: str) -> None:
 def seal(*, lookup: Lookup, actor: User) -> Evidence:
     """Keep the answers as they stand as an exhibit. Sealing the same answers twice gives the same exhibit. Raises
     ValidationError while there is nothing to keep."""
-    if not lookup.is_final or not lookup.answers:
-        raise ValidationError("There is no answer to keep yet.")
-    if lookup.evidence is not None:
-        return lookup.evidence
-    document = {"asked": {"kind": lookup.kind, "key": lookup.key}, "answers": lookup.answers}
+    with transaction.atomic():
+        # The answers of the locked row, which are the ones that the manifest describes.
+        row = Lookup.objects.select_for_update(of=("self",)).select_related("connection", "evidence").get(pk=lookup.pk)
+        if not row.is_final or not row.answers:
+            raise ValidationError("There is no answer to keep yet.")
+        return row.evidence or _seal(row, lookup, actor)
+
+
+def _seal(row: Lookup, lookup: Lookup, actor: User) -> Evidence:
+    document = {"asked": {"kind": row.kind, "key": row.key}, "answers": row.answers}
     content = json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode("utf-8", "replace")
     stored = evidence.put(iter([content]))
-    return _seal(lookup, actor, stored)
-
-
-@transaction.atomic
-def _seal(lookup: Lookup, actor: User, stored: evidence.Stored) -> Evidence:
-    row = Lookup.objects.select_for_update(of=("self",)).select_related("connection", "evidence").get(pk=lookup.pk)
-    if row.evidence is not None:
-        return row.evidence
     sealed = evidence.seal(
         case=lookup.case,
         stored=stored,
