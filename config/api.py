@@ -7,6 +7,7 @@ from ircase.api import (
     approvals,
     audit,
     before,
+    caseimports,
     caseincidents,
     cases,
     checklist,
@@ -30,6 +31,7 @@ from ircase.api import (
     looks,
     notes,
     notices,
+    parts,
     people,
     playbooks,
     readiness,
@@ -54,9 +56,11 @@ api = CasesApi()
 _CASE = (
     people, audit, before, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports,
     stars, supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
+    parts,
 )  # fmt: skip
 _SITE = (
     finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,
+    caseimports,
 )  # fmt: skip
 _DOORS = (connections, incidentdoors, reportlook)
 _DEVICES = (collections, batches, definitions, scripts, files, actions, tries)

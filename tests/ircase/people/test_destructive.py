@@ -55,6 +55,8 @@ OWN = {
     "DELETE ircase:import_upload",
     "POST ircase:import_upload_discard",
     "DELETE /views/{uuid}",
+    "DELETE /cases/{reference}/uploads/{uuid}",
+    "DELETE /case-import-uploads/{uuid}",
 }
 LIBRARY = {
     "POST hunting:hunt_retire",
