@@ -1,5 +1,6 @@
 """The picture of an exhibit, and how the files of rows in it are read: layout, names and types of columns, zone."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, cast
 from uuid import UUID
 
@@ -201,7 +202,7 @@ def _chosen(request: HttpRequest, job: ParseJob, choice: Choice) -> Status[Parse
     return Status(202, ParseJob.objects.select_related("evidence").get(pk=job.pk))
 
 
-def _types_data(initial: dict[str, Any], shape: Shape, body: TypesWanted) -> QueryDict:
+def _types_data(initial: Mapping[str, Any], shape: Shape, body: TypesWanted) -> QueryDict:
     """What the page's form would send: all of it, with what was asked changed. Raises ValidationError."""
     said = {**initial, **{k: v for k, v in body.dict(exclude={"columns"}).items() if v is not None}}
     places = {column.source: place for place, column in enumerate(shape.columns)}
@@ -213,7 +214,7 @@ def _types_data(initial: dict[str, Any], shape: Shape, body: TypesWanted) -> Que
     return _data(said)
 
 
-def _data(said: dict[str, Any]) -> QueryDict:
+def _data(said: Mapping[str, Any]) -> QueryDict:
     """As a form sends it: what is not ticked is not sent."""
     made = QueryDict(mutable=True)
     for name, value in said.items():

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Header, Schema, Status
@@ -128,9 +128,11 @@ def _mine(request: HttpRequest, case: Case, uuid: UUID) -> Upload:
     return found
 
 
-def _mine_to_change(request: HttpRequest, reference: str, uuid: UUID) -> Upload:
-    found = _mine(request, case_of(request, reference), uuid)
-    open_case_of(request, reference, access.ANALYST)
+def _mine_to_change(request: HttpRequest, case: Case, uuid: UUID) -> Upload:
+    found = _mine(request, case, uuid)
+    access.require(case, access.ANALYST)
+    if not case.is_open:
+        raise PermissionDenied("The case is closed. A lead can open it again.")
     return found
 
 
@@ -155,12 +157,12 @@ def get_upload(request: HttpRequest, reference: str, uuid: UUID) -> Upload:
 @router.patch(_UPLOAD, response=UploadOut, openapi_extra=PART, summary="One more part")
 def patch_upload(request: HttpRequest, reference: str, uuid: UUID, at: At = None, checksum: Sum = "") -> Upload:
     """The body is the part's bytes. 409 where it does not begin where the upload ends; `offset` says where that is."""
-    upload = _mine_to_change(request, reference, uuid)
-    take_part(request, upload, at, checksum)
-    return _mine(request, upload.case, uuid)
+    case = case_of(request, reference)
+    take_part(request, _mine_to_change(request, case, uuid), at, checksum)
+    return _mine(request, case, uuid)
 
 
 @router.delete(_UPLOAD, response={204: None}, summary="Give an upload up before it is whole")
 def discard_upload(request: HttpRequest, reference: str, uuid: UUID) -> Status[None]:
-    discard(_mine_to_change(request, reference, uuid), person(request))
+    discard(_mine_to_change(request, case_of(request, reference), uuid), person(request))
     return Status(204, None)

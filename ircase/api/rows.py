@@ -98,8 +98,7 @@ class RowMapping(Schema):
     verdict: IndicatorVerdict = Indicator.Verdict.UNKNOWN
 
     def plan(self) -> mapping.Plan:
-        named = {"columns": self.columns, "time": self.time, "title": self.title, "technique": self.technique}
-        return mapping.Plan(**named, lane=self.lane, verdict=self.verdict)
+        return mapping.Plan(self.columns, self.time, self.title, self.lane, self.technique, self.verdict)
 
 
 class MappingOffer(Schema):
@@ -255,8 +254,14 @@ def add_indicator_of_row(
 @router.post(f"{_TABLE}/indicators", response=ColumnTakenOut, summary="One column of many rows as indicators")
 def take_column(request: HttpRequest, reference: str, uuid: UUID, body: ColumnTaken) -> tablerows.Taken:
     table = _table(request, reference, uuid, write=True)
-    said = {"numbers": body.numbers, "column": body.column, "kind": body.kind or "", "verdict": body.verdict}
-    return tablerows.add_indicators(table=table, actor=person(request), **said)
+    return tablerows.add_indicators(
+        table=table,
+        actor=person(request),
+        numbers=body.numbers,
+        column=body.column,
+        kind=body.kind or "",
+        verdict=body.verdict,
+    )
 
 
 @router.get(f"{_TABLE}/mapping", response=MappingOffer, summary="What columns can become, and what is guessed")
