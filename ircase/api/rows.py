@@ -145,9 +145,8 @@ class RowTakeOut(Schema):
 
 
 class ValueAsked(Schema):
-    q: str = Field(
-        min_length=1, max_length=grid.MAX_FILTER_TEXT, description="Part of a text, or a whole number or guid."
-    )
+    # Not required here: who may not know of the case is told so first.
+    q: str = Field("", max_length=grid.MAX_FILTER_TEXT, description="Part of a text, or a whole number or guid.")
 
 
 class ValuePlace(Schema):

@@ -115,3 +115,4 @@ class ValueTests(RowsTestCase):
         assert self.call("get", self.case_path("/table-search?q=%20")).status_code == 422
         self.user = self.mallory
         assert self.call("get", self.case_path("/table-search?q=WS-03")).status_code == 404
+        assert self.call("get", self.case_path("/table-search")).status_code == 404
