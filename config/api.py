@@ -18,8 +18,10 @@ from hunting.api import readiness as tables
 from ircase.api import (
     administration,
     approvals,
+    attackdata,
     audit,
     before,
+    caseimports,
     caseincidents,
     cases,
     checklist,
@@ -31,6 +33,7 @@ from ircase.api import (
     dashboard,
     evidence,
     exercises,
+    exhibits,
     exports,
     finding,
     findings,
@@ -43,15 +46,20 @@ from ircase.api import (
     looks,
     notes,
     notices,
+    parts,
     people,
     playbooks,
     readiness,
+    reportchanges,
     reportlook,
     reports,
     retention,
+    rows,
     sharing,
+    site,
     stars,
     supertimeline,
+    timelineviews,
     work,
 )
 from ircase.api.auth import TokenAuth
@@ -66,18 +74,20 @@ api = CasesApi()
 # Each area and the scope that a token needs for what changes something there; reading needs `read`.
 _CASE = (
     people, audit, before, cases, checklist, curated, findings, notes, comments, evidence, looks, custody, exports,
-    stars, supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
+    stars, supertimeline, timelineviews, reportchanges, reports, caseincidents, clocks, life,
+    linking, retention, hooks, sharing, parts, rows, exhibits,
 )  # fmt: skip
 _SITE = (
     finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,
+    caseimports,
 )  # fmt: skip
-_DOORS = (connections, incidentdoors, reportlook)
+_DOORS = (connections, incidentdoors, reportlook, attackdata)
 _DEVICES = (collections, batches, definitions, scripts, files, sealing, actions, tries)
 _HUNTS = (library, runs, packs, copies, notebooks, watches, tables, comparing, clusters, mywatches, imports, packbook)
 _AREAS = (
     (Scope.WRITE, Scope.READ, (*_CASE, *_SITE)),
     (Scope.ADMINISTER, Scope.READ, _DOORS),
-    (Scope.ADMINISTER, Scope.ADMINISTER, (administration, supplies)),
+    (Scope.ADMINISTER, Scope.ADMINISTER, (administration, supplies, site)),
     (Scope.HUNT, Scope.READ, _HUNTS),
     (Scope.RESPOND, Scope.READ, _DEVICES),
 )

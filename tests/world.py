@@ -434,6 +434,14 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:case_import.uuid": coming.uuid,
         "ircase:import_upload.uuid": arriving.uuid,
         "ircase:import_upload_discard.uuid": arriving.uuid,
+        **{f"api:{m} /cases/{{reference}}/uploads/{{uuid}}.uuid": upload.uuid for m in ("GET", "PATCH", "DELETE")},
+        **{f"api:{m} /case-import-uploads/{{uuid}}.uuid": arriving.uuid for m in ("GET", "PATCH", "DELETE")},
+        "api:GET /case-imports/{uuid}.uuid": coming.uuid,
+        **{f"api:POST /case-imports/{{uuid}}/{act}.uuid": coming.uuid for act in ("password", "acceptance")},
+        "api:GET /cases/{reference}/row-takes/{uuid}.uuid": row_take.uuid,
+        "api:DELETE /cases/{reference}/super-timeline/views/{uuid}.uuid": timeline_view.uuid,
+        "api:POST /attack-data/files/{uuid}/withdrawal.uuid": release.uuid,
+        "api:PUT /retention-policies/{pk}.pk": policy.pk,
         "ircase:statement.number": statement.number,
         "ircase:statement_again.post": post.pk,
         "api:POST /cases/{reference}/transfers/{uuid}.uuid": transfer.uuid,
@@ -636,7 +644,9 @@ def _of_the_api(**rows: Any) -> dict[str, Any]:
              "/rows/{number}/indicators", "/start", "/collections", "/markdown", "/cells", "/cells/{cell}",
              "/cells/{cell}/move", "/cells/{cell}/restoration",
              "/cells/{cell}/run", "/cells/{cell}/results", "/run", "/act", "/turns", "/export", "/known",
-             "/reviews", "/signature", "/comparison", "/comparison/runs", "/comparison/file")  # fmt: skip
+             "/reviews", "/signature", "/comparison", "/comparison/runs", "/comparison/file",
+             "/mapping", "/mapping/preview", "/changes",
+             "/picture", "/import/files", "/import/files/{number}/types", "/import/files/{number}/layout")  # fmt: skip
     return {
         f"api:{method} /cases/{{reference}}/{folder}/{{uuid}}{tail}.uuid": rows[row].uuid
         for folder, row in folders.items()
@@ -679,6 +689,11 @@ BODIES: dict[str, Any] = {
     "POST /cases/{reference}/hunts/runs/{uuid}/conclusion": {"verdict": "benign", "sentence": "A test"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
     "POST /cases/{reference}/hunts/runs/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
+    "POST /cases/{reference}/tables/{uuid}/rows/{number}/assets": {"kind": "device", "name": "ws-07"},
+    "POST /cases/{reference}/tables/{uuid}/rows/{number}/indicators": {"kind": "ip", "value": "192.0.2.1"},
+    "POST /cases/{reference}/tables/{uuid}/indicators": {"numbers": [1], "column": "DeviceName"},
+    "POST /retention-policies": {"name": "Another", "days": 30, "why": "A contract"},
+    "PUT /retention-policies/{pk}": {"name": "A year", "days": 366, "why": "A contract"},
     "POST /cases": {"title": "A new case"},
     "POST /work/plan": {"items": [{"case": "IR-2026-0000", "key": "x"}]},
     "PUT /playbooks/{slug}": {"content": {}, "edited_from": 1},

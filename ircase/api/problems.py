@@ -8,9 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja import errors as ninja_errors
 
+from ircase import incoming
+from ircase.api import parts
 from ircase.api.manner.errors import problem
 from ircase.grid import GridError
 from ircase.services.evidence import StoreError
+from ircase.services.transfer import resumable
 from ircase.services.vault.delivery import FileGone
 from ircase.services.writing.notes import NoteConflict
 
@@ -47,7 +50,12 @@ def _conflict(request: HttpRequest, error: NoteConflict) -> HttpResponse:
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     fields = error.message_dict if hasattr(error, "error_dict") else {}
-    return problem(request, 422, " ".join(error.messages), errors=fields)
+    status = 413 if getattr(error, "code", None) == "size" else 422
+    return problem(request, status, " ".join(error.messages), errors=fields)
+
+
+def _no_room(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    return problem(request, 507, " ".join(error.messages))
 
 
 def _suspicious(request: HttpRequest, error: Any) -> HttpResponse:
@@ -91,6 +99,11 @@ _HANDLERS: dict[type[Exception], Any] = {
     FileGone: _gone,
     NoteConflict: _conflict,
     ValidationError: _invalid,
+    resumable.NoRoom: _no_room,
+    resumable.PartCutShort: parts.cut_short,
+    resumable.ChecksumMismatch: _grid,
+    incoming.WrongOffset: parts.wrong_offset,
+    incoming.Vanished: _gone,
     GridError: _grid,
     ninja_errors.ValidationError: _malformed,
     RequestDataTooBig: _too_large,

@@ -87,7 +87,8 @@ class Tags(Schema):
     tags: list[str] = Field(default_factory=list, max_length=20)
 
 
-def _query(wanted: Wanted) -> QueryDict:
+def query_of(wanted: Wanted) -> QueryDict:
+    """The filter as the page's address has it."""
     values = wanted.dict(include=set(timelineasking.KEYS))
     return QueryDict(urlencode(values, doseq=True))
 
@@ -100,7 +101,7 @@ def list_timeline_events(request: HttpRequest, reference: str, wanted: Query[Tim
     case = case_of(request, reference)
     here = supertimeline.shown(case)
     try:
-        asked = timelineasking.asked_of(case, here, _query(wanted), person(request))
+        asked = timelineasking.asked_of(case, here, query_of(wanted), person(request))
         found = reading.page(here.view, asked, after=Place.read(wanted.after), limit=wanted.limit)
         total = reading.counts(here.view, asked).total
     except TimelineError as error:
@@ -153,7 +154,7 @@ def tag_row(request: HttpRequest, reference: str, uuid: UUID, number: int, body:
 )
 def ask_for_export(request: HttpRequest, reference: str, body: ExportAsked) -> Status[TimelineExport]:
     case = case_of(request, reference)
-    asked = timelineasking.kept(_query(body)).urlencode()
+    asked = timelineasking.kept(query_of(body)).urlencode()
     export = supertimeline.request_export(case=case, actor=person(request), kind=body.format, asked=asked)
     return Status(201, export)
 

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Count, Max, Q
 
-from ircase import access, jobs
+from ircase import access, jobs, textdiff
 from ircase.models import (
     Activity,
     Case,
@@ -263,6 +263,26 @@ def open_file(*, build: ReportBuild, kind: str, actor: User) -> tuple[Iterator[b
             log.record_custody(build.evidence, "downloaded", actor=actor, by="report", form=kind)
     name = f"{build.case.reference}_{build.kind}_{build.queued_at:%Y%m%d-%H%M}.{FORMATS[kind][0]}"
     return chunks_of(path), name, int(entry["size"])
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is other than in `before`, the report of the same kind before it; None: it is the first one. Not `readable`:
+    a text of the two is not there."""
+
+    before: ReportBuild | None
+    readable: bool
+    lines: list[textdiff.Line]
+
+
+def changes(build: ReportBuild, *, context: int) -> Changes:
+    """Compared line by line, with so many equal lines around each change."""
+    same = {"case": build.case, "kind": build.kind, "regime": build.regime, "state": "done", "final_of": None}
+    before = ReportBuild.objects.filter(**same, number__lt=build.number).order_by("-number").first()
+    left, right = (text_of(one) if one else "" for one in (before, build))
+    if before is None or not left or not right:
+        return Changes(before, False, [])
+    return Changes(before, True, textdiff.side_by_side(left, right, context=context))
 
 
 def text_of(build: ReportBuild) -> str:

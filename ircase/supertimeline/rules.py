@@ -84,6 +84,10 @@ class Rules:
     shapes: tuple[Rule, ...]
     generic: Generic
 
+    def named(self) -> list[tuple[str, Rule]]:
+        """Every mapping by what it is for: a table, or tables with these columns."""
+        return [*sorted(self.tables.items()), *((f"columns {', '.join(r.columns)}", r) for r in self.shapes)]
+
     def of(self, name: str, columns: Sequence[Column], always: Sequence[str] = ()) -> Rule | None:
         """The rule of a table with these columns, `always` being techniques of every row; None where no column holds a
         time."""

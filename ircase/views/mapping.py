@@ -10,17 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_GET, require_http_methods
 
-from ircase import access, grid, recognition
+from ircase import access, grid
 from ircase.forms.rows import MapForm, picked_rows
-from ircase.models import CaseTable, Indicator, RowTake
+from ircase.models import CaseTable, RowTake
 from ircase.pages import render_tab
 from ircase.services.analysis import mapping
 from ircase.services.analysis.tables import columns_of
 from ircase.views import grids
 from ircase.views.tables import back_to, find_to_change
-
-GUESS_FROM = 20
-"""Rows that are looked at for what a column may hold."""
 
 
 @require_http_methods(["GET", "POST"])
@@ -36,7 +33,7 @@ def table_map(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         messages.error(request, " ".join(getattr(error, "messages", [str(error)])))
         return redirect(back_to(request, table))
     columns = columns_of(table)
-    form = MapForm(request.POST if step else None, columns=columns, guesses=_guesses(table, numbers))
+    form = MapForm(request.POST if step else None, columns=columns, guesses=mapping.guesses(table, numbers))
     context: dict[str, Any] = {"table": table, "numbers": numbers, "form": form, "asked": request.GET.urlencode()}
     context |= {"next": request.POST.get("next", ""), "at_once": mapping.AT_ONCE}
     if step and form.is_valid():
@@ -64,20 +61,6 @@ def _take(request: HttpRequest, user: Any, table: CaseTable, numbers: list[int],
     counts = mapping.take(table=table, actor=user, numbers=numbers, plan=plan)
     messages.success(request, mapping.sentence(counts))
     return redirect(back_to(request, table))
-
-
-def _guesses(table: CaseTable, numbers: list[int]) -> dict[str, str]:
-    """What each column may become, by its name and its first values."""
-    columns, found = columns_of(table), {}
-    rows = grid.rows(table.path, columns, numbers[:GUESS_FROM])
-    for place, column in enumerate(columns):
-        for row in rows:
-            entities = recognition.entities(column.name, row.cells[place])
-            target = next((f"{e.role}:{e.kind}" for e in entities if f"{e.role}:{e.kind}" in mapping.TARGETS), "")
-            if target and target != f"indicator:{Indicator.Kind.OTHER}":
-                found[column.name] = target
-                break
-    return found
 
 
 @require_GET

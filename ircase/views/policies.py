@@ -3,7 +3,6 @@
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -12,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from ircase import access
 from ircase.forms.access import PolicyForm, ProviderForm
-from ircase.models import CaseRole, SignInProvider, User
+from ircase.models import SignInProvider
 from ircase.models.signin import policy, provider
 from ircase.services.identity import policies
 from ircase.views.fresh import recently
@@ -70,15 +69,5 @@ def rules_page(request: HttpRequest) -> HttpResponse:
 @administrators_only
 def access_page(request: HttpRequest) -> HttpResponse:
     """Everybody, and how much they reach: numbers of cases, never which."""
-    found = (
-        User.objects.filter(elsewhere=None)
-        .annotate(
-            leads=Count("memberships", filter=Q(memberships__role=CaseRole.LEAD)),
-            writes=Count("memberships", filter=Q(memberships__role=CaseRole.ANALYST)),
-            reads=Count("memberships", filter=Q(memberships__role=CaseRole.VIEWER)),
-            last_case=Max("memberships__added_at"),
-        )
-        .select_related("entra", "second_factor")
-    )
-    page = Paginator(found.order_by("-is_active", "first_name", "username", "pk"), PER_PAGE)
+    page = Paginator(policies.reach(), PER_PAGE)
     return render(request, "administration/access.html", {"page": page.get_page(request.GET.get("page"))})

@@ -22,7 +22,6 @@ from ircase.services import reports
 from ircase.services.reporting import notifying, signoff
 from ircase.services.vault import delivery
 from ircase.services.writing import redacting
-from ircase.textdiff import side_by_side
 from ircase.views.doors import attempt, case_to_change, say_errors
 
 PER_PAGE = 20
@@ -155,14 +154,12 @@ def _about(request: HttpRequest, case: Case, found: ReportBuild) -> dict[str, An
 def changes(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     """What is other than in the report of the same kind before it."""
     case, found = _find(request, reference, uuid)
-    earlier = ReportBuild.objects.filter(case=case, kind=found.kind, regime=found.regime, state="done", final_of=None)
-    before = earlier.filter(number__lt=found.number).order_by("-number").first()
-    left, right = (reports.text_of(one) if one else "" for one in (before, found))
+    said = reports.changes(found, context=CONTEXT)
     context = {
         "build": found,
-        "before": before,
-        "lines": side_by_side(left, right, context=CONTEXT) if before and left and right else [],
-        "heads": (before.label if before else "", found.label),
+        "before": said.before,
+        "lines": said.lines,
+        "heads": (said.before.label if said.before else "", found.label),
     }
     return render_tab(request, case, "report", "report/changes.html", context)
 

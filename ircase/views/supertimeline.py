@@ -261,15 +261,8 @@ def mappings(request: HttpRequest, reference: str) -> HttpResponse:
     """What makes events of rows: of the case's tables first, then every mapping there is."""
     case = access.get_case(access.current_user(request), reference)
     known = rules.load()
-    wanted, timeless = supertimeline.wanted(case)
-    here = supertimeline.shown(case)
-    numbers = {part.table: part for part in here.view.parts}
-    used = [
-        {"table": here.tables[one.uuid], "rule": one.rule, "part": numbers.get(one.uuid)}
-        for one in wanted
-        if one.uuid in here.tables
-    ]
+    used, timeless = supertimeline.mappings(case)
     pages: Page[Any] = Paginator(used, 100).get_page(request.GET.get("page"))
-    every = [*sorted(known.tables.items()), *((f"columns {', '.join(r.columns)}", r) for r in known.shapes)]
+    every = known.named()
     context = {"page": pages, "timeless": timeless, "every": every, "generic": known.generic, "lists": LISTS}
     return render_tab(request, case, "timeline", "supertimeline/mappings.html", context)

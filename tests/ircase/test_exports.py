@@ -163,9 +163,9 @@ class PivotTests(TableTestCase):
         assert set(hits) == {"../Odd:Name", "Second"}
         for places in hits.values():
             assert self.client.get(places[0].url).context["grid"].matched == places[0].rows == 1
-        with mock.patch("ircase.views.finding.SECONDS", 0.0):
+        with mock.patch("ircase.services.analysis.valuesearch.SECONDS", 0.0):
             self.assertContains(
-                self.client.get(self.url("find"), {"q": "x"}), "not searched: the time for one page was over"
+                self.client.get(self.url("find"), {"q": "x"}), "not searched: the time for one question was over"
             )
 
     def test_what_a_cell_is(self) -> None:

@@ -24,6 +24,8 @@ MOST_ROWS: Final = 5_000
 AT_ONCE: Final = 200
 """More rows than these are taken by a worker."""
 MOST_SAID: Final = 5
+GUESS_FROM: Final = 20
+"""Rows that are looked at for what a column may hold."""
 _HOLE: Final = re.compile(r"\{([^{}]{1,200})\}")
 _LENGTHS: Final = {"indicator": 2048, "asset": 255, "event": 300}
 ASSETS: Final = (Asset.Kind.DEVICE, Asset.Kind.ACCOUNT, Asset.Kind.MAILBOX)
@@ -99,6 +101,20 @@ def numbers_of(table: CaseTable, filters: Sequence[Condition]) -> list[int]:
     if len(numbers) > MOST_ROWS:
         raise ValidationError(f"More than {MOST_ROWS:,} rows pass. Add a condition: so many are not taken at once.")
     return numbers
+
+
+def guesses(table: CaseTable, numbers: Sequence[int]) -> dict[str, str]:
+    """What each column may become, by its name and its first values."""
+    columns, found = columns_of(table), {}
+    rows = grid.rows(table.path, columns, numbers[:GUESS_FROM])
+    for place, column in enumerate(columns):
+        for row in rows:
+            entities = recognition.entities(column.name, row.cells[place])
+            target = next((f"{e.role}:{e.kind}" for e in entities if f"{e.role}:{e.kind}" in TARGETS), "")
+            if target and target != f"indicator:{Indicator.Kind.OTHER}":
+                found[column.name] = target
+                break
+    return found
 
 
 def things(table: CaseTable, numbers: Sequence[int], plan: Plan) -> Iterator[Thing]:

@@ -88,6 +88,24 @@ def shown(case: Case) -> Shown:
     return Shown(reading.View(store.read(store_folder(case.pk)), names), by_uuid)
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """A table of the case, the rule that makes events of its rows, and what the store has of it; None: nothing yet."""
+
+    table: CaseTable
+    rule: rules.Rule
+    part: store.Part | None
+
+
+def mappings(case: Case) -> tuple[list[Mapped], list[CaseTable]]:
+    """What makes events of the case's tables, and the tables without any time."""
+    found, timeless = wanted(case)
+    here = shown(case)
+    parts = {part.table: part for part in here.view.parts}
+    used = [Mapped(here.tables[o.uuid], o.rule, parts.get(o.uuid)) for o in found if o.uuid in here.tables]
+    return used, timeless
+
+
 def words_of(text: str) -> tuple[str, ...]:
     """What is typed as words; what stands in double quotes is one."""
     lexer = shlex.shlex(findings.clean(text), posix=True)

@@ -2,9 +2,10 @@
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Count, Max, Q, QuerySet
 
 from ircase import secrets
-from ircase.models import AccessPolicy, SignInProvider, User
+from ircase.models import AccessPolicy, CaseRole, SignInProvider, User
 from ircase.models.signin import policy, provider
 from ircase.services import log
 from ircase.services.identity import entra
@@ -64,3 +65,16 @@ def save_policy(*, rules: AccessPolicy, actor: User) -> AccessPolicy:
 def _keep_a_way_in(found: SignInProvider, rules: AccessPolicy) -> None:
     if rules.local_passwords == AccessPolicy.LocalPasswords.NOBODY and not found.enabled:
         raise ValidationError("Without local passwords and without a sign-in provider nobody could come in.")
+
+
+def reach() -> QuerySet[User]:
+    """Everybody, with of how many cases they are lead (`leads`), analyst (`writes`) and viewer (`reads`), and when they
+    were put on one last (`last_case`)."""
+    found = User.objects.filter(elsewhere=None).annotate(
+        leads=Count("memberships", filter=Q(memberships__role=CaseRole.LEAD)),
+        writes=Count("memberships", filter=Q(memberships__role=CaseRole.ANALYST)),
+        reads=Count("memberships", filter=Q(memberships__role=CaseRole.VIEWER)),
+        last_case=Max("memberships__added_at"),
+    )
+    ordered = found.order_by("-is_active", "first_name", "username", "pk")
+    return ordered.select_related("entra", "second_factor")

@@ -35,6 +35,7 @@ RECOVERABLE = {
     "POST ircase:case_export_remove",
     "POST ircase:share_remove",
     "DELETE /cases/{reference}/shares/{uuid}",
+    "DELETE /cases/{reference}/super-timeline/views/{uuid}",
     "DELETE /cases/{reference}/notebooks/{uuid}/cells/{cell}",
     "DELETE /cases/{reference}/stars/{uuid}",
     "POST ircase:link_remove",
@@ -55,6 +56,8 @@ OWN = {
     "DELETE ircase:import_upload",
     "POST ircase:import_upload_discard",
     "DELETE /views/{uuid}",
+    "DELETE /cases/{reference}/uploads/{uuid}",
+    "DELETE /case-import-uploads/{uuid}",
 }
 LIBRARY = {
     "POST hunting:hunt_retire",
@@ -78,6 +81,7 @@ SITE = {
     "POST hunting:places_withdraw",
     "POST hunting:profiles_withdraw",
     "POST ircase:attack_withdraw",
+    "POST /attack-data/files/{uuid}/withdrawal",
     "POST ircase:team_remove",
     "POST ircase:team_gone",
     "POST ircase:signing_rotate",

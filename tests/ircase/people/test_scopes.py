@@ -21,7 +21,7 @@ RESPOND = ("/cases/{reference}/standing-approvals",
            "/collection-definitions", "/response-actions", "/freezes", "/connections/{pk}/library",
            "/cases/{reference}/collections", "/cases/{reference}/collection-batches", "/cases/{reference}/actions",
            "/cases/{reference}/file-analyses", "/cases/{reference}/devices", "/cases/{reference}/files")  # fmt: skip
-ADMINISTER = ("/people", "/teams", "/hooks", "/deliveries", "/feeds", "/supplies")
+ADMINISTER = ("/people", "/teams", "/hooks", "/deliveries", "/feeds", "/supplies", "/site", "/retention-policies")
 # Being ready is the team's daily work, though it is asked of a connection.
 READINESS = {"tables": "hunt", "tries": "respond", "plan": "write", "settings": "write"}
 
