@@ -467,7 +467,6 @@ def make_world(case: Case, asker: User) -> World:
             for name, value in (("uuid", note.uuid), ("pk", late.pk))
         },
         "ircase:event.uuid": str(event.uuid),
-        "ircase:timeline_export.kind": "jsonl",
         "ircase:attack_withdraw.uuid": release.uuid,
         "ircase:harmless_withdraw.uuid": known.uuid,
         "ircase:asset.uuid": str(asset.uuid),
@@ -592,7 +591,6 @@ def make_world(case: Case, asker: User) -> World:
         things[f"api:{operation}.uuid"] = incident_file.uuid
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {
-        "api:GET /cases/{reference}/events/file/{kind}.kind": "jsonl",
         "api:DELETE /harmless/{uuid}.uuid": known.uuid,
     }
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}

@@ -5,14 +5,13 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
+from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import attackmatrix, libraries
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.findings import EventsWanted
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import IndicatorVerdict
 from ircase.curated import asking, bringin, bulk, files
@@ -23,7 +22,6 @@ from ircase.models import Event, FalsePositive, IndicatorLook, Pap, Tlp
 from ircase.services.transfer import uploads
 from ircase.views.graph import as_json
 from ircase.views.indicators import preview
-from ircase.views.timeline import export_reply
 
 router = Router(tags=["Findings"])
 _UPLOAD = {
@@ -173,17 +171,6 @@ def change_events(request: HttpRequest, reference: str, body: EventsChange) -> d
     return {"changed": bulk.change_events(case=case, actor=person(request), uuids=body.events, **values)}
 
 
-@router.get("/cases/{reference}/events/file/{kind}", summary="The events as a Timesketch file: jsonl, csv or csv-safe")
-def export_events(request: HttpRequest, reference: str, kind: str, wanted: Query[EventsWanted]) -> HttpResponseBase:
-    case = case_of(request, reference)
-    if kind not in files.FORMATS:
-        raise Http404("No such format.")
-    query = QueryDict(mutable=True)
-    query.update({name: value for name, value in wanted.dict(exclude={"limit", "offset"}).items() if value})
-    found = asking.events(case, asking.read(query, person(request)))
-    return export_reply(found, case, person(request), kind)
-
-
 @router.post(
     "/cases/{reference}/events/file",
     response=BroughtIn,
@@ -218,11 +205,6 @@ def attack_of_case(request: HttpRequest, reference: str) -> dict[str, Any]:
         "gaps": [one.id for one in made.gaps],
         "unknown": list(made.unknown),
     }  # fmt: skip
-
-
-@router.get("/cases/{reference}/attack/layer", response=dict[str, Any], summary="As a layer of the ATT&CK Navigator")
-def attack_layer(request: HttpRequest, reference: str) -> dict[str, Any]:
-    return attackmatrix.layer(case_of(request, reference))
 
 
 @router.get("/cases/{reference}/graph", response=dict[str, Any], summary="Assets and indicators, and what ties them")

@@ -33,7 +33,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}entities/indicators/paste/", indicators.indicators_paste, name="indicators_paste"),
     path(f"{_CASE}entities/indicators/change/", indicators.indicators_change, name="indicators_change"),
     path(f"{_CASE}entities/indicators/look/", indicators.indicators_look, name="indicators_look"),
-    path(f"{_CASE}entities/indicators/defender/", indicators.indicators_defender, name="indicators_defender"),
     path("harmless/", harmless.harmless_list, name="harmless"),
     path("harmless/<uuid:uuid>/withdraw/", harmless.harmless_withdraw, name="harmless_withdraw"),
     path(f"{_CASE}log/", log.log, name="log"),

@@ -1,4 +1,4 @@
-"""What to look for: the indicators of a case, found in pasted text, judged, looked for, and handed to Defender."""
+"""What to look for: the indicators of a case, found in pasted text, judged, and looked for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,11 +17,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access
 from ircase.curated import rows
 from ircase.forms.indicators import ChosenForm, IndicatorForm, ManyIndicatorsForm, PasteForm
-from ircase.indicators import bulk, defender, elsewhere, extract, harmless
+from ircase.indicators import bulk, elsewhere, extract, harmless
 from ircase.models import Case, Indicator, Sighting, User
 from ircase.pages import render_tab
 from ircase.recognition import is_elsewhere
-from ircase.services import log
 from ircase.services.analysis import findings
 from ircase.views.doors import case_to_change, say_errors
 
@@ -228,26 +227,3 @@ def indicators_look(request: HttpRequest, reference: str) -> HttpResponse:
     """How far the last look is; a fragment that asks again until it is over."""
     case = access.get_case(access.current_user(request), reference)
     return render(request, "case/_look.html", {"case": case, "look": elsewhere.latest(case), "polled": True})
-
-
-@require_GET
-@login_required
-def indicators_defender(request: HttpRequest, reference: str) -> HttpResponse:
-    """What Defender would be given and what not; with `action` the file itself."""
-    user = access.current_user(request)
-    case = access.get_case(user, reference)
-    found, chosen = narrowed(case, request.GET)
-    action = request.GET.get("action", "")
-    made = defender.handout(case, found.order_by("kind", "value"), action or "audit", harmless.known())
-    if action not in defender.ACTIONS:
-        context = {"made": made, "actions": defender.ACTIONS, "batch": defender.BATCH, "kept": _kept(chosen)}
-        return render_tab(request, case, "entities", "case/defender.html", context)
-    log.record("indicator.handed_out", case=case, actor=user, title="CSV for Defender", count=made.count, act=action)
-    reply = HttpResponse(made.data, content_type="application/octet-stream")
-    reply["Content-Disposition"] = f'attachment; filename="{case.reference}_defender_{action}.csv"'
-    reply["X-Content-Type-Options"] = "nosniff"
-    return reply
-
-
-def _kept(chosen: dict[str, str]) -> str:
-    return urlencode({name: value for name, value in chosen.items() if value})

@@ -29,12 +29,14 @@ PER_PAGE = 20
 @require_http_methods(["GET", "POST"])
 @recently(only_post=True)
 def shares(request: HttpRequest, reference: str) -> HttpResponse:
-    """The files that were made; a POST shows what would leave, or makes it. A closed case can be shared too."""
+    """The files that were made; `format` chooses one beforehand. A POST shows what would leave, or makes
+    it. A closed case can be shared too."""
     user = access.current_user(request)
     writes = request.method == "POST"
     case = access.get_case(user, reference, access.ANALYST if writes else access.VIEWER)
-    form = ShareForm(request.POST if writes else None, case=case)
-    context: dict[str, Any] = {"form": form, "formats": FORMATS.values()}
+    asked = FORMATS.get(request.GET.get("format", ""))
+    form = ShareForm(request.POST if writes else None, case=case, kind=asked.key if asked else "")
+    context: dict[str, Any] = {"form": form, "formats": FORMATS.values(), "asked": asked.label if asked else ""}
     if writes and form.is_valid():
         try:
             if "preview" not in request.POST:

@@ -1,7 +1,5 @@
 """Indicators: pasted text, verdicts with reasons, what is harmless, other cases, the case's tables, Defender's CSV."""
 
-import csv
-import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import tasks
-from ircase.indicators import defender, elsewhere, harmless
+from ircase.indicators import elsewhere, harmless
 from ircase.models import Indicator, IndicatorLook, LogEntry, Sighting
 from ircase.services import cases
 from ircase.services.analysis import findings
@@ -146,28 +144,11 @@ class IndicatorTests(CastTestCase):
         page = self.client.get(self.url() + "?verdict=malicious&itag=wave-1&iq=113.2")
         assert [one.value for one in page.context["indicators"]] == ["203.0.113.2"]
 
-    def test_defender_gets_what_it_can_take_and_the_rest_is_named(self) -> None:
-        self.add("203.0.113.7", verdict="malicious", verdict_reason="=1+1")
-        self.add("a" * 64, kind="sha256", verdict="suspicious")
-        self.add("d" * 32, kind="md5", verdict="malicious")
-        self.add("198.51.100.1")
-        self.add("ours.example.com", kind="domain", verdict="malicious")
-        harmless.add(actor=self.bob, match="suffix", value="example.com", reason="Ours")
-        self.add("10.9.8.7", verdict="malicious")
-        gone = self.add("203.0.113.8", verdict="malicious")
-        Indicator.objects.filter(pk=gone.pk).update(expires_at=timezone.now() - timedelta(days=1))
-        page = self.client.get(self.url("indicators_defender"))
-        left = dict(page.context["made"].left_out)
-        assert set(left) == {"d" * 32, "198.51.100.1", "ours.example.com", "203.0.113.8", "10.9.8.7"}
-        assert left["ours.example.com"] == "known to be harmless: Ours" and left["203.0.113.8"] == "it has expired"
-        reply = self.client.get(self.url("indicators_defender") + "?action=block")
-        rows = list(csv.DictReader(io.StringIO(reply.content.decode())))
-        assert tuple(rows[0]) == defender.HEADER
-        assert [(row["IndicatorType"], row["IndicatorValue"], row["Action"], row["Severity"]) for row in rows] == [
-            ("IpAddress", "203.0.113.7", "Block", "High"), ("FileSha256", "a" * 64, "BlockAndRemediate", "Medium"),
-        ]  # fmt: skip
-        assert rows[0]["Description"] == "'=1+1"
-        assert LogEntry.objects.get(action="indicator.handed_out").detail["count"] == 2
+    def test_the_way_to_defender_is_the_one_for_other_systems(self) -> None:
+        self.add("203.0.113.7", verdict="malicious")
+        way = reverse("ircase:shares", args=[self.case.reference]) + "?format=defender-audit"
+        self.assertContains(self.client.get(self.url()), f'href="{way}#share-new"')
+        self.assertContains(self.client.get(way), '<option value="defender-audit" selected>')
 
 
 class HarmlessTests(CastTestCase):
