@@ -603,6 +603,7 @@ def make_world(case: Case, asker: User) -> World:
             "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
             "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
             "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
+            "POST /cases/{reference}/indicators/chosen": {"indicators": [{"kind": "ip", "value": "198.51.100.44"}]},
             "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
             "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
             "POST /cases/{reference}/reports/{uuid}/reviews": {"answer": "accepted"},

@@ -13,15 +13,14 @@ from pydantic import AwareDatetime, Field
 from ircase import attackmatrix, libraries
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.paging import Page, Router, Window, page_of
-from ircase.api.schemas import IndicatorVerdict
+from ircase.api.schemas import IndicatorKind, IndicatorVerdict
 from ircase.curated import asking, bringin, bulk, files
 from ircase.entitygraph import graph
 from ircase.indicators import bulk as many
-from ircase.indicators import elsewhere, extract, harmless
-from ircase.models import Event, FalsePositive, IndicatorLook, Pap, Tlp
+from ircase.indicators import elsewhere, extract, harmless, pasting
+from ircase.models import Event, FalsePositive, Indicator, IndicatorLook, Pap, Tlp
 from ircase.services.transfer import uploads
 from ircase.views.graph import as_json
-from ircase.views.indicators import preview
 
 router = Router(tags=["Findings"])
 _UPLOAD = {
@@ -92,6 +91,30 @@ class Recognised(Schema):
     double: bool = Field(description="On the case already.")
     private: bool
     harmless: str = Field(description="Why the organisation knows it to be harmless; empty: it does not.")
+
+
+class ChosenOne(Schema):
+    kind: IndicatorKind
+    value: str = Field(min_length=1, max_length=2048)
+
+
+class IndicatorsChosen(Schema):
+    """What the preview of a text gave, as far as it is wanted, and what all of them get."""
+
+    indicators: list[ChosenOne] = Field(min_length=1, max_length=extract.MOST_FOUND)
+    verdict: IndicatorVerdict = Indicator.Verdict.UNKNOWN
+    tlp: Tlp = Tlp.AMBER
+    pap: Pap = Pap.AMBER
+    tags: list[str] = _TAGS
+    description: str = Field("", max_length=1000)
+
+
+class IndicatorsAdded(Schema):
+    """`known` stood on the case already. `refused` says why others could not be kept, the first of them."""
+
+    added: int
+    known: int
+    refused: list[str]
 
 
 class IndicatorsChange(Schema):
@@ -217,7 +240,14 @@ def entity_graph(request: HttpRequest, reference: str, lane: str = "", since: st
 
 @router.post("/cases/{reference}/indicators/preview", response=list[Recognised], summary="What a text holds; adds none")
 def preview_indicators(request: HttpRequest, reference: str, body: PasteIn) -> list[dict[str, Any]]:
-    return preview(open_case_of(request, reference), extract.extract(body.text))
+    return pasting.preview(open_case_of(request, reference), extract.extract(body.text))
+
+
+@router.post("/cases/{reference}/indicators/chosen", response=IndicatorsAdded, summary="Add up to 5,000 at once")
+def add_indicators(request: HttpRequest, reference: str, body: IndicatorsChosen) -> pasting.Added:
+    case, more = open_case_of(request, reference), body.dict(exclude={"indicators"})
+    chosen = [(one.kind, one.value) for one in body.indicators]
+    return pasting.choose(case=case, actor=person(request), chosen=chosen, **more)
 
 
 @router.post("/cases/{reference}/indicators/changes", response=Changed, summary="Change many indicators at once")
