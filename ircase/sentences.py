@@ -202,6 +202,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "event.changed_many": lambda d: f"changed {d.get('count')} events at once",
     "event.imported": lambda d: f"brought {d.get('count')} events in from",
     "indicator.edited": lambda d: f"changed an indicator's {_names(d.get('fields'))}",
+    "person.address_confirmed": lambda d: "confirmed their address for news",
     "indicator.added_many": lambda d: f"added {d.get('count')} indicators at once",
     "indicator.changed_many": lambda d: f"changed {d.get('count')} indicators at once",
     "indicator.look_asked": lambda d: f"had {d.get('count')} indicators looked for in the case's tables",

@@ -468,6 +468,7 @@ def make_world(case: Case, asker: User) -> World:
         },
         "ircase:event.uuid": str(event.uuid),
         "ircase:attack_withdraw.uuid": release.uuid,
+        "ircase:address_confirm.token": "nobody-s",
         "ircase:harmless_withdraw.uuid": known.uuid,
         "ircase:asset.uuid": str(asset.uuid),
         "ircase:indicator.uuid": str(indicator.uuid),
