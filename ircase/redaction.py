@@ -24,6 +24,7 @@ SHORTEST_ADDRESS: Final = 3
 MOST_WORDS = 200
 LONGEST_WORD = 200
 RUNS_AT_ONCE = 500
+MOST_REMEMBERED = 50_000
 KINDS: Final = ("host", "account", "person", "address", "word")
 ENCODED: Final = "base64-"
 """How the word for a run of Base64 begins; then comes the word for what it says."""
@@ -189,6 +190,7 @@ class Mask:
     _anywhere: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
     _word_alias: dict[str, str] = field(init=False, repr=False, compare=False)
     _least: int = field(init=False, repr=False, compare=False)
+    _known: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_index", _index_of(self.names))
@@ -256,15 +258,28 @@ class Mask:
         yield from self._encoded(text)
 
     def _encoded(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Base64 that says a name. Most says none, and is looked through many runs at a time."""
+        """Base64 that says a name. Most says none: it is looked through many runs at a time. Tables repeat themselves, so
+        what short ones say is remembered."""
         found = encoded.runs(text, self._least)
         while some := list(itertools.islice(found, RUNS_AT_ONCE)):
-            said = ["\n".join(encoded.readings(run)) for run in some]
-            if not self._may_name("\n".join(said)):
-                continue
-            for run, words in zip(some, said, strict=True):
-                if self._may_name(words) and (hit := next(self._plain(words), None)) is not None:
-                    yield run.start, run.stop, ENCODED + hit[2]
+            said = self._said_by({run.letters: run for run in some if run.letters not in self._known})
+            for run in some:
+                if alias := said.get(run.letters) or self._known.get(run.letters):
+                    yield run.start, run.stop, ENCODED + alias
+            if len(self._known) > MOST_REMEMBERED:
+                self._known.clear()
+            self._known.update((letters, alias) for letters, alias in said.items() if len(letters) <= LONGEST_WORD)
+
+    def _said_by(self, runs: dict[str, encoded.Run]) -> dict[str, str]:
+        """The letters of each run -> the word for the first name that it says, "" for none."""
+        said = {letters: "\n".join(encoded.readings(run)) for letters, run in runs.items()}
+        if not self._may_name("\n".join(said.values())):
+            return dict.fromkeys(said, "")
+        return {letters: self._first_of(words) for letters, words in said.items()}
+
+    def _first_of(self, words: str) -> str:
+        hit = next(self._plain(words), None) if self._may_name(words) else None
+        return hit[2] if hit is not None else ""
 
     def _may_name(self, text: str) -> bool:
         """Whether it is worth a closer look: quick, and never wrong where it says no."""
