@@ -258,8 +258,8 @@ class Mask:
         yield from self._encoded(text)
 
     def _encoded(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Base64 that says a name. Most says none: it is looked through many runs at a time. Tables repeat themselves, so
-        what short ones say is remembered."""
+        """Base64 that says a name. Most says none: it is looked through many runs at a time. Tables repeat themselves:
+        what short runs say is remembered."""
         found = encoded.runs(text, self._least)
         while some := list(itertools.islice(found, RUNS_AT_ONCE)):
             said = self._said_by({run.letters: run for run in some if run.letters not in self._known})
