@@ -300,7 +300,7 @@ class PageTests(ExerciseCase):
         self.assertNotContains(self.client.get(reverse("ircase:search") + f'?q="{self.case.title}"'), badge)
         lines = self.client.get(reverse("ircase:palette") + f"?q={made.case.reference}", headers={"HX-Request": "true"})
         self.assertContains(lines, badge)
-        item = ChecklistItem.objects.filter(case=made.case).first() or ChecklistItem.objects.create(
+        item = ChecklistItem.objects.filter(case=made.case, phase="detection").first() or ChecklistItem.objects.create(
             case=made.case, key="own-one", phase="detection", position=1, title="Look"
         )
         ChecklistItem.objects.filter(pk=item.pk).update(owner=self.alice, state="open")
