@@ -300,12 +300,11 @@ class PageTests(ExerciseCase):
         self.assertNotContains(self.client.get(reverse("ircase:search") + f'?q="{self.case.title}"'), badge)
         lines = self.client.get(reverse("ircase:palette") + f"?q={made.case.reference}", headers={"HX-Request": "true"})
         self.assertContains(lines, badge)
-        item = ChecklistItem.objects.filter(case=made.case, phase="detection").first() or ChecklistItem.objects.create(
-            case=made.case, key="own-one", phase="detection", position=1, title="Look"
-        )
-        ChecklistItem.objects.filter(pk=item.pk).update(owner=self.alice, state="open")
+        item = ChecklistItem.objects.live().filter(case=made.case).exclude(phase="preparation")[0]
+        ChecklistItem.objects.filter(pk=item.pk).update(owner=self.alice)
         page = self.client.get(reverse("ircase:my_work")).content.decode()
-        assert page.split(item.title, 1)[1].split("</li>", 1)[0].count(badge) == 1
+        mine = page.split(reverse("ircase:checklist_item", args=[made.case.reference, item.pk]), 1)[1]
+        assert mine.split("</li>", 1)[0].count(badge) == 1
         self.assertContains(self.client.get(reverse("ircase:work")), badge)
 
 
