@@ -98,7 +98,7 @@ def choose(
     """Pairs of kind and value onto the case, the first `extract.MOST_FOUND`. One that cannot be kept is named; the
     others are added. Raises ValidationError for tags or a marking that are none."""
     wanted = list(dict.fromkeys(chosen))[: extract.MOST_FOUND]
-    more = {"verdict": verdict, "tlp": tlp, "pap": pap, "description": findings.clean(description)}
+    more: dict[str, Any] = {"verdict": verdict, "tlp": tlp, "pap": pap, "description": findings.clean(description)}
     if verdict != Indicator.Verdict.UNKNOWN:
         more |= {"verdict_by": actor, "verdict_at": timezone.now()}
     refused: list[str] = []

@@ -138,7 +138,7 @@ class IndicatorTests(CastTestCase):
         body = {"indicators": ones, "verdict": "suspicious", "tlp": "red", "tags": ["feed"]}
         path = f"/api/v1/cases/{self.case.reference}/indicators/chosen"
         _, token = people.create_token(user=self.bob, name="t", scopes=["read", "write"])
-        bearer = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {token}"}}
+        bearer: dict[str, Any] = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {token}"}}
         reply = self.client.post(path, body, **bearer)
         assert reply.status_code == 200, reply.content
         said = reply.json()
