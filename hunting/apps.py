@@ -8,9 +8,10 @@ class HuntingConfig(AppConfig):
     def ready(self) -> None:
         # Registers the system checks, the chapters of the report, the content of exports, what can be commented and
         # found, the dashboard's panels, and which stored files are needed here.
-        from hunting import checks, commented, dashboard, dossier, finding, readiness  # noqa: F401, PLC0415
+        from hunting import catalogue, checks, commented, dashboard, dossier, finding, readiness  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
         from hunting.services import holding, patterns  # noqa: PLC0415
+        from ircase.exercises import scenarios  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
         from ircase.services import templating  # noqa: PLC0415
         from ircase.services.vault import removal  # noqa: PLC0415
@@ -21,5 +22,6 @@ class HuntingConfig(AppConfig):
         dossier.register()
         finding.register()
         readiness.register()
+        scenarios.register_hunts(catalogue.hunts)
         removal.register_holder("hunting", holding.held)
         templating.register(patterns.hunts_of)

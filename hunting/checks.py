@@ -6,6 +6,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from hunting import catalogue
 from ircase import catalogue as playbooks
+from ircase.exercises.scenarios import scenarios
 from kql import used_tables
 
 
@@ -48,3 +49,13 @@ def playbooks_name_what_exists(**_: Any) -> list[CheckMessage]:
             for name in dict.fromkeys(unknown)
         ]
     return found
+
+
+@register(Tags.compatibility)
+def scenarios_are_whole(**_: Any) -> list[CheckMessage]:
+    """A scenario that cannot be read, or names a hunt that is not in the library, is said at the start."""
+    try:
+        scenarios()
+    except playbooks.CatalogueError as error:
+        return [Error(str(error), id="hunting.E004")]
+    return []

@@ -3,17 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import Count, Q
 
 from ircase import attack
 from ircase.attack import Release, Technique
 from ircase.models import Activity, Case, EventTechnique, JobState
-
-LAYER: Final = "4.5"
-NAVIGATOR: Final = "5.1.0"
-"""https://github.com/mitre-attack/attack-navigator/blob/master/layers/spec/v4.5/layerformat.md"""
 
 
 @dataclass
@@ -161,51 +157,3 @@ def _column(now: Release, tactic: str, seen: Mapping[str, Seen], everything: boo
 def _cell(one: Technique, tactic: str, seen: Mapping[str, Seen], subs: tuple[Cell, ...] = ()) -> Cell:
     has = seen.get(one.id, Seen())
     return Cell(one, has, has.tactics.get(tactic, 0) + has.tactics.get("", 0), subs)
-
-
-def layer(case: Case) -> dict[str, Any]:
-    """The same as a layer of the ATT&CK Navigator: the score counts events, the comment says what was hunted."""
-    now = attack.release()
-    seen, _, _ = seen_of(case)
-    versions = {"layer": LAYER, "navigator": NAVIGATOR}
-    if now.version.startswith("v"):
-        versions["attack"] = now.version[1:].split(".")[0]
-    highest = max((one.events for one in seen.values()), default=0)
-    return {
-        "name": f"{case.reference} {case.title}"[:200],
-        "versions": versions,
-        "domain": "enterprise-attack",
-        "description": f"Techniques of {case.reference} by IRCase; ids of {now.version} ({now.source}).",
-        "sorting": 3,
-        "hideDisabled": False,
-        "techniques": [
-            entry for number, one in sorted(seen.items()) for entry in _entries(now.techniques[number], one)
-        ],
-        "gradient": {"colors": ["#fef3c7", "#dc2626"], "minValue": 0, "maxValue": max(highest, 1)},
-        "legendItems": [
-            {"label": "seen in events, the more the redder", "color": "#dc2626"},
-            {"label": "hunted, no event", "color": "#bfdbfe"},
-        ],
-        "showTacticRowBackground": False,
-        "selectTechniquesAcrossTactics": True,
-        "selectSubtechniquesWithParent": False,
-    }
-
-
-def _entries(technique: Technique, one: Seen) -> Iterable[dict[str, Any]]:
-    said = [tactic for tactic, count in one.tactics.items() if tactic and count] if not one.tactics.get("") else []
-    words = f"{one.events} events, {one.alerts} of them from alerts; {one.hunts} hunts, {one.hits} with rows"
-    for tactic in said or [""]:
-        entry: dict[str, Any] = {
-            "techniqueID": technique.id,
-            "enabled": True,
-            "comment": words,
-            "showSubtechniques": True,
-        }
-        if tactic:
-            entry["tactic"] = tactic.lower().replace(" ", "-")
-        if one.events:
-            entry["score"] = one.tactics[tactic] if tactic else one.events
-        else:
-            entry["color"] = "#bfdbfe"
-        yield entry

@@ -10,15 +10,12 @@ the others stay what they were unless a person moves them. What is not closed, a
 what ends there.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from statistics import median
 
 from django.utils import timezone
 
-from ircase.models import Milestone, Phase, PhaseEntry
+from ircase.models import Milestone
 from ircase.models.cases import CaseQuerySet
 
 # name: (what it is, from, to)
@@ -56,43 +53,6 @@ class Period:
         return found
 
 
-@dataclass(frozen=True)
-class PhaseTime:
-    """How long cases spend in a phase. Stays that go on count up to now; `unfinished` says how many do."""
-
-    phase: Phase
-    median: timedelta | None
-    n: int
-    unfinished: int
-
-
 def counted(cases: CaseQuerySet) -> CaseQuerySet:
     """The cases that metrics are made of. Start from `Case.objects.visible_to(user)`."""
     return cases.filter(exercise=False)
-
-
-def phase_times(cases: CaseQuerySet, now: datetime) -> list[PhaseTime]:
-    """Median time per phase; several stays of a case in one phase are one time, their sum."""
-    stays = PhaseEntry.objects.filter(case__in=counted(cases).order_by()).order_by()
-    rows = stays.values_list("case_id", "phase", "entered_at", "left_at", "case__closed_at")
-    return time_per_phase(rows, now)
-
-
-Stay = tuple[int, str, datetime, datetime | None, datetime | None]
-
-
-def time_per_phase(stays: Iterable[Stay], now: datetime) -> list[PhaseTime]:
-    """`stays`: case, phase, entered, left (None while it goes on), and when the case was closed, which ends its last
-    stay."""
-    spent: dict[str, dict[int, float]] = {phase: defaultdict(float) for phase in Phase.values}
-    unfinished: Counter[str] = Counter()
-    for case, phase, entered, left, closed in stays:
-        until = left or closed
-        unfinished[phase] += until is None
-        spent[phase][case] += ((until or now) - entered).total_seconds()
-    return [
-        PhaseTime(phase, timedelta(seconds=median(spent[phase].values())), len(spent[phase]), unfinished[phase])
-        if spent[phase]
-        else PhaseTime(phase, None, 0, 0)
-        for phase in Phase
-    ]

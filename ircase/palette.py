@@ -58,6 +58,7 @@ class Command:
     url: str
     icon: str
     note: str = ""
+    exercise: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,11 @@ def _cases(user: User, text: str, asked: list[str]) -> Iterator[Command]:
     for case in found.order_by("-updated_at")[:MOST]:
         note = "" if case.is_open else "closed"
         yield Command(
-            f"{case.reference} {case.title}", reverse("ircase:case", args=[case.reference]), "briefcase", note
+            f"{case.reference} {case.title}",
+            reverse("ircase:case", args=[case.reference]),
+            "briefcase",
+            note,
+            case.exercise,
         )
 
 

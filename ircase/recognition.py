@@ -27,6 +27,10 @@ _DEVICE: Final = re.compile(r"(?i)[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?\$?")
 # Accounts of Windows itself: in every row, and nobody's.
 _NOBODY: Final = frozenset({"system", "local service", "network service", "anonymous logon", "dwm-1", "umfd-0", "-"})
 
+# https://www.rfc-editor.org/rfc/rfc1918, 6598 (shared by carriers) and 4193 (IPv6).
+_INSIDE: Final = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
 
 _THING_COLUMN: Final = re.compile(
     r"(?i).*(ip|ip_?address|url|domain|sha256|sha1|md5|file_?name|folder_?path|path|registry_?(key|value_?name)|key"
@@ -101,6 +105,15 @@ def _is_account(column: str, text: str) -> bool:
     if _UPN_COLUMN.fullmatch(column):
         return "@" in text
     return bool(_ACCOUNT_COLUMN.fullmatch(column)) and text.lower() not in _NOBODY and not text.endswith("$")
+
+
+def is_private(address: str) -> bool:
+    """An address of networks inside, which says nothing outside of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in _INSIDE)
 
 
 def is_elsewhere(value: str) -> bool:

@@ -1,11 +1,13 @@
 """What a reader outside the case must not learn, and the mask that takes it out of every text.
 
 A mask is made of a case's own names (`ircase.services.writing.redacting.mask_of`). It writes each as a word that is the
-same in every document of the case: `host-01`, `account-02`, `person-03`, `10.x-address-04`, `word-01`.
+same in every document of the case: `host-01`, `account-02`, `person-03`, `10.x-address-04`, `word-01`. Base64 that says
+one of them becomes `base64-host-01` as a whole.
 """
 
 import dataclasses
 import ipaddress
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -13,12 +15,19 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
+from ircase import encoded
 from ircase.models import Tlp
 
 SHORTEST = 3
+SHORTEST_ADDRESS: Final = 3
+"""As in `::1`."""
 MOST_WORDS = 200
 LONGEST_WORD = 200
+RUNS_AT_ONCE = 500
+MOST_REMEMBERED = 50_000
 KINDS: Final = ("host", "account", "person", "address", "word")
+ENCODED: Final = "base64-"
+"""How the word for a run of Base64 begins; then comes the word for what it says."""
 T = TypeVar("T")
 
 
@@ -129,7 +138,7 @@ def _check_word(word: str) -> None:
     if not SHORTEST <= len(word) <= LONGEST_WORD:
         raise RedactionError(f"{word!r}: a word to mask has {SHORTEST} to {LONGEST_WORD} characters.")
     letters = "".join(letter for letter in word.casefold() if letter not in ".-_0123456789")
-    if any(letters in kind for kind in KINDS):
+    if any(letters in kind for kind in (*KINDS, ENCODED)):
         raise RedactionError(f"{word!r} stands in the words that take a name's place. Give a longer one.")
 
 
@@ -143,6 +152,7 @@ class Name:
 
 _RUN = re.compile(r"[^\W_]+")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
+_ESCAPED_RUN = re.compile(r"(?:\\[nrtbf]|%[0-9A-Fa-f]{2})([^\W_]+)")
 _DOT = r"(?:\.|\[\.\]|\(\.\))"
 _V4 = re.compile(rf"(?<![\d.])\d{{1,3}}(?:{_DOT}\d{{1,3}}){{3}}(?!\d|{_DOT}\d)")
 _V6 = re.compile(r"(?<![0-9A-Za-z:.])[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]{2,40}(?![0-9A-Za-z:])")
@@ -167,7 +177,8 @@ class Mask:
 
     Names of people, hosts and accounts are found as whole words, whatever their case: between anything that is no
     letter and no digit, so in a DNS name, a UPN, a path, a command line, behind an escape. A lead's own words are
-    found anywhere. Of two that begin at one place the longer is taken. `number_of` gives an address its number, the
+    found anywhere. Of two that begin at one place the longer is taken. Base64 that says one of them goes as a whole,
+    as UTF-8 or UTF-16LE, wherever in it the name begins. `number_of` gives an address its number, the
     same each time.
     """
 
@@ -178,6 +189,8 @@ class Mask:
     _index: dict[str, list[tuple[str, str]]] = field(init=False, repr=False, compare=False)
     _anywhere: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
     _word_alias: dict[str, str] = field(init=False, repr=False, compare=False)
+    _least: int = field(init=False, repr=False, compare=False)
+    _known: dict[str, str] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_index", _index_of(self.names))
@@ -186,6 +199,12 @@ class Mask:
         forms = sorted(alias, key=len, reverse=True)
         found = re.compile("|".join(re.escape(form) for form in forms), re.IGNORECASE) if forms else None
         object.__setattr__(self, "_anywhere", found)
+        object.__setattr__(self, "_least", self._shortest() * 4 // 3)
+
+    def _shortest(self) -> int:
+        """How few letters or bytes a name may have."""
+        named = (form for forms in self._index.values() for form, _ in forms)
+        return min((len(form) for form in (*named, *self._word_alias)), default=SHORTEST_ADDRESS)
 
     @property
     def is_empty(self) -> bool:
@@ -198,7 +217,7 @@ class Mask:
         parts: list[str] = []
         end = 0
         for start, stop, alias in sorted(self._found(text), key=lambda hit: (hit[0], -hit[1])):
-            if start < end:
+            if stop <= end or (start < end and not alias.startswith(ENCODED)):
                 continue
             parts += (text[end:start], alias)
             end = stop
@@ -235,6 +254,43 @@ class Mask:
         return made
 
     def _found(self, text: str) -> Iterator[tuple[int, int, str]]:
+        yield from self._plain(text)
+        yield from self._encoded(text)
+
+    def _encoded(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Base64 that says a name. Most says none: it is looked through many runs at a time. Tables repeat themselves:
+        what short runs say is remembered."""
+        found = encoded.runs(text, self._least)
+        while some := list(itertools.islice(found, RUNS_AT_ONCE)):
+            said = self._said_by({run.letters: run for run in some if run.letters not in self._known})
+            for run in some:
+                if alias := said.get(run.letters) or self._known.get(run.letters):
+                    yield run.start, run.stop, ENCODED + alias
+            if len(self._known) > MOST_REMEMBERED:
+                self._known.clear()
+            self._known.update((letters, alias) for letters, alias in said.items() if len(letters) <= LONGEST_WORD)
+
+    def _said_by(self, runs: dict[str, encoded.Run]) -> dict[str, str]:
+        """The letters of each run -> the word for the first name that it says, "" for none."""
+        said = {letters: "\n".join(encoded.readings(run)) for letters, run in runs.items()}
+        if not self._may_name("\n".join(said.values())):
+            return dict.fromkeys(said, "")
+        return {letters: self._first_of(words) for letters, words in said.items()}
+
+    def _first_of(self, words: str) -> str:
+        hit = next(self._plain(words), None) if self._may_name(words) else None
+        return hit[2] if hit is not None else ""
+
+    def _may_name(self, text: str) -> bool:
+        """Whether it is worth a closer look: quick, and never wrong where it says no."""
+        if self._anywhere is not None and self._anywhere.search(text):
+            return True
+        if self.addresses and (_V4.search(text) or _V6.search(text)):
+            return True
+        begins = {run.lower() for pattern in (_RUN, _ESCAPED_RUN) for run in pattern.findall(text)}
+        return not begins.isdisjoint(self._index)
+
+    def _plain(self, text: str) -> Iterator[tuple[int, int, str]]:
         if self._anywhere is not None:
             for hit in self._anywhere.finditer(text):
                 yield hit.start(), hit.end(), self._word_alias.get(hit.group().lower(), "word")

@@ -48,7 +48,7 @@ from ircase.services.incidents import incidentfiles
 from ircase.services.managing import papers
 from ircase.services.phases import reminders, reminding
 from ircase.services.readiness import reminding as readiness
-from ircase.services.telling import sending, trying
+from ircase.services.telling import confirming, sending, trying
 from ircase.services.transfer import caseexports, caseimports, resumable, sharing
 from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
 from ircase.work import new_owner
@@ -134,6 +134,14 @@ def try_channel(person_id: int, channel: str) -> None:
     person = User.objects.filter(pk=person_id, is_active=True).first()
     if person is not None:
         trying.send(person, channel)
+
+
+@shared_task(name="ircase.confirm_address")
+def confirm_address(person_id: int) -> None:
+    """The link to an address that a person typed."""
+    person = User.objects.filter(pk=person_id, is_active=True).first()
+    if person is not None:
+        confirming.send(person)
 
 
 @shared_task(name="ircase.take_rows")

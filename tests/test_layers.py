@@ -39,7 +39,7 @@ ROWS = (
     {"passwords", "addresses"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
      "wording", "search", "lifewords", "hookwords", "reportwords", "sharewords", "readywords", "incidentwords",
-     "outgoing", "importing", "starters", "fetching", "feedfiles", "kinds"},
+     "outgoing", "encoded", "importing", "starters", "fetching", "feedfiles", "kinds"},
     {"models"},
 )  # fmt: skip
 

@@ -475,8 +475,8 @@ def make_world(case: Case, asker: User) -> World:
             for name, value in (("uuid", note.uuid), ("pk", late.pk))
         },
         "ircase:event.uuid": str(event.uuid),
-        "ircase:timeline_export.kind": "jsonl",
         "ircase:attack_withdraw.uuid": release.uuid,
+        "ircase:address_confirm.token": "nobody-s",
         "ircase:harmless_withdraw.uuid": known.uuid,
         "ircase:asset.uuid": str(asset.uuid),
         "ircase:indicator.uuid": str(indicator.uuid),
@@ -603,7 +603,6 @@ def make_world(case: Case, asker: User) -> World:
         things[f"api:{operation}.uuid"] = incident_file.uuid
     things |= {"api:POST /incidents/{pk}/accept.pk": incident.pk}
     things |= {
-        "api:GET /cases/{reference}/events/file/{kind}.kind": "jsonl",
         "api:DELETE /harmless/{uuid}.uuid": known.uuid,
     }
     things |= {f"api:{m} /connections/{{pk}}/preflight.pk": case.connection.pk for m in ("GET", "POST")}
@@ -617,6 +616,7 @@ def make_world(case: Case, asker: User) -> World:
             "POST /cases/{reference}/hunts/watches": {"run": str(run.uuid)},
             "POST /cases/{reference}/comments": {"kind": "note", "subject": str(note.uuid), "body": "Is it?"},
             "POST /cases/{reference}/events/changes": {"events": [str(event.uuid)], "lane": "system"},
+            "POST /cases/{reference}/indicators/chosen": {"indicators": [{"kind": "ip", "value": "198.51.100.44"}]},
             "POST /cases/{reference}/indicators/changes": {"indicators": [str(indicator.uuid)], "verdict": "benign"},
             "POST /cases/{reference}/standing-approvals": {"script": script.name, "reason": "A test", "days": 3},
             "POST /cases/{reference}/reports/{uuid}/reviews": {"answer": "accepted"},

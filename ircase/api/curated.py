@@ -5,25 +5,22 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
+from django.http import HttpRequest, QueryDict
 from django.shortcuts import get_object_or_404
 from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import attackmatrix, libraries
 from ircase.api.auth import case_of, open_case_of, person
-from ircase.api.findings import EventsWanted
 from ircase.api.paging import Page, Router, Window, page_of
-from ircase.api.schemas import IndicatorVerdict
+from ircase.api.schemas import IndicatorKind, IndicatorVerdict
 from ircase.curated import asking, bringin, bulk, files
 from ircase.entitygraph import graph
 from ircase.indicators import bulk as many
-from ircase.indicators import elsewhere, extract, harmless
-from ircase.models import Event, FalsePositive, IndicatorLook, Pap, Tlp
+from ircase.indicators import elsewhere, extract, harmless, pasting
+from ircase.models import Event, FalsePositive, Indicator, IndicatorLook, Pap, Tlp
 from ircase.services.transfer import uploads
 from ircase.views.graph import as_json
-from ircase.views.indicators import preview
-from ircase.views.timeline import export_reply
 
 router = Router(tags=["Findings"])
 _UPLOAD = {
@@ -94,6 +91,30 @@ class Recognised(Schema):
     double: bool = Field(description="On the case already.")
     private: bool
     harmless: str = Field(description="Why the organisation knows it to be harmless; empty: it does not.")
+
+
+class ChosenOne(Schema):
+    kind: IndicatorKind
+    value: str = Field(min_length=1, max_length=2048)
+
+
+class IndicatorsChosen(Schema):
+    """What the preview of a text gave, as far as it is wanted, and what all of them get."""
+
+    indicators: list[ChosenOne] = Field(min_length=1, max_length=extract.MOST_FOUND)
+    verdict: IndicatorVerdict = Indicator.Verdict.UNKNOWN
+    tlp: Tlp = Tlp.AMBER
+    pap: Pap = Pap.AMBER
+    tags: list[str] = _TAGS
+    description: str = Field("", max_length=1000)
+
+
+class IndicatorsAdded(Schema):
+    """`known` stood on the case already. `refused` says why others could not be kept, the first of them."""
+
+    added: int
+    known: int
+    refused: list[str]
 
 
 class IndicatorsChange(Schema):
@@ -173,17 +194,6 @@ def change_events(request: HttpRequest, reference: str, body: EventsChange) -> d
     return {"changed": bulk.change_events(case=case, actor=person(request), uuids=body.events, **values)}
 
 
-@router.get("/cases/{reference}/events/file/{kind}", summary="The events as a Timesketch file: jsonl, csv or csv-safe")
-def export_events(request: HttpRequest, reference: str, kind: str, wanted: Query[EventsWanted]) -> HttpResponseBase:
-    case = case_of(request, reference)
-    if kind not in files.FORMATS:
-        raise Http404("No such format.")
-    query = QueryDict(mutable=True)
-    query.update({name: value for name, value in wanted.dict(exclude={"limit", "offset"}).items() if value})
-    found = asking.events(case, asking.read(query, person(request)))
-    return export_reply(found, case, person(request), kind)
-
-
 @router.post(
     "/cases/{reference}/events/file",
     response=BroughtIn,
@@ -220,11 +230,6 @@ def attack_of_case(request: HttpRequest, reference: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.get("/cases/{reference}/attack/layer", response=dict[str, Any], summary="As a layer of the ATT&CK Navigator")
-def attack_layer(request: HttpRequest, reference: str) -> dict[str, Any]:
-    return attackmatrix.layer(case_of(request, reference))
-
-
 @router.get("/cases/{reference}/graph", response=dict[str, Any], summary="Assets and indicators, and what ties them")
 def entity_graph(request: HttpRequest, reference: str, lane: str = "", since: str = "", until: str = "") -> Any:
     case = case_of(request, reference)
@@ -235,7 +240,14 @@ def entity_graph(request: HttpRequest, reference: str, lane: str = "", since: st
 
 @router.post("/cases/{reference}/indicators/preview", response=list[Recognised], summary="What a text holds; adds none")
 def preview_indicators(request: HttpRequest, reference: str, body: PasteIn) -> list[dict[str, Any]]:
-    return preview(open_case_of(request, reference), extract.extract(body.text))
+    return pasting.preview(open_case_of(request, reference), extract.extract(body.text))
+
+
+@router.post("/cases/{reference}/indicators/chosen", response=IndicatorsAdded, summary="Add up to 5,000 at once")
+def add_indicators(request: HttpRequest, reference: str, body: IndicatorsChosen) -> pasting.Added:
+    case, more = open_case_of(request, reference), body.dict(exclude={"indicators"})
+    chosen = [(one.kind, one.value) for one in body.indicators]
+    return pasting.choose(case=case, actor=person(request), chosen=chosen, **more)
 
 
 @router.post("/cases/{reference}/indicators/changes", response=Changed, summary="Change many indicators at once")

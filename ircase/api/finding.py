@@ -38,6 +38,7 @@ class HitOut(Schema):
     snippet: str
     at: datetime
     url: str
+    exercise: bool = Field(description="Of a case that is played, not in earnest.")
 
 
 class AnswerOut(Schema):
@@ -62,6 +63,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "snippet": "".join(piece.text for piece in hit.snippet),
         "at": entry.at,
         "url": hit.url,
+        "exercise": bool(entry.case and entry.case.exercise),
     }
 
 

@@ -13,7 +13,7 @@ from ircase.api.auth import case_of, person
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import Channel, Notice, NoticeCode, NoticeSettings
 from ircase.services import notices
-from ircase.services.telling import choosing, trying
+from ircase.services.telling import choosing, confirming, trying
 from ircase.telling import rules
 
 router = Router(tags=["Notices"])
@@ -67,6 +67,7 @@ class NoticeSettingsOut(Schema):
     clock_passes: bool
     every_run: bool
     every_case: bool
+    address_waits: bool = Field(alias="waits_for_address", description="No mail is sent before it is confirmed.")
 
     @staticmethod
     def resolve_quiet_from(row: NoticeSettings) -> str:
@@ -153,6 +154,22 @@ def set_settings(request: HttpRequest, body: NoticeSettingsIn) -> NoticeSettings
     fields |= {name: time.fromisoformat(fields[name]) for name in ("quiet_from", "quiet_until")}
     wish = choosing.Wish(**fields, digest_days=tuple(body.digest_days))
     return choosing.choose(person=person(request), wish=wish)
+
+
+class AddressToken(Schema):
+    token: str = Field(min_length=1, max_length=2000, description="The last part of the link in the mail.")
+
+
+@router.post("/notification-settings/address", response={202: None}, summary="Another link to confirm your address")
+def ask_address(request: HttpRequest) -> Status[None]:
+    confirming.again(person(request))
+    return Status(202, None)
+
+
+@router.post("/notification-settings/address/confirmation", response={204: None}, summary="Confirm your address")
+def confirm_address(request: HttpRequest, body: AddressToken) -> Status[None]:
+    confirming.confirm(person=person(request), token=body.token)
+    return Status(204, None)
 
 
 @router.post("/notification-settings/test", response={202: None}, summary="A test message to yourself")

@@ -238,6 +238,16 @@ def put_answers(request: HttpRequest, reference: str, regime: Regime, stage: Sta
     return list(regimes.answers(case, regime, stage))
 
 
+class MaskWordsOut(Schema):
+    words: list[str]
+
+
+@router.get("/cases/{reference}/redaction-words", response=MaskWordsOut, summary="Words to mask that the case suggests")
+def redaction_words(request: HttpRequest, reference: str) -> dict[str, Any]:
+    """The domains of its accounts and devices; `words` of a report or a share take them."""
+    return {"words": redacting.suggested_words(case_of(request, reference))}
+
+
 class MaskKeyOut(Schema):
     alias: str
     kind: str

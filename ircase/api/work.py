@@ -28,10 +28,15 @@ class WorkOut(Schema):
     reviewer: str | None
     waiting_for: str
     due_at: datetime | None
+    exercise: bool = Field(description="Of a case that is played, not in earnest.")
 
     @staticmethod
     def resolve_case(item: ChecklistItem) -> str:
         return item.case.reference
+
+    @staticmethod
+    def resolve_exercise(item: ChecklistItem) -> bool:
+        return item.case.exercise
 
     @staticmethod
     def resolve_owner(item: ChecklistItem) -> str | None:

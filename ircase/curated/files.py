@@ -1,28 +1,18 @@
-"""The curated timeline as a file that Timesketch reads, and events of such a file on the timeline.
+"""Events of a file that Timesketch reads, for the timeline. What `ircase.exchange.timeline` makes comes back.
 
-https://timesketch.org/guides/user/import-from-json-csv/ Beside Timesketch's fields stand ours, so that what was
-exported comes back whole. The same event is never there twice: it is known by its uuid, else by its time and its words.
+https://timesketch.org/guides/user/import-from-json-csv/ The same event is never there twice: it is known by its uuid,
+else by its time and its words.
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from django.db.models import QuerySet
-
-from ircase.models import Event
 from ircase.services.transfer.exports import safe_cell
 
-FORMATS: Final = {"jsonl": "Timesketch JSONL", "csv": "Timesketch CSV", "csv-safe": "CSV for spreadsheets"}
-FIELDS: Final = (
-    "message", "datetime", "timestamp", "timestamp_desc", "tag", "techniques", "lane", "description", "source",
-    "devices_and_accounts", "indicators", "precision", "until", "zone", "given", "discovered", "in_report",
-    "event_uuid",
-)  # fmt: skip
 MOST_BYTES: Final = 20 * 1024 * 1024
 MOST_EVENTS: Final = 5_000
 MOST_PROBLEMS: Final = 20
@@ -39,53 +29,6 @@ class Record:
     line: int
     texts: Mapping[str, str]
     lists: Mapping[str, list[str]] = field(default_factory=dict)
-
-
-def lines(kind: str, events: QuerySet[Event]) -> Iterator[bytes]:
-    """The file, event by event. `events` wants assets, indicators, tags and techniques prefetched."""
-    if kind != "jsonl":
-        yield _csv(FIELDS, safe=False)
-    for event in events.iterator(chunk_size=500):
-        record = record_of(event)
-        if kind == "jsonl":
-            yield (json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "replace")
-        else:
-            yield _csv([_cell(record[name]) for name in FIELDS], safe=kind == "csv-safe")
-
-
-def record_of(event: Event) -> dict[str, Any]:
-    at = event.at.astimezone(UTC)
-    return {
-        "message": event.title,
-        "datetime": at.isoformat(timespec="microseconds"),
-        "timestamp": int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000),
-        "timestamp_desc": "Event time" if event.precision == "exact" else event.get_precision_display(),
-        "tag": [tag.name for tag in event.tags.all()],
-        "techniques": [f"{one.technique} {one.tactic}".strip() for one in event.techniques.all()],
-        "lane": event.lane,
-        "description": event.description,
-        "source": event.source,
-        "devices_and_accounts": [f"{one.kind}:{one.name}" for one in event.assets.all()],
-        "indicators": [f"{one.kind}:{one.value}" for one in event.indicators.all()],
-        "precision": event.precision,
-        "until": event.until.isoformat() if event.until else "",
-        "zone": event.zone,
-        "given": event.given,
-        "discovered": event.discovered_at.isoformat() if event.discovered_at else "",
-        "in_report": "yes" if event.in_report else "no",
-        "event_uuid": str(event.uuid),
-    }
-
-
-def _cell(value: Any) -> str:
-    # A list as JSON, so that a blank or a comma in it stays what it is.
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) and value else str(value or "")
-
-
-def _csv(cells: Iterable[str], *, safe: bool) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\r\n").writerow([safe_cell(cell) for cell in cells] if safe else list(cells))
-    return text.getvalue().encode("utf-8", "replace")
 
 
 def read(data: bytes) -> list[Record]:

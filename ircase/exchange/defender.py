@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ircase.exchange.model import LeftOut, Product, ShareData, SharedIndicator
 from ircase.exchange.texts import plain
 from ircase.models import Indicator, Pap
-from ircase.recognition import is_elsewhere
+from ircase.recognition import is_elsewhere, is_private
 
 BATCH: Final = 500
 HEADER: Final = (
@@ -63,6 +63,8 @@ def _not(one: SharedIndicator, action: str, now: datetime) -> str:
         return "it has expired"
     if one.kind == Indicator.Kind.IP and not is_elsewhere(one.value):
         return "it is an address of every device"
+    if one.kind == Indicator.Kind.IP and is_private(one.value):
+        return "it is an address of inside networks"
     if one.kind == Indicator.Kind.URL and not _is_web(one.value):
         return "Defender takes URLs of http and https"
     if action != "audit" and one.pap not in _ACTIVE:

@@ -1,7 +1,7 @@
 """Scenarios: YAML beside the code, checked against a schema. Injects at minutes, and what is expected of players."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -99,6 +99,17 @@ class Scenario:
         return bool(self.content.get("needs_tenant"))
 
 
+_libraries: list[Callable[[], Collection[str]]] = []
+
+
+def register_hunts(known: Callable[[], Collection[str]]) -> None:
+    """`known` gives the ids of the library's hunts: from now on a scenario that names another one is refused. The case
+    does not know the app that has them."""
+    if known not in _libraries:
+        _libraries.append(known)
+        scenarios.cache_clear()
+
+
 @functools.cache
 def scenarios() -> Mapping[str, Scenario]:
     """Those that ship, by id. Raises CatalogueError."""
@@ -129,3 +140,15 @@ def _check(name: str, content: Mapping[str, Any]) -> None:
             raise CatalogueError(f"{name}: {row['key']}: `any` says what fits, and stands for every kind but person.")
         if row["kind"] == "milestone" and not set(row["any"]) <= set(Milestone.Kind.values):
             raise CatalogueError(f"{name}: {row['key']}: a milestone is one of {', '.join(Milestone.Kind.values)}.")
+    _check_hunts(name, content)
+
+
+def _check_hunts(name: str, content: Mapping[str, Any]) -> None:
+    known = {hunt for library in _libraries for hunt in library()}
+    named = [
+        *content.get("hunts", ()),
+        *(one for row in content["expects"] if row["kind"] == "hunt" for one in row["any"]),
+    ]
+    unknown = [hunt for hunt in dict.fromkeys(named) if hunt not in known]
+    if _libraries and unknown:
+        raise CatalogueError(f"{name}: the library has no hunt {', '.join(map(repr, unknown))}.")

@@ -41,8 +41,8 @@ class ShareForm(forms.Form):
     receiver = forms.CharField(max_length=200, help_text="Person and organisation. Not in the file.")
     purpose = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 2}))
 
-    def __init__(self, data: Any = None, *, case: Case) -> None:
-        super().__init__(data, initial=_initial(case))
+    def __init__(self, data: Any = None, *, case: Case, kind: str = "") -> None:
+        super().__init__(data, initial=_initial(case) | ({"format": kind} if kind else {}))
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or self.cleaned_data

@@ -1,6 +1,5 @@
 """Indicators out of a text: a report, an e-mail, a chat. Defanged ones are made whole; a person chooses."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from ircase.recognition import recognise
 from ircase.services.analysis.findings import clean, normalise, refang
 
 Kind = Indicator.Kind
-MOST_LETTERS: Final = 200_000
-MOST_FOUND: Final = 1_000
+MOST_LETTERS: Final = 450_000
+MOST_FOUND: Final = 5_000
 _LONGEST: Final = 2_048
 # What may hold blanks is found by its beginning (a registry key goes on where a word with a capital follows); all of
 # these are bounded, so that no text keeps them busy.
@@ -35,10 +34,6 @@ _BLANK_DOT: Final = re.compile(r"(?i)[ ]?[\[({] ?(dot|\.) ?[\])}][ ]?")
 _BLANK_AT: Final = re.compile(r"(?i)[ ]?[\[({] ?(at|@) ?[\])}][ ]?")
 _TAKEN: Final = frozenset(
     {Kind.SHA256, Kind.SHA1, Kind.MD5, Kind.IP, Kind.DOMAIN, Kind.URL, Kind.EMAIL, Kind.FILE_NAME, Kind.FILE_PATH}
-)
-# https://www.rfc-editor.org/rfc/rfc1918, 6598 (shared by carriers) and 4193 (IPv6).
-_INSIDE: Final = tuple(
-    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
 )
 # A sentence that ends without a blank ("done.Then") has a domain's shape.
 _SENTENCE: Final = re.compile(r"[A-Za-z][a-z]*\.[A-Z][a-z]*")
@@ -100,15 +95,6 @@ def _token(token: str) -> Iterator[tuple[str, str]]:
         if kind in _TAKEN:
             yield kind, part
             return
-
-
-def is_private(address: str) -> bool:
-    """An address of networks inside, which says nothing outside of them."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in _INSIDE)
 
 
 def _is_file(word: str) -> bool:

@@ -1490,6 +1490,13 @@ class Migration(migrations.Migration):
                 ('every_run', models.BooleanField(default=False, help_text='Also of what ended within two minutes.')),
                 ('every_case', models.BooleanField(default=False, help_text='Phases of every case that they may read.')),
                 ('tried', models.JSONField(blank=True, default=dict, help_text='Channel -> how its last test ended.')),
+                (
+                    "mail_waits",
+                    models.EmailField(
+                        blank=True, editable=False, help_text="The person's address, not confirmed yet.", max_length=254
+                    ),
+                ),
+                ("mail_asked_at", models.DateTimeField(blank=True, editable=False, null=True)),
                 ('person', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='notice_settings', to=settings.AUTH_USER_MODEL)),
             ],
         ),

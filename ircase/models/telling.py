@@ -47,9 +47,20 @@ class NoticeSettings(models.Model):
     every_run = models.BooleanField(default=False, help_text="Also of what ended within two minutes.")
     every_case = models.BooleanField(default=False, help_text="Phases of every case that they may read.")
     tried = models.JSONField(default=dict, blank=True, help_text="Channel -> how its last test ended.")
+    mail_waits = models.EmailField(blank=True, editable=False, help_text="The person's address, not confirmed yet.")
+    mail_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     def __str__(self) -> str:
         return f"how {self.person_id} is told"
+
+    @property
+    def waits_for_address(self) -> bool:
+        """Whether an address that the person typed is to be confirmed."""
+        return bool(self.mail_waits)
+
+    def may_mail(self, address: str) -> bool:
+        """Whether news may go to this address of theirs."""
+        return bool(address) and address.lower() != self.mail_waits.lower()
 
 
 class CaseMute(models.Model):

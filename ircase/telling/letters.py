@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from email.utils import formatdate
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -25,18 +25,30 @@ def letter(to: str, name: str, words: Sequence[Word], key: str) -> EmailMultiAlt
         "inbox": absolute(reverse("ircase:notices")),
         "preferences": preferences,
     }
+    return _made(to, subject_of(words), "news", context, key, {"List-Unsubscribe": f"<{preferences}>"})
+
+
+def of_address(to: str, name: str, username: str, url: str, key: str) -> EmailMultiAlternatives:
+    """The message that asks whether an address is the person's own."""
+    context = {"name": name, "username": username, "url": url}
+    return _made(to, "IRCase: confirm your address", "address", context, key, {})
+
+
+def _made(
+    to: str, subject: str, template: str, context: dict[str, Any], key: str, more: dict[str, str]
+) -> EmailMultiAlternatives:
     made = EmailMultiAlternatives(
-        subject=subject_of(words),
-        body=render_to_string("mail/news.txt", context),
+        subject=subject,
+        body=render_to_string(f"mail/{template}.txt", context),
         to=[to],
         headers={
             "Message-ID": f"<{key}@{settings.MAIL_DOMAIN}>",
             "Date": formatdate(localtime=False),
-            "List-Unsubscribe": f"<{preferences}>",
             "Auto-Submitted": "auto-generated",
+            **more,
         },
     )
-    made.attach_alternative(render_to_string("mail/news.html", context), "text/html")
+    made.attach_alternative(render_to_string(f"mail/{template}.html", context), "text/html")
     return made
 
 

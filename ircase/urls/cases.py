@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import cases, entities, harmless, indicators, leading, log, mywork, people
+from ircase.views import cases, entities, harmless, indicators, leading, log, mywork, pasting, people
 
 _CASE = "cases/<str:reference>/"
 
@@ -30,10 +30,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}entities/assets/<uuid:uuid>/", entities.asset, name="asset"),
     path(f"{_CASE}entities/assets/<uuid:uuid>/remove/", entities.asset_remove, name="asset_remove"),
     path(f"{_CASE}entities/indicators/<uuid:uuid>/", indicators.indicator, name="indicator"),
-    path(f"{_CASE}entities/indicators/paste/", indicators.indicators_paste, name="indicators_paste"),
+    path(f"{_CASE}entities/indicators/paste/", pasting.indicators_paste, name="indicators_paste"),
     path(f"{_CASE}entities/indicators/change/", indicators.indicators_change, name="indicators_change"),
     path(f"{_CASE}entities/indicators/look/", indicators.indicators_look, name="indicators_look"),
-    path(f"{_CASE}entities/indicators/defender/", indicators.indicators_defender, name="indicators_defender"),
     path("harmless/", harmless.harmless_list, name="harmless"),
     path("harmless/<uuid:uuid>/withdraw/", harmless.harmless_withdraw, name="harmless_withdraw"),
     path(f"{_CASE}log/", log.log, name="log"),

@@ -1,7 +1,5 @@
 """ATT&CK of a case, and the data behind it."""
 
-import json
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig, ValidationError
@@ -32,17 +30,6 @@ def attack_matrix(request: HttpRequest, reference: str) -> HttpResponse:
         "library": HUNT_LIBRARY,
     }
     return render_tab(request, case, "timeline", "case/attack_matrix.html", context)
-
-
-@require_GET
-@login_required
-def attack_layer(request: HttpRequest, reference: str) -> HttpResponse:
-    """The matrix as a layer that the ATT&CK Navigator opens."""
-    case = access.get_case(access.current_user(request), reference)
-    text = json.dumps(attackmatrix.layer(case), indent=1, ensure_ascii=False)
-    reply = HttpResponse(text, content_type="application/json")
-    reply["Content-Disposition"] = f'attachment; filename="{case.reference}_attack_layer.json"'
-    return reply
 
 
 @csrf_exempt  # `_bring` checks it, after the handler that takes the file is in place

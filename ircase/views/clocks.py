@@ -39,7 +39,8 @@ def clocks(request: HttpRequest, reference: str) -> HttpResponse:
 def _page(request: HttpRequest, case: Case, form: StartClockForm | None = None) -> HttpResponse:
     rows = list(service.of_case(case)[:_MOST])
     context = {
-        "running": [clock for clock in rows if clock.is_running],
+        "running": (running := [clock for clock in rows if clock.is_running]),
+        "countdowns": clockcard.among(running, clockcard.windows_of(case)),
         "ended": sorted((c for c in rows if not c.is_running), key=lambda c: c.ended_at or c.due_at, reverse=True),
         "form": form
         or (
@@ -57,8 +58,7 @@ def _page(request: HttpRequest, case: Case, form: StartClockForm | None = None) 
 def clocks_card(request: HttpRequest, reference: str) -> HttpResponse:
     """The overview's card, loaded again each minute so that it counts down."""
     case = access.get_case(access.current_user(request), reference)
-    template = "case/_windows.html" if request.GET.get("part") == "windows" else "case/_clocks_card.html"
-    return render(request, template, {"case": case, **clockcard.context(case)})
+    return render(request, "case/_clocks_card.html", {"case": case, **clockcard.context(case)})
 
 
 @require_POST

@@ -1,4 +1,4 @@
-"""What to look for: the indicators of a case, found in pasted text, judged, looked for, and handed to Defender."""
+"""What to look for: the indicators of a case, found in pasted text, judged, and looked for."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ircase import access
 from ircase.curated import rows
-from ircase.forms.indicators import ChosenForm, IndicatorForm, ManyIndicatorsForm, PasteForm
-from ircase.indicators import bulk, defender, elsewhere, extract, harmless
+from ircase.forms.indicators import IndicatorForm, ManyIndicatorsForm
+from ircase.indicators import bulk, elsewhere, harmless
 from ircase.models import Case, Indicator, Sighting, User
 from ircase.pages import render_tab
-from ircase.recognition import is_elsewhere
-from ircase.services import log
 from ircase.services.analysis import findings
 from ircase.views.doors import case_to_change, say_errors
 
@@ -42,73 +40,6 @@ def narrowed(case: Case, query: Any) -> tuple[QuerySet[Indicator], dict[str, str
     for word in chosen["iq"].split()[:8]:
         found = found.filter(Q(value__icontains=word) | Q(description__icontains=word))
     return found, chosen
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-def indicators_paste(request: HttpRequest, reference: str) -> HttpResponse:
-    """A text, what was recognised in it, and the chosen ones onto the case."""
-    user, case = case_to_change(request, reference)
-    if request.method == "POST" and "choose" in request.POST:
-        return _add_chosen(request, case, user)
-    form = PasteForm(request.POST or None)
-    context: dict[str, Any] = {"form": form, "chosen_form": ChosenForm(initial={"tlp": case.tlp})}
-    if request.method == "POST" and form.is_valid():
-        try:
-            found = extract.extract(form.cleaned_data["text"])
-        except ValidationError as error:
-            form.add_error("text", error.messages)
-        else:
-            context |= {"found": preview(case, found), "read": True, "most": extract.MOST_FOUND}
-    return render_tab(request, case, "entities", "case/paste.html", context, status=422 if form.errors else 200)
-
-
-def preview(case: Case, found: list[extract.Found]) -> list[dict[str, Any]]:
-    """What was recognised, each with why it may better be left: two queries."""
-    there = set(case.indicators.values_list("kind", "value_digest"))
-    known = harmless.known()
-    shown = []
-    for one in found:
-        entry = known.of(one.kind, one.value)
-        double = (one.kind, harmless.digest(one.value)) in there
-        private = one.kind == Indicator.Kind.IP and not is_public(one.value)
-        shown.append(
-            {"kind": one.kind, "kind_words": Indicator.Kind(one.kind).label, "value": one.value, "times": one.times,
-             "written": one.written if one.written != one.value else "", "double": double, "private": private,
-             "harmless": entry.reason if entry else "", "chosen": not (entry or double or private)}
-        )  # fmt: skip
-    return shown
-
-
-def is_public(address: str) -> bool:
-    return is_elsewhere(address) and not extract.is_private(address)
-
-
-def _add_chosen(request: HttpRequest, case: Case, user: User) -> HttpResponse:
-    form = ChosenForm(request.POST)
-    if not form.is_valid():
-        say_errors(request, {name: [str(one) for one in said] for name, said in form.errors.items()})
-        return redirect("ircase:indicators_paste", case.reference)
-    added = known = 0
-    refused = []
-    for said in list(dict.fromkeys(request.POST.getlist("one")))[: extract.MOST_FOUND]:
-        kind, _, value = said.partition(" ")
-        try:
-            if kind not in Indicator.Kind.values:
-                raise ValidationError("no such kind")
-            _, new = findings.add_indicator(
-                case=case, actor=user, kind=kind, value=value, provenance={"by": "hand", "pasted": True},
-                **form.cleaned_data,
-            )  # fmt: skip
-        except ValidationError as error:
-            refused.append(f"“{value[:80]}”: {' '.join(error.messages)}")
-        else:
-            added, known = added + new, known + (not new)
-    if refused:
-        messages.error(request, " ".join(refused[:5]))
-    already = f" {known} were there already." if known else ""
-    messages.success(request, f"{added} indicator{'' if added == 1 else 's'} added.{already}")
-    return redirect(reverse("ircase:entities", args=[case.reference]) + "#indicators")
 
 
 @require_http_methods(["GET", "POST"])
@@ -228,26 +159,3 @@ def indicators_look(request: HttpRequest, reference: str) -> HttpResponse:
     """How far the last look is; a fragment that asks again until it is over."""
     case = access.get_case(access.current_user(request), reference)
     return render(request, "case/_look.html", {"case": case, "look": elsewhere.latest(case), "polled": True})
-
-
-@require_GET
-@login_required
-def indicators_defender(request: HttpRequest, reference: str) -> HttpResponse:
-    """What Defender would be given and what not; with `action` the file itself."""
-    user = access.current_user(request)
-    case = access.get_case(user, reference)
-    found, chosen = narrowed(case, request.GET)
-    action = request.GET.get("action", "")
-    made = defender.handout(case, found.order_by("kind", "value"), action or "audit", harmless.known())
-    if action not in defender.ACTIONS:
-        context = {"made": made, "actions": defender.ACTIONS, "batch": defender.BATCH, "kept": _kept(chosen)}
-        return render_tab(request, case, "entities", "case/defender.html", context)
-    log.record("indicator.handed_out", case=case, actor=user, title="CSV for Defender", count=made.count, act=action)
-    reply = HttpResponse(made.data, content_type="application/octet-stream")
-    reply["Content-Disposition"] = f'attachment; filename="{case.reference}_defender_{action}.csv"'
-    reply["X-Content-Type-Options"] = "nosniff"
-    return reply
-
-
-def _kept(chosen: dict[str, str]) -> str:
-    return urlencode({name: value for name, value in chosen.items() if value})

@@ -1,5 +1,6 @@
 """How a person wants to be told."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -12,7 +13,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.forms.notifications import ChoicesForm, NotificationsForm
 from ircase.models import Channel, NoticeSettings, User
-from ircase.services.telling import choosing, outbox, trying
+from ircase.services.telling import choosing, confirming, outbox, trying
+from ircase.views.doors import attempt
 
 
 @require_http_methods(["GET", "POST"])
@@ -48,7 +50,8 @@ def _channels(user: User, chosen: NoticeSettings) -> dict[str, Any]:
     return {
         "by_mail": outbox.can_be_told(user, chosen, Channel.MAIL),
         "by_teams": outbox.can_be_told(user, chosen, Channel.TEAMS),
-        "mail_problem": choosing.mail_problem(user),
+        "mail_problem": choosing.mail_problem(user, chosen),
+        "address_waits": chosen.waits_for_address and not chosen.may_mail(user.email),
         "tried": chosen.tried,
         "waits": trying.is_waited_for(chosen),
     }
@@ -69,4 +72,24 @@ def test(request: HttpRequest) -> HttpResponse:
         messages.error(request, " ".join(error.messages))
     else:
         messages.success(request, f"A message is on its way by {Channel(channel).label}.")
+    return redirect("ircase:notifications")
+
+
+@require_POST
+@login_required
+def address_again(request: HttpRequest) -> HttpResponse:
+    """Another link to the address that waits."""
+    user = access.current_user(request)
+    attempt(request, f"A link is on its way to {user.email}.", partial(confirming.again, user))
+    return redirect("ircase:notifications")
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def address_confirm(request: HttpRequest, token: str) -> HttpResponse:
+    """What the link in the mail opens. Mail filters open links, too, so that a person presses the button."""
+    if request.method == "GET":
+        return render(request, "notices/address.html")
+    act = partial(confirming.confirm, person=access.current_user(request), token=token)
+    attempt(request, "Your address is confirmed. News goes there from now on.", act)
     return redirect("ircase:notifications")

@@ -15,6 +15,7 @@ from ircase import access
 from ircase.forms.people import ProfileForm, TokenForm
 from ircase.models import ApiToken, User
 from ircase.services.identity import factors, people, sessions
+from ircase.services.telling import choosing
 from ircase.views.fresh import recently
 
 
@@ -33,8 +34,14 @@ def profile(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, user, profile_form=form)
     people.edit_profile(user=user, **form.cleaned_data)
-    messages.success(request, "Your profile is saved.")
+    messages.success(request, _saved(user))
     return redirect("ircase:profile")
+
+
+def _saved(user: User) -> str:
+    if choosing.of(user).may_mail(user.email) or not user.email:
+        return "Your profile is saved."
+    return f"Your profile is saved. A link was sent to {user.email}: nothing else goes there before you use it."
 
 
 def _page(request: HttpRequest, user: User, *, new_token: str = "", **forms: Any) -> HttpResponse:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
+from ircase.forms import masks
 from ircase.forms.reports import AnswersForm, BuildForm
 from ircase.models import Case, CaseRole, LogEntry, NotificationFact, ReportBuild, ReportKind
 from ircase.pages import render_tab
@@ -67,6 +68,10 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
     needs = access.ANALYST if request.method == "POST" else access.VIEWER
     case = access.get_case(user, reference, needs)
     gaps = _gaps(case, choice)
+    if "take" in request.POST:
+        form = _form(case, choice)
+        masks.take(form, request.POST, between="\n")
+        return render_tab(request, case, "report", "report/panel.html", _panel(request, case, choice, gaps, form))
     if request.method == "POST":
         form = BuildForm(request.POST, case=case, kind=choice.kind)
         if form.is_valid():
@@ -79,10 +84,18 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
         else:
             say_errors(request, {name: [str(one) for one in errors] for name, errors in form.errors.items()})
         return redirect("ircase:report", reference)
-    return render_tab(request, case, "report", "report/panel.html", _panel(request, case, choice, gaps))
+    return render_tab(
+        request, case, "report", "report/panel.html", _panel(request, case, choice, gaps, _form(case, choice))
+    )
 
 
-def _panel(request: HttpRequest, case: Case, choice: Choice, gaps: list[reports.Gap]) -> dict[str, Any]:
+def _form(case: Case, choice: Choice) -> BuildForm:
+    return BuildForm(case=case, kind=choice.kind, initial={"regime": choice.regime, "stage": choice.stage})
+
+
+def _panel(
+    request: HttpRequest, case: Case, choice: Choice, gaps: list[reports.Gap], form: BuildForm
+) -> dict[str, Any]:
     builds = ReportBuild.objects.filter(case=case).select_related("requested_by", "evidence", "activity", "final_of")
     page = Paginator(builds.select_related("final"), PER_PAGE).get_page(request.GET.get("page"))
     changed = reports.changed_at(case)
@@ -92,7 +105,8 @@ def _panel(request: HttpRequest, case: Case, choice: Choice, gaps: list[reports.
         "gaps": gaps,
         "choice": choice,
         "kinds": ReportKind.choices,
-        "form": BuildForm(case=case, kind=choice.kind, initial={"regime": choice.regime, "stage": choice.stage}),
+        "form": form,
+        "suggested": masks.left(redacting.suggested_words(case), form),
         "page": page,
         "may_build": access.may(case, access.ANALYST),
         "may_lead": access.may(case, access.LEAD),

@@ -14,11 +14,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from ircase import access
 from ircase.exchange.formats import FORMATS
+from ircase.forms import masks
 from ircase.forms.sharing import ShareForm
 from ircase.models import Case, CaseRole, CaseShare, User
 from ircase.pages import render_tab
 from ircase.services.transfer import sharing
 from ircase.services.vault import delivery
+from ircase.services.writing import redacting
 from ircase.views.doors import attempt
 from ircase.views.fresh import recently
 
@@ -29,13 +31,18 @@ PER_PAGE = 20
 @require_http_methods(["GET", "POST"])
 @recently(only_post=True)
 def shares(request: HttpRequest, reference: str) -> HttpResponse:
-    """The files that were made; a POST shows what would leave, or makes it. A closed case can be shared too."""
+    """The files that were made; `format` chooses one beforehand. A POST shows what would leave, or makes it.
+    A closed case can be shared too."""
     user = access.current_user(request)
     writes = request.method == "POST"
     case = access.get_case(user, reference, access.ANALYST if writes else access.VIEWER)
-    form = ShareForm(request.POST if writes else None, case=case)
-    context: dict[str, Any] = {"form": form, "formats": FORMATS.values()}
-    if writes and form.is_valid():
+    asked = FORMATS.get(request.GET.get("format", ""))
+    form = ShareForm(request.POST if writes else None, case=case, kind=asked.key if asked else "")
+    context: dict[str, Any] = {"form": form, "formats": FORMATS.values(), "asked": asked.label if asked else ""}
+    if "take" in request.POST:
+        form = context["form"] = ShareForm(case=case)
+        masks.take(form, request.POST, between=", ")
+    elif writes and form.is_valid():
         try:
             if "preview" not in request.POST:
                 return redirect("ircase:share", reference, _make(case, user, form).uuid)
@@ -48,6 +55,7 @@ def shares(request: HttpRequest, reference: str) -> HttpResponse:
     found = CaseShare.objects.filter(case=case).select_related("requested_by", "activity")
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     sharing.judge(case, page.object_list)
+    context["suggested"] = masks.left(redacting.suggested_words(case), form)
     context |= {"page": page, "may_share": access.may(case, access.ANALYST)}
     status = 422 if form.errors else 200
     return render_tab(request, case, "report", "sharing/shares.html", context, status=status)

@@ -1,11 +1,9 @@
-"""What happened when: the case's curated timeline as a list, in lanes, as a picture and as a file."""
-
-from typing import Any
+"""What happened when: the case's curated timeline as a list, in lanes, as a picture, and from a file."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -18,7 +16,6 @@ from ircase.curated.asking import EXTRAS, Filter
 from ircase.forms.timeline import BringInForm, ManyEventsForm
 from ircase.models import Case, Event
 from ircase.pages import render_tab
-from ircase.services import log
 from ircase.services.transfer import uploads
 from ircase.views.doors import case_to_change, say_errors
 
@@ -53,7 +50,6 @@ def timeline(request: HttpRequest, reference: str) -> HttpResponse:
         "techniques": [attack.techniques().get(number, number) for number in others.techniques],
         "others": others,
         "filtered": asked.narrows,
-        "formats": files.FORMATS,
         "many_form": ManyEventsForm(),
         "known": attack.techniques().values(),
         "zones": times.zones(),
@@ -86,33 +82,6 @@ def _back(request: HttpRequest, case: Case) -> str:
     address = reverse("ircase:timeline", args=[case.reference])
     wanted = f"{address}?{request.POST.get('kept', '')}"
     return wanted if url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) else address
-
-
-@require_GET
-@login_required
-def timeline_export(request: HttpRequest, reference: str, kind: str) -> HttpResponseBase:
-    """The events of the address's filter as a file; the log says who took it."""
-    user = access.current_user(request)
-    case = access.get_case(user, reference)
-    if kind not in files.FORMATS:
-        raise Http404("No such format.")
-    try:
-        found = asking.events(case, asking.read(request.GET, user))
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-        return redirect("ircase:timeline", case.reference)
-    return export_reply(found, case, user, kind)
-
-
-def export_reply(found: Any, case: Case, user: Any, kind: str) -> StreamingHttpResponse:
-    """The same for the browser and the API."""
-    log.record("event.exported", case=case, actor=user, title=files.FORMATS[kind], count=found.count())
-    wanted = found.prefetch_related("assets", "indicators", "tags", "techniques")
-    ending = "jsonl" if kind == "jsonl" else "csv"
-    reply = StreamingHttpResponse(files.lines(kind, wanted), content_type="application/octet-stream")
-    reply["Content-Disposition"] = f'attachment; filename="{case.reference}_timeline.{ending}"'
-    reply["X-Content-Type-Options"] = "nosniff"
-    return reply
 
 
 @csrf_exempt  # `_import` checks it, after the handler that takes the file is in place

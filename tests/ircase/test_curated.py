@@ -1,7 +1,6 @@
 """The curated timeline: precision and zone, lanes, what stands beside events, bulk, files that come back, ATT&CK,
 the graph."""
 
-import json
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,13 +13,15 @@ from django.test import override_settings
 from django.urls import reverse
 
 from ircase import attack, attackmatrix, entitygraph, tasks
-from ircase.curated import bringin, files
+from ircase.curated import bringin
 from ircase.curated.asking import Filter
-from ircase.models import Activity, AttackRelease, ChecklistItem, Event, EventTechnique, LogEntry
+from ircase.models import Activity, AttackRelease, CaseShare, ChecklistItem, Event, EventTechnique, LogEntry
+from ircase.redaction import Redaction
 from ircase.services import activity
 from ircase.services.analysis import findings
 from ircase.services.analysis.findings import Use
 from ircase.services.phases import checklist
+from ircase.services.transfer import shareddata, sharing
 from tests.cast import CastTestCase, make_case
 from tests.ircase.queries import at_most
 from tests.ircase.test_attack_data import bundle
@@ -181,14 +182,13 @@ class CuratedTests(CastTestCase):
         assert other.lane == "attacker"
 
     def file(self, kind: str) -> bytes:
-        reply = self.client.get(self.url("timeline_export", kind))
-        assert reply.headers["Content-Disposition"].startswith("attachment")
-        return b"".join(reply.streaming_content)
+        wish = shareddata.Wish(Redaction.of("full", tlp="amber"), "red", tuple(CaseShare.Part.values), "Contoso")
+        return sharing.produce(self.case, kind, wish)[1].data
 
-    def test_what_was_exported_comes_back_whole_and_only_once(self) -> None:
+    def test_what_was_shared_comes_back_and_only_once(self) -> None:
         findings.edit_event(event=self.call, actor=self.bob, title="=cmd|' /C calc'!A0", precision="between",
-                            until=self.call.at + timedelta(hours=1), zone="Asia/Tokyo")  # fmt: skip
-        for kind in files.FORMATS:
+                            until=self.call.at + timedelta(hours=1), in_report=True)  # fmt: skip
+        for kind in ("timesketch-jsonl", "timesketch-csv"):
             data = self.file(kind)
             assert bringin.bring_in(case=self.case, actor=self.bob, data=data, name="t") == bringin.Outcome(0, 2), kind
             new = make_case(self.alice, title=f"Copy by {kind}")
@@ -199,10 +199,20 @@ class CuratedTests(CastTestCase):
 
     def _facts(self, event: Event) -> tuple[Any, ...]:
         return (
-            event.at, event.until, event.precision, event.zone, event.title, event.lane, event.in_report, event.source,
-            event.discovered_at, [str(one) for one in event.techniques.all()], [tag.name for tag in event.tags.all()],
+            event.at, event.until, event.precision, event.title, event.lane, event.source,
+            [str(one) for one in event.techniques.all()], [tag.name for tag in event.tags.all()],
             sorted(str(one) for one in event.assets.all()), [str(one) for one in event.indicators.all()],
         )  # fmt: skip
+
+    def test_the_ways_out_are_those_for_other_systems(self) -> None:
+        shares = reverse("ircase:shares", args=[self.case.reference])
+        for page, kinds in (("timeline", ("timesketch-jsonl", "timesketch-csv")), ("attack_matrix", ("navigator",))):
+            shown = self.client.get(self.url(page))
+            for kind in kinds:
+                self.assertContains(shown, f'href="{shares}?format={kind}#share-new"')
+                self.assertContains(self.client.get(f"{shares}?format={kind}"), f'<option value="{kind}" selected>')
+        self.sign_in(self.carol)
+        self.assertContains(self.client.get(f"{shares}?format=navigator"), "An analyst of the case makes it")
 
     def test_a_file_with_times_of_no_zone_is_refused_unless_one_is_chosen(self) -> None:
         data = b"datetime,message\n2026-02-01T10:00:00Z,Fine\n2026-02-01 11:00,No zone\n"
@@ -252,12 +262,6 @@ class CuratedTests(CastTestCase):
         self.assertContains(page, attack.release().version)
         with at_most(17):
             self.client.get(self.url("attack_matrix") + "?all=1")
-
-    def test_the_layer_is_one_of_the_navigator(self) -> None:
-        layer = json.loads(self.client.get(self.url("attack_layer")).content)
-        assert (layer["domain"], layer["versions"]["layer"]) == ("enterprise-attack", "4.5")
-        entries = {(one["techniqueID"], one.get("tactic")): one["score"] for one in layer["techniques"]}
-        assert entries == {("T1078", "persistence"): 1, ("T1021.001", None): 1}
 
     def test_the_graph_ties_what_an_event_names_by_what_its_table_says(self) -> None:
         findings.add_event(

@@ -17,7 +17,7 @@ from ircase.exercises import counting
 from ircase.exercises.counting import Fact, fits
 from ircase.exercises.debrief import as_json, as_markdown, debrief_of
 from ircase.exercises.scenarios import Expect, _check, scenarios
-from ircase.models import Activity, Case, Event, Exercise, Inject, LogEntry, Notice, User
+from ircase.models import Activity, Case, ChecklistItem, Event, Exercise, Inject, LogEntry, Notice, User
 from ircase.report.sheets import pdf_of
 from ircase.services import activity, cases
 from ircase.services.analysis import findings
@@ -290,6 +290,32 @@ class PageTests(ExerciseCase):
             self.assertContains(page, "This is an exercise")
         page = self.client.get(reverse("ircase:case", args=[self.case.reference]))
         self.assertNotContains(page, "This is an exercise")
+
+    def test_lists_across_cases_mark_what_is_played(self) -> None:
+        made = self.begin()
+        self.sign_in(self.alice)
+        badge = ">Exercise</span>"
+        found = self.client.get(reverse("ircase:search") + f'?q="{made.case.title}"')
+        self.assertContains(found, badge)
+        self.assertNotContains(self.client.get(reverse("ircase:search") + f'?q="{self.case.title}"'), badge)
+        lines = self.client.get(reverse("ircase:palette") + f"?q={made.case.reference}", headers={"HX-Request": "true"})
+        self.assertContains(lines, badge)
+        item = ChecklistItem.objects.live().filter(case=made.case).exclude(phase="preparation")[0]
+        ChecklistItem.objects.filter(pk=item.pk).update(owner=self.alice)
+        page = self.client.get(reverse("ircase:my_work")).content.decode()
+        mine = page.split(reverse("ircase:checklist_item", args=[made.case.reference, item.pk]), 1)[1]
+        assert mine.split("</li>", 1)[0].count(badge) == 1
+        self.assertContains(self.client.get(reverse("ircase:work")), badge)
+
+
+def test_a_scenario_that_names_a_hunt_that_is_not_there_is_refused_with_its_name() -> None:
+    content = dict(scenarios()["invoice-fraud"].content)
+    _check("x.yaml", content)
+    with pytest.raises(CatalogueError, match="x.yaml: the library has no hunt 'mailbox-actvity'"):
+        _check("x.yaml", content | {"hunts": ["account-sign-ins", "mailbox-actvity"]})
+    wrong = [*content["expects"], {"key": "more", "title": "More", "kind": "hunt", "any": ["lsas-access"]}]
+    with pytest.raises(CatalogueError, match="lsas-access"):
+        _check("x.yaml", content | {"expects": wrong})
 
 
 @given(st.text(max_size=40), st.lists(st.text(min_size=2, max_size=10), min_size=1, max_size=4))

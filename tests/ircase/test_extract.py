@@ -56,7 +56,7 @@ def test_spellings(written: str, kind: str, value: str) -> None:
 
 
 def test_too_much_text_is_refused() -> None:
-    with pytest.raises(ValidationError, match="200,000"):
+    with pytest.raises(ValidationError, match="450,000"):
         extract("x" * (MOST_LETTERS + 1))
 
 
@@ -69,4 +69,4 @@ def test_any_text_gives_indicators_that_can_be_kept(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["a.", "[.]", "hxxp://", "C:\\a", "HKLM\\", "@", "1.", "Mozilla/5.0 (", "((("])
 def test_long_repetitions_are_worked_through(piece: str) -> None:
-    assert len(extract(piece * (MOST_LETTERS // len(piece)))) <= 1_000
+    assert len(extract(piece * (MOST_LETTERS // len(piece)))) <= 5_000

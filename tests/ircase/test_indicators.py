@@ -1,20 +1,25 @@
 """Indicators: pasted text, verdicts with reasons, what is harmless, other cases, the case's tables, Defender's CSV."""
 
-import csv
-import io
+import html
+import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ircase import tasks
-from ircase.indicators import defender, elsewhere, harmless
+from ircase.indicators import elsewhere, harmless, pasting
 from ircase.models import Indicator, IndicatorLook, LogEntry, Sighting
 from ircase.services import cases
 from ircase.services.analysis import findings
+from ircase.services.identity import people
 from tests.cast import CastTestCase, make_case, make_evidence
+from tests.ircase.queries import at_most
 from tests.world import ROW, make_table
 
 TEXT = "hxxps://evil[.]example/a and 203[.]0[.]113[.]7, our 192.0.2.10, 10.1.2.3, evil[.]example"
@@ -41,6 +46,16 @@ def test_what_is_none_of_its_kind_is_refused(kind: str, value: str) -> None:
         findings.normalise(kind, value)
 
 
+@given(st.sets(st.integers(0, 60)))
+def test_places_travel_in_few_letters(places: set[int]) -> None:
+    assert pasting.from_ranges(pasting.as_ranges(places), 61) == places
+
+
+@given(st.text(alphabet="0123456789-, x²", max_size=60))
+def test_hostile_places_are_places_of_the_list(text: str) -> None:
+    assert pasting.from_ranges(text, 40) <= set(range(40))
+
+
 class IndicatorTests(CastTestCase):
     def setUp(self) -> None:
         self.sign_in(self.bob)
@@ -61,14 +76,76 @@ class IndicatorTests(CastTestCase):
         assert found["203.0.113.7"]["double"] and not found["203.0.113.7"]["private"] and found["10.1.2.3"]["private"]
         assert found["192.0.2.10"]["harmless"] == "Our own net"
         assert self.case.indicators.count() == 1, "nothing is kept by looking"
-        chosen = ["url https://evil.example/a", "ip 192.0.2.10", "planet x"]
-        values = {"choose": "1", "one": chosen, "verdict": "suspicious", "tlp": "red", "pap": "green", "tags": "wave-1"}
+        values = self.carried(page) | {"choose": "1", "one": ["0", "2", "99", "x"], "verdict": "suspicious",
+                                       "tlp": "red", "pap": "green", "tags": "wave-1"}  # fmt: skip
         assert self.client.post(self.url("indicators_paste"), values).status_code == 302
         made = self.case.indicators.get(value="https://evil.example/a")
         assert (made.verdict, made.tlp, made.pap, made.verdict_by) == ("suspicious", "red", "green", self.bob)
         assert [tag.name for tag in made.tags.all()] == ["wave-1"]
         assert self.case.indicators.filter(value="192.0.2.10").exists(), "a harmless one is marked, not refused"
         self.assertContains(self.client.get(self.url()), "known harmless")
+        assert {one.value for one in self.case.indicators.all()} == {
+            "203.0.113.7", "https://evil.example/a", "192.0.2.10",
+        }  # fmt: skip
+
+    def carried(self, page: Any) -> dict[str, str]:
+        """What the form of the choice carries besides its checkboxes, as a browser sends it: newlines as CR LF."""
+        hidden = re.findall(
+            r'<input type="hidden" name="(text|mark|picked|page)" value="([^"]*)"', page.content.decode()
+        )
+        assert len(hidden) == 4
+        return {name: html.unescape(value).replace("\n", "\r\n") for name, value in hidden}
+
+    def test_5000_of_one_text_are_chosen_page_by_page_and_added_at_once(self) -> None:
+        values = [f"{number:064x}" for number in range(1, 5_001)]
+        page = self.client.post(self.url("indicators_paste"), {"text": "\n".join(values)})
+        assert (page.context["total"], len(page.context["found"])) == (5_000, 500)
+        given = {"verdict": "malicious", "tlp": "green", "pap": "green", "tags": "feed", "description": "A feed"}
+        ones = [str(one["place"]) for one in page.context["found"]]
+        # The first row is unchosen, the last page looked at, and what was unchosen stays so.
+        page = self.client.post(
+            self.url("indicators_paste"), self.carried(page) | given | {"one": ones[1:], "turn": 10}
+        )
+        assert page.status_code == 200 and page.context["page"].number == 10
+        assert page.context["elsewhere"] == 4_499 and page.context["picked"] == "1-4999"
+        self.assertContains(page, 'value="feed"')
+        ones = [str(one["place"]) for one in page.context["found"]]
+        assert ones[0] == "4500" and all(one["chosen"] for one in page.context["found"])
+        body = self.carried(page) | given | {"one": ones[:-1], "choose": "1"}
+        with at_most(400):  # SQLite takes rows by the 50
+            assert self.client.post(self.url("indicators_paste"), body).status_code == 302
+        kept = Indicator.objects.filter(case=self.case)
+        assert set(kept.values_list("value", flat=True)) == set(values[1:-1])
+        assert kept.filter(tags__name="feed", verdict_by=self.bob, description="A feed").count() == 4_998
+        counts = [entry.detail["count"] for entry in LogEntry.objects.filter(action="indicator.added_many")]
+        assert sum(counts) == 4_998 and max(counts) <= 500
+        found = self.client.get(reverse("ircase:search") + f"?q={values[2_500]}")
+        self.assertContains(found, values[2_500][:20])
+        again = self.client.post(self.url("indicators_paste"), body, follow=True)
+        self.assertContains(again, "0 indicators added. 4998 were there already.")
+
+    def test_a_text_that_was_changed_under_the_choice_is_shown_again(self) -> None:
+        page = self.client.post(self.url("indicators_paste"), {"text": TEXT})
+        body = self.carried(page) | {"text": "198.51.100.9", "choose": "1", "one": "0"}
+        body |= {"verdict": "unknown", "tlp": "amber", "pap": "amber"}
+        assert self.client.post(self.url("indicators_paste"), body).status_code == 200
+        assert not self.case.indicators.exists()
+
+    def test_the_api_adds_5000_at_once_and_names_what_it_cannot_keep(self) -> None:
+        ones = [{"kind": "sha256", "value": f"{number:064X}"} for number in range(4_998)]
+        ones += [{"kind": "sha1", "value": "none"}, {"kind": "ip", "value": "203[.]0[.]113[.]7"}]
+        self.add()
+        body = {"indicators": ones, "verdict": "suspicious", "tlp": "red", "tags": ["feed"]}
+        path = f"/api/v1/cases/{self.case.reference}/indicators/chosen"
+        _, token = people.create_token(user=self.bob, name="t", scopes=["read", "write"])
+        bearer: dict[str, Any] = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {token}"}}
+        reply = self.client.post(path, body, **bearer)
+        assert reply.status_code == 200, reply.content
+        said = reply.json()
+        assert (said["added"], said["known"], len(said["refused"])) == (4_998, 1, 1) and "“none”" in said["refused"][0]
+        assert self.case.indicators.filter(tlp="red", tags__name="feed").count() == 4_998
+        ones.append(ones[0])
+        assert self.client.post(path, body, **bearer).status_code == 422
 
     def test_a_verdict_has_who_and_why(self) -> None:
         found = self.add()
@@ -146,28 +223,11 @@ class IndicatorTests(CastTestCase):
         page = self.client.get(self.url() + "?verdict=malicious&itag=wave-1&iq=113.2")
         assert [one.value for one in page.context["indicators"]] == ["203.0.113.2"]
 
-    def test_defender_gets_what_it_can_take_and_the_rest_is_named(self) -> None:
-        self.add("203.0.113.7", verdict="malicious", verdict_reason="=1+1")
-        self.add("a" * 64, kind="sha256", verdict="suspicious")
-        self.add("d" * 32, kind="md5", verdict="malicious")
-        self.add("198.51.100.1")
-        self.add("ours.example.com", kind="domain", verdict="malicious")
-        harmless.add(actor=self.bob, match="suffix", value="example.com", reason="Ours")
-        self.add("10.9.8.7", verdict="malicious")
-        gone = self.add("203.0.113.8", verdict="malicious")
-        Indicator.objects.filter(pk=gone.pk).update(expires_at=timezone.now() - timedelta(days=1))
-        page = self.client.get(self.url("indicators_defender"))
-        left = dict(page.context["made"].left_out)
-        assert set(left) == {"d" * 32, "198.51.100.1", "ours.example.com", "203.0.113.8", "10.9.8.7"}
-        assert left["ours.example.com"] == "known to be harmless: Ours" and left["203.0.113.8"] == "it has expired"
-        reply = self.client.get(self.url("indicators_defender") + "?action=block")
-        rows = list(csv.DictReader(io.StringIO(reply.content.decode())))
-        assert tuple(rows[0]) == defender.HEADER
-        assert [(row["IndicatorType"], row["IndicatorValue"], row["Action"], row["Severity"]) for row in rows] == [
-            ("IpAddress", "203.0.113.7", "Block", "High"), ("FileSha256", "a" * 64, "BlockAndRemediate", "Medium"),
-        ]  # fmt: skip
-        assert rows[0]["Description"] == "'=1+1"
-        assert LogEntry.objects.get(action="indicator.handed_out").detail["count"] == 2
+    def test_the_way_to_defender_is_the_one_for_other_systems(self) -> None:
+        self.add("203.0.113.7", verdict="malicious")
+        way = reverse("ircase:shares", args=[self.case.reference]) + "?format=defender-audit"
+        self.assertContains(self.client.get(self.url()), f'href="{way}#share-new"')
+        self.assertContains(self.client.get(way), '<option value="defender-audit" selected>')
 
 
 class HarmlessTests(CastTestCase):

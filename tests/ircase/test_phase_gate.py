@@ -1,18 +1,22 @@
 """The gate of a phase, what a required item closes with, what a finished one unlocks, and honest clocks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from unittest import mock
 
 import pytest
 from django.core.exceptions import ValidationError
 
-from ircase import metrics
+from ircase import dashboard
 from ircase.casehead import head_of
-from ircase.models import Case, ChecklistItem, LogEntry, Notice, NoticeCode, PhaseEntry
+from ircase.dashboard import Filters, Scope
+from ircase.dashboard.measured import Spent, stays
+from ircase.metrics import Period
+from ircase.models import Case, ChecklistItem, LogEntry, Notice, NoticeCode, Phase, PhaseEntry
 from ircase.report.data import collect
 from ircase.services import cases
 from ircase.services.phases import checklist, gate
 from tests.cast import CastTestCase, make_case
+from tests.ircase.test_dashboard import row
 
 
 class GateCase(CastTestCase):
@@ -147,9 +151,13 @@ class ClockTests(GateCase):
         PhaseEntry.objects.filter(case=case, left_at=None).update(entered_at=START + 12 * HOUR)
         return case
 
-    def spent(self, case: Case, now: datetime) -> dict[str, float | None]:
-        times = metrics.phase_times(Case.objects.filter(pk=case.pk), now)  # type: ignore[arg-type]
-        return {one.phase.value: one.median / HOUR if one.median is not None else None for one in times}
+    def stays(self, case: Case, now: datetime) -> dict[str, Spent]:
+        """What the dashboard counts with."""
+        scope = Scope(self.alice, Filters(Period(date(2026, 3, 1), date(2026, 3, 31))), now)
+        return {phase: row for phase, rows in stays(scope).items() for row in rows if row.case.pk == case.pk}
+
+    def spent(self, case: Case, now: datetime) -> dict[str, float]:
+        return {phase: row.seconds / 3600 for phase, row in self.stays(case, now).items()}
 
     def test_the_time_between_closing_and_reopening_is_in_no_phase(self) -> None:
         case = self.closed_and_opened_again()
@@ -176,5 +184,29 @@ class ClockTests(GateCase):
         case = self.closed_and_opened_again()
         with self.at(14):
             cases.close_case(case=case, actor=self.alice, reason="")
-        times = metrics.phase_times(Case.objects.filter(pk=case.pk), START + 50 * HOUR)  # type: ignore[arg-type]
-        assert sum(one.unfinished for one in times) == 0
+        found = self.stays(case, START + 50 * HOUR)
+        assert set(found) == {"detection", "containment"} and not any(row.goes_on for row in found.values())
+
+    def test_going_back_to_a_phase_adds_to_its_stays_and_what_goes_on_counts_until_now(self) -> None:
+        with self.at(0):
+            case = make_case(self.alice, detected=START)
+        for hour, phase in ((2, "containment"), (5, "detection"), (6, "containment")):
+            with self.at(hour):
+                cases.move_phase(case=case, actor=self.alice, phase=phase, reason="x")
+        assert PhaseEntry.objects.filter(case=case, phase="detection").count() == 2
+        found = self.stays(case, START + 20 * HOUR)
+        assert {phase: (row.seconds / 3600, row.goes_on) for phase, row in found.items()} == {
+            "detection": (2 + 1, False), "containment": (3 + 14, True),
+        }  # fmt: skip
+
+    def test_phases_have_the_median_over_cases(self) -> None:
+        with self.at(0):
+            first, second = (make_case(self.alice, detected=START) for _ in range(2))
+        for case, hour in ((first, 3), (second, 9)):
+            with self.at(hour):
+                cases.move_phase(case=case, actor=self.alice, phase="containment", reason="x")
+        source = dashboard.source_of("phases")
+        assert source is not None
+        scope = Scope(self.alice, Filters(Period(date(2026, 3, 1), date(2026, 3, 31))), START + 20 * HOUR)
+        found = row(source.panel(scope), "phases", str(Phase.DETECTION.label))
+        assert [found[name].value for name in ("Median", "n", "Still in it")] == [6 * 3600, 2, 0]

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from ircase.exchange.model import pap_rank, tlp_rank
 from ircase.exchange.reading import MOST_ITEMS, FileError, Item, Reading, read
-from ircase.indicators import extract, harmless
+from ircase.indicators import harmless
 from ircase.models import Case, Indicator, Pap, Tlp, User
-from ircase.recognition import is_elsewhere
+from ircase.recognition import is_elsewhere, is_private
 from ircase.services import log
 from ircase.services.analysis import findings
 
@@ -71,7 +71,7 @@ def offered(case: Case, items: Iterable[Item]) -> list[Offered]:
 
 def _offered(one: Item, there: set[tuple[str, str]], known: harmless.Known, now: datetime) -> Offered:
     entry = known.of(one.kind, one.value)
-    inside = one.kind == Indicator.Kind.IP and not (is_elsewhere(one.value) and not extract.is_private(one.value))
+    inside = one.kind == Indicator.Kind.IP and not (is_elsewhere(one.value) and not is_private(one.value))
     return Offered(
         item=one,
         label=str(Indicator.Kind(one.kind).label),

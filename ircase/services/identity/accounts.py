@@ -13,6 +13,7 @@ from django.utils.http import urlsafe_base64_encode
 from ircase.models import CaseMember, CaseRole, SecondFactor, TeamMember, User
 from ircase.services import log
 from ircase.services.identity import sessions, teams
+from ircase.services.telling import confirming
 
 EDITABLE = ("first_name", "last_name", "email", "site_role", "time_zone")
 
@@ -56,6 +57,8 @@ def edit_person(*, person: User, actor: User) -> User:
     if changes:
         person.save(update_fields=list(changes))
         log.record("person.changed", actor=actor, user=person.username, changes=changes)
+    if "email" in changes:
+        confirming.settle(person)
     if "site_role" in changes:
         teams.settle(users=[person.pk])
         sessions.end_all_of(user=person, actor=actor, reason="another site role")

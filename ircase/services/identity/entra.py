@@ -13,6 +13,7 @@ from ircase.models import ApiToken, EntraIdentity, SignInProvider, User
 from ircase.models.signin import provider
 from ircase.services import log
 from ircase.services.identity import sessions, teams
+from ircase.services.telling import confirming
 from msapi.endpoint import Secret
 from msapi.signin import EntraPerson, PeopleSignIn, SignInApp
 
@@ -120,6 +121,7 @@ def _keep(user: User, person: EntraPerson) -> None:
     first, _, last = person.name.partition(" ")
     user.first_name, user.last_name, user.email = first[:150], last[:150], person.email
     user.save(update_fields=["first_name", "last_name", "email"])
+    confirming.settle(user)
     EntraIdentity.objects.update_or_create(
         tid=person.tid,
         oid=person.oid,

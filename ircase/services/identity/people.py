@@ -15,6 +15,7 @@ from ircase.addresses import is_inside
 from ircase.models import ApiToken, Scope, User
 from ircase.models.signin import policy
 from ircase.services import log
+from ircase.services.telling import confirming
 
 PREFIX = "irc_"
 MOST_TOKENS = 20
@@ -125,11 +126,15 @@ def live_tokens(user: User) -> QuerySet[ApiToken]:
 
 @transaction.atomic
 def edit_profile(*, user: User, first_name: str, last_name: str, email: str, time_zone: str) -> User:
-    """What a person may change about themselves: never their user name or site role."""
+    """What a person may change about themselves: never their user name or site role. Another address is used once it
+    is confirmed."""
+    moved = email.lower() != User.objects.select_for_update().get(pk=user.pk).email.lower()
     user.first_name, user.last_name, user.email, user.time_zone = first_name, last_name, email, time_zone
     user.full_clean(exclude=["password", "username"])
     user.save(update_fields=["first_name", "last_name", "email", "time_zone"])
     log.record("person.profile_changed", actor=user, user=user.username, time_zone=time_zone)
+    if moved:
+        confirming.begin(user)
     return user
 
 

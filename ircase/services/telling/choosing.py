@@ -84,8 +84,10 @@ def muted_by(person: User) -> list[Case]:
     return list(Case.objects.visible_to(person).filter(pk__in=muted).order_by("reference")[:200])
 
 
-def mail_problem(person: User) -> str:
+def mail_problem(person: User, chosen: NoticeSettings) -> str:
     """Why no mail can reach them, a sentence; "" where it can."""
     if not settings.EMAIL_HOST:
         return "This IRCase sends no mail: its administrator has set no mail server."
-    return "" if person.email else "There is no e-mail address in your profile."
+    if not person.email:
+        return "There is no e-mail address in your profile."
+    return "" if chosen.may_mail(person.email) else f"{person.email} is not confirmed yet: use the link in the mail."

@@ -94,9 +94,9 @@ def _to_person(news: News, notice: Notice, chosen: NoticeSettings, role: str, no
 
 
 def can_be_told(person: User, chosen: NoticeSettings, channel: str) -> bool:
-    """Whether there is an address by this channel at all."""
+    """Whether there is an address by this channel at all, and it is known to be theirs."""
     if channel == Channel.MAIL:
-        return bool(settings.EMAIL_HOST and person.email)
+        return bool(settings.EMAIL_HOST) and chosen.may_mail(person.email)
     return bool(chosen.teams_encrypted)
 
 

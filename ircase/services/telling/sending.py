@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -206,8 +207,13 @@ def _hand_over(rows: Sequence[Delivery]) -> None:
 
 def send_mail(to: str, name: str, told: Sequence[words.Word], key: str) -> None:
     """Raises NotReached."""
+    hand_in(letters.letter(to, name, told, key))
+
+
+def hand_in(letter: EmailMultiAlternatives) -> None:
+    """To the mail server. Raises NotReached."""
     try:
-        letters.letter(to, name, told, key).send()
+        letter.send()
     except smtplib.SMTPRecipientsRefused as error:
         raise NotReached("The mail server does not take mail for this address.") from error
     except smtplib.SMTPResponseException as error:

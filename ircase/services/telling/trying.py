@@ -24,7 +24,9 @@ def ask(*, person: User, channel: Channel) -> None:
     """Have a worker try. Raises ValidationError where there is no address to try."""
     row = NoticeSettings.objects.select_for_update().filter(person=person).first() or choosing.of(person)
     if not outbox.can_be_told(person, row, channel):
-        problem = choosing.mail_problem(person) if channel == Channel.MAIL else "Save the address of a workflow first."
+        problem = (
+            choosing.mail_problem(person, row) if channel == Channel.MAIL else "Save the address of a workflow first."
+        )
         raise ValidationError(problem)
     _note(row, channel, WAITS)
     jobs.enqueue("ircase.try_channel", person.pk, channel.value)

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from django.db import transaction
 
 from ircase.models import Alias, Asset, Case, CaseMember, CustodyEntry, Indicator, LogEntry, User
-from ircase.redaction import Mask, Name, Redaction
+from ircase.redaction import Mask, Name, Redaction, RedactionError
 from ircase.services import log
 
 MOST_SUGGESTED = 8
@@ -189,7 +189,16 @@ def suggested_words(case: Case) -> list[str]:
         Asset.objects.filter(case=case, kind__in=(*_HOSTS, *_ACCOUNTS)).order_by("pk").values_list("name", flat=True)
     )
     domains = (name.split("@")[1] if "@" in name else name.partition(".")[2] for name in names[:1000])
-    return list(dict.fromkeys(domain.lower() for domain in domains if "." in domain))[:MOST_SUGGESTED]
+    found = dict.fromkeys(domain.lower() for domain in domains if "." in domain)
+    return [domain for domain in found if _can_be_masked(domain)][:MOST_SUGGESTED]
+
+
+def _can_be_masked(word: str) -> bool:
+    try:
+        Redaction(words=(word,))
+    except RedactionError:
+        return False
+    return True
 
 
 def key_table(*, case: Case, actor: User) -> list[Key]:

@@ -56,6 +56,7 @@ def test_only_files_are_remediated() -> None:
         ({"verdict": "unknown"}, "its verdict is “not known”"),
         ({"expires_at": made.DAY}, "it has expired"),
         ({"value": "127.0.0.1"}, "it is an address of every device"),
+        ({"value": "10.9.8.7"}, "it is an address of inside networks"),
         ({"kind": Kind.URL, "value": "ftp://bad.example/x"}, "Defender takes URLs of http and https"),
         ({"pap": "amber"}, "PAP:AMBER forbids what the attacker could notice; audit alone would do"),
     ],

@@ -244,6 +244,18 @@ class PageTests(ClockTestCase):
                 reply = self.client.get(reverse(f"ircase:{name}", args=[self.case.reference]))
             assert reply.status_code == 200
 
+    def test_what_can_soon_no_longer_be_had_stands_among_the_countdowns(self) -> None:
+        early = clocks.start(case=self.case, actor=self.alice, rule="gdpr-notification", reason="x")
+        late = clocks.start(case=self.case, actor=self.alice, rule="nis2-final-report", reason="x")
+        assert early.due_at < timezone.now() + timedelta(days=29) < late.due_at
+        self.sign_in(self.alice)
+        titles = [early.title, "Defender&#x27;s data of the first events", late.title]
+        for name in ("clocks", "clocks_card"):
+            page = self.client.get(reverse(f"ircase:{name}", args=[self.case.reference])).content.decode()
+            places = [page.index(f">{title}</a>") for title in titles]
+            assert places == sorted(places), name
+            assert "Collect before it is gone" in page
+
     def test_the_calendar_file_holds_the_end_and_the_address(self) -> None:
         made = clocks.start(case=self.case, actor=self.alice, rule="gdpr-notification", reason="x")
         self.sign_in(self.alice)

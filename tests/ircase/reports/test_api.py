@@ -74,6 +74,7 @@ class ReportApiTests(ApiTestCase):
     def test_the_key_is_the_leads(self) -> None:
         Asset.objects.create(case=self.case, kind="device", name="ws-07", added_by=self.alice)
         redacting.mask_of(self.case, Redaction.of(Level.ALL))
+        assert self.call("get", f"{self.path}/redaction-words").json() == {"words": []}
         assert self.call("get", f"{self.path}/redaction-key").json()["items"][0] == {
             "alias": "host-01", "kind": "host", "names": ["ws-07"],
         }  # fmt: skip

@@ -1,15 +1,18 @@
 """The mask: no name survives in any place of any output, and each has one word in every document of a case."""
 
+import base64
 import dataclasses
+import hashlib
 import json
 import re
 import string
 
 import pytest
+from django.urls import reverse
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ircase.models import Alias, Asset, LogEntry, Tlp
+from ircase.models import Alias, Asset, CaseShare, LogEntry, ReportBuild, Tlp
 from ircase.redaction import Level, Mask, Name, Redaction, RedactionError
 from ircase.services.writing import redacting
 from tests.cast import CastTestCase
@@ -89,6 +92,76 @@ def test_a_leads_own_words_survive_nowhere_not_even_inside_others(words: list[st
     assert not any(given.lower() in piece for piece in re.split(r"word-\d+", shown.lower()) for given in words)
 
 
+ENCODED = (
+    "{}",
+    "powershell -enc {}",
+    "-e {} -w hidden",
+    '"{}"',
+    "x={}",
+    "data:text/plain;base64,{}",
+    "line\\n{}",
+    "C:/{}",
+)
+
+
+def said(name: str, before: str, after: str, coding: str, *, url: bool, padded: bool) -> str:
+    data = (before + name + after).encode(coding)
+    text = (base64.urlsafe_b64encode if url else base64.b64encode)(data).decode()
+    return text if padded else text.rstrip("=")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(word, min_size=1, max_size=4, unique_by=str.lower),
+    st.sampled_from(["", " ", "@@", "-x ", "a: \\", "жш/"]), st.sampled_from(["", " ", ";", "\r\n", ") ж"]),
+    st.sampled_from(["utf-8", "utf-16-le"]), st.booleans(), st.booleans(), st.sampled_from(ENCODED), st.data(),
+)  # fmt: skip
+def test_no_name_survives_in_base64(
+    names: list[str], before: str, after: str, coding: str, url: bool, padded: bool, place: str, data: st.DataObject
+) -> None:
+    mask = Mask(names=tuple(Name(f"host-{number:02d}", (name,)) for number, name in enumerate(names, 1)))
+    name = data.draw(cased(data.draw(st.sampled_from(names))))
+    hidden = said(name, before, after, coding, url=url, padded=padded)
+    shown = mask.text(place.replace("{}", hidden))
+    assert hidden not in shown and "base64-host-" in shown
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=5), st.binary(max_size=5), st.sampled_from(["utf-8", "utf-16-le"]))
+def test_a_word_of_ones_own_survives_in_no_alignment(before: bytes, after: bytes, coding: str) -> None:
+    """Whole, and without all of the letters that say nothing of the word."""
+    mask = Mask(words=(Name("word-01", ("Contoso",)),))
+    hidden = base64.b64encode(before + "CONTOSO".encode(coding) + after).decode()
+    for cut in range(len(before) * 8 // 6 + 1):
+        assert mask.text(f"see {hidden[cut:]} there") == "see base64-word-01 there"
+
+
+def test_base64_by_hand() -> None:
+    mask = Mask(names=(Name("host-01", ("ws-07",)), Name("account-01", ("anna.berg",))), addresses=True)
+    command = base64.b64encode("Invoke-Command ws-07 {whoami}".encode("utf-16-le")).decode()
+    assert mask.text(f"powershell.exe -NoP -enc {command} -x") == "powershell.exe -NoP -enc base64-host-01 -x"
+    inner = base64.b64encode(b"net user Anna.Berg /domain").decode()
+    twice = base64.b64encode(f"[Convert]::FromBase64String('{inner}')".encode("utf-16-le")).decode()
+    assert mask.text(f"-enc {twice}") == "-enc base64-account-01"
+    assert mask.text(base64.b64encode(b"connect 10.1.2.3:443").decode()) == "base64-10.x-address-01"
+    lines = base64.encodebytes(b"x" * 54 + b" ws-07 " + b"y" * 90).decode()
+    assert mask.text(f"MIME:\n{lines}\nend") == "MIME:\nbase64-host-01\n\nend"
+
+
+def test_what_says_no_name_stays() -> None:
+    mask = Mask(names=(Name("host-01", ("ws-07",)), Name("person-01", ("bob",))), addresses=True)
+    harmless = base64.b64encode("Get-Process | Out-Null".encode("utf-16-le")).decode()
+    digests = "\n".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(256))
+    for text in (
+        f"-enc {harmless}",
+        digests,
+        "An ordinary sentence/with-words_and+signs, of 12 words or so.",
+        "====",
+        "A",
+    ):
+        assert mask.text(text) == text
+
+
 values = st.recursive(
     st.one_of(st.text(max_size=20), st.integers(), st.booleans(), st.none()),
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=10), inner, max_size=4)),
@@ -161,7 +234,7 @@ def test_a_redaction_says_what_it_does() -> None:
     assert Redaction(people=True).level == Level.OWN
 
 
-@pytest.mark.parametrize("wrong", ["ab", "x" * 201, "host", "ost-0", "123", "Account"])
+@pytest.mark.parametrize("wrong", ["ab", "x" * 201, "host", "ost-0", "123", "Account", "base64"])
 def test_words_that_cannot_be_masked_are_refused(wrong: str) -> None:
     with pytest.raises(RedactionError):
         Redaction(words=(wrong,))
@@ -232,3 +305,33 @@ class CaseMaskTests(CastTestCase):
         self.asset("device", "ws-07.corp.contoso.com")
         self.asset("account", "anna@contoso.com")
         assert redacting.suggested_words(self.case) == ["corp.contoso.com", "contoso.com"]
+        self.asset("device", "ws-08.ho.st")
+        assert "ho.st" not in redacting.suggested_words(self.case), "it could not be masked"
+
+    def test_a_click_takes_a_suggestion_over_and_nothing_is_made(self) -> None:
+        self.asset("device", "ws-07.corp.contoso.com")
+        self.asset("account", "anna@contoso.com")
+        self.sign_in(self.alice)
+        shares = reverse("ircase:shares", args=[self.case.reference])
+        self.assertContains(self.client.get(shares), 'name="take" value="contoso.com"')
+        body = {"format": "misp", "tlp": "green", "pap": "red", "level": "all", "words": "Contoso", "parts": ["events"],
+                "sender": "CSIRT", "take": "contoso.com"}  # fmt: skip
+        page = self.client.post(shares, body)
+        form = page.context["form"]
+        assert form["words"].value() == "Contoso, contoso.com" and not form.errors
+        assert (form["format"].value(), form["level"].value(), form["parts"].value()) == ("misp", "all", ["events"])
+        assert page.context["suggested"] == ["corp.contoso.com"]
+        report = reverse("ircase:report", args=[self.case.reference])
+        page = self.client.post(report, {"kind": "executive", "level": "names", "words": "", "take": "contoso.com"})
+        form = page.context["form"]
+        assert (form["kind"].value(), form["words"].value(), form["level"].value()) == (
+            "executive", "contoso.com", "names",
+        )  # fmt: skip
+        page = self.client.post(report, {"words": "contoso.com\r\nAcme", "take": "corp.contoso.com"})
+        assert Redaction.of("full", words=page.context["form"]["words"].value().splitlines()).words == (
+            "contoso.com", "Acme", "corp.contoso.com",
+        )  # fmt: skip
+        assert page.context["suggested"] == []
+        assert not ReportBuild.objects.exists() and not CaseShare.objects.exists()
+        self.sign_in(self.bob)
+        self.assertNotContains(self.client.get(report), 'name="take"', msg_prefix="words are a lead's to give")
