@@ -28,6 +28,7 @@ from ircase.api import (
     life,
     linking,
     looks,
+    monthly,
     notes,
     notices,
     people,
@@ -56,7 +57,7 @@ _CASE = (
     stars, supertimeline, reports, caseincidents, clocks, life, linking, retention, hooks, sharing,
 )  # fmt: skip
 _SITE = (
-    finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,
+    finding, approvals, intake, incidentfiles, playbooks, work, notices, monthly, dashboard, readiness, exercises,
 )  # fmt: skip
 _DOORS = (connections, incidentdoors, reportlook)
 _DEVICES = (collections, batches, definitions, scripts, files, actions, tries)

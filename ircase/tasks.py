@@ -44,8 +44,9 @@ from ircase.services import approvals, evidence, health, preflights, replies, sw
 from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
 from ircase.services.exercises import playing
+from ircase.services.identity import address
 from ircase.services.incidents import incidentfiles
-from ircase.services.managing import papers
+from ircase.services.managing import monthly, papers
 from ircase.services.phases import reminders, reminding
 from ircase.services.readiness import reminding as readiness
 from ircase.services.telling import sending, trying
@@ -134,6 +135,14 @@ def try_channel(person_id: int, channel: str) -> None:
     person = User.objects.filter(pk=person_id, is_active=True).first()
     if person is not None:
         trying.send(person, channel)
+
+
+@shared_task(name="ircase.send_address_code")
+def send_address_code(person_id: int) -> None:
+    """A code to the address of a person who wants to show that it is theirs."""
+    person = User.objects.filter(pk=person_id, is_active=True).first()
+    if person is not None:
+        address.send_code(person)
 
 
 @shared_task(name="ircase.take_rows")
@@ -266,6 +275,7 @@ def sweep_all() -> None:
     destruction.tidy()
     incidentfiles.sweep()
     papers.tick()
+    monthly.tick()
     polling.nudge()
     syncing.tick()
     replies.tidy()

@@ -14,12 +14,14 @@ from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
+from django.core.mail import EmailMessage
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from ircase import jobs, outgoing, secrets
 from ircase.models import Case, CaseMute, Channel, Delivery, NoticeCode, NoticeSettings, Timing
 from ircase.outgoing import NotReached
+from ircase.services.managing import mailing
 from ircase.services.telling import outbox, payload
 from ircase.telling import letters, moments, rules, words
 from ircase.work import new_owner
@@ -99,7 +101,9 @@ def _claimed(parcel: Parcel) -> Parcel:
     free = Delivery.objects.filter(pk__in=[row.pk for row in parcel.rows], state=State.WAITING, next_at__lte=now)
     if not free.update(owner=parcel.owner, attempts=F("attempts") + 1, next_at=now + _LEASE):
         return Parcel((), parcel.owner)
-    rows = parcel.still().select_related("case__telling", "person__notice_settings", "hook", "notice")
+    rows = parcel.still().select_related(
+        "case__telling", "person__notice_settings", "person__address_proof", "hook", "notice", "file__monthly"
+    )
     return Parcel(tuple(rows.order_by("at", "pk")), parcel.owner)
 
 
@@ -124,7 +128,7 @@ def _send(parcel: Parcel) -> bool | None:
 
 def _allowed(parcel: Parcel) -> Parcel:
     """What may and shall be sent at this moment; the rest is dropped with the reason, or put off."""
-    reasons = _not_hook(parcel) if parcel.rows[0].person is None else _not_person(parcel)
+    reasons = _reasons(parcel)
     for reason in set(reasons.values()):
         rows = [row for row in parcel.rows if reasons.get(row.pk) == reason]
         parcel.still(rows).update(state=State.DROPPED, ended_at=timezone.now(), problem=reason)
@@ -132,11 +136,18 @@ def _allowed(parcel: Parcel) -> Parcel:
     return left.but(_put_off(left))
 
 
+def _reasons(parcel: Parcel) -> dict[int, str]:
+    first = parcel.rows[0]
+    if first.file is not None:
+        return {first.pk: reason} if (reason := mailing.reason_against(first)) else {}
+    return _not_hook(parcel) if first.person is None else _not_person(parcel)
+
+
 def _not_hook(parcel: Parcel) -> dict[int, str]:
     row = parcel.rows[0]
     if row.hook is None or not row.hook.enabled:
         return {row.pk: "The hook is switched off."}
-    if row.case.confidential and row.hook.case_id is None:
+    if row.case is not None and row.case.confidential and row.hook.case_id is None:
         return {row.pk: "The case is confidential now: the site's hooks are not told of it."}
     return {}
 
@@ -162,11 +173,14 @@ def _not_person(parcel: Parcel) -> dict[int, str]:
 
 
 def _put_off(parcel: Parcel) -> list[int]:
-    """A try that falls into the person's quiet hours waits for their end; it does not count."""
+    """A try that falls into the person's quiet hours waits for their end, one of a file for the file; it does not
+    count."""
     if not parcel.rows or (row := parcel.rows[0]).person is None or row.digest:
         return []
     now = timezone.now()
     later = moments.not_before(_settings(row), moments.zone_of(row.person), row.code, now)
+    if later <= now and row.file is not None:
+        later = mailing.wait_for(row.file, now)
     if later <= now:
         return []
     parcel.still().update(attempts=F("attempts") - 1, next_at=later)
@@ -190,6 +204,11 @@ def _told(rows: Sequence[Delivery]) -> list[words.Word]:
 def _hand_over(rows: Sequence[Delivery]) -> None:
     """Raises NotReached."""
     first, told = rows[0], _told(rows)
+    if first.file is not None:
+        made = mailing.letter(first)
+        mail(made)
+        mailing.note_sent(first, made)
+        return
     if first.channel == Channel.MAIL and first.person is not None:
         key = str(first.uuid) if len(rows) == 1 else f"{first.uuid}-{len(rows)}"
         send_mail(first.person.email, first.person.name, told, key)
@@ -206,8 +225,13 @@ def _hand_over(rows: Sequence[Delivery]) -> None:
 
 def send_mail(to: str, name: str, told: Sequence[words.Word], key: str) -> None:
     """Raises NotReached."""
+    mail(letters.letter(to, name, told, key))
+
+
+def mail(message: EmailMessage) -> None:
+    """Raises NotReached."""
     try:
-        letters.letter(to, name, told, key).send()
+        message.send()
     except smtplib.SMTPRecipientsRefused as error:
         raise NotReached("The mail server does not take mail for this address.") from error
     except smtplib.SMTPResponseException as error:

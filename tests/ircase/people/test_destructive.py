@@ -55,6 +55,8 @@ OWN = {
     "DELETE ircase:import_upload",
     "POST ircase:import_upload_discard",
     "DELETE /views/{uuid}",
+    "POST ircase:dashboard_monthly_stop",
+    "DELETE /dashboard/monthly/{uuid}",
 }
 LIBRARY = {
     "POST hunting:hunt_retire",
