@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -264,10 +265,9 @@ class WhatTests(Mailed):
 
 
 def _open_cases(text: str) -> int:
-    """The figure above or below the words."""
+    """The figure of the tile."""
     lines = [line.strip() for line in text.splitlines()]
-    place = lines.index("Open cases")
-    return next(int(line) for line in (*lines[place + 1 : place + 3], lines[place - 1]) if line.isdigit())
+    return next(int(after) for line, after in pairwise(lines) if line == "Open cases" and after.isdigit())
 
 
 class AddressTests(Mailed):
