@@ -156,7 +156,7 @@ def _not_person(parcel: Parcel) -> dict[int, str]:
     """Row -> why the person must not get it, or does not want it. Two queries, however many rows there are."""
     person = parcel.rows[0].person
     assert person is not None
-    chosen, cases = _settings(parcel.rows[0]), [row.case_id for row in parcel.rows]
+    chosen, cases = _settings(parcel.rows[0]), [row.case_id for row in parcel.rows if row.case_id is not None]
     roles = {case.pk: case.my_role for case in Case.objects.visible_to(person).filter(pk__in=cases)}
     muted = set(CaseMute.objects.filter(case__in=cases, person=person).values_list("case_id", flat=True))
     reasons = {}

@@ -169,8 +169,10 @@ class DoorTests(Splitting):
         for number in range(5):
             findings.add_asset(case=self.case, actor=self.alice, kind="device", name=f"more-{number}")
             findings.add_event(case=self.case, actor=self.alice, at=timezone.now(), title=f"More {number}")
-        with self.assertNumQueries(15):
-            self.client.get(reverse("ircase:split", args=[self.case.reference]))
+        url = reverse("ircase:split", args=[self.case.reference])
+        self.client.get(url)  # that she looked is noted once an hour
+        with self.assertNumQueries(13):
+            self.client.get(url)
 
     def test_the_api(self) -> None:
         _, token = people.create_token(user=self.alice, name="test", scopes=["read", "write"])

@@ -97,6 +97,7 @@ MAY = {
     "writes-library": RECOVERABLE,
     "opens-cases": RECOVERABLE,
     "own-only": OWN,
+    "managers-own": OWN,
     "signed-in": OWN,
     "reviews-library": LIBRARY,
     "keeps-tenant": TENANT,
