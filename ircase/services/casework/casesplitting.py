@@ -98,7 +98,9 @@ def split(
     link.split = {"exhibits": [{"uuid": str(one.uuid), "number": one.number, "name": one.name} for one in exhibits]}
     link.save()
     numbers = [one.number for one in exhibits]
-    log.record("case.split_off", case=case, actor=actor, link=str(link.uuid), exhibits=numbers, reason=reason, **counts)
+    log.record(
+        "case.split_off", case=case, actor=actor, link=str(link.uuid), exhibits=numbers, reason=link.reason, **counts
+    )
     # Of the other case the new one's log says no more than that it is there: their readers may differ.
     log.record("case.split_from", case=made, actor=actor, link=str(link.uuid), exhibits=len(numbers), **counts)
     return link
@@ -185,7 +187,7 @@ class _Copier:
 
     def _items(self, keys: Collection[str]) -> int:
         rows = ChecklistItem.objects.filter(case=self.case).exclude(phase=Phase.PREPARATION)
-        found = _found(rows.order_by("position", "pk"), "key", keys, "checklist item")
+        found = _found(rows.order_by("position", "pk"), "key", {clean(key) for key in keys}, "checklist item")
         ChecklistItem.objects.bulk_create(
             ChecklistItem(
                 case=self.made, key=f"split_{place}", position=checklist.MANUAL_POSITION + place,

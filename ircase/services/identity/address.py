@@ -21,6 +21,7 @@ GOOD_FOR: Final = timedelta(minutes=30)
 PAUSE: Final = timedelta(minutes=1)
 MOST_A_DAY: Final = 5
 MOST_TRIES: Final = 5
+_DIGITS: Final = frozenset("0123456789")
 _SALT: Final = "ircase.address"
 
 
@@ -85,7 +86,9 @@ def _judged(proof: AddressProof, person: User, code: str) -> str:
     proof.tries += 1
     if proof.tries > MOST_TRIES:
         return "Too many tries. Have a new code sent."
-    if not constant_time_compare(proof.code_digest, _digest(person, proof.asked_for, "".join(code.split()))):
+    if not constant_time_compare(
+        proof.code_digest, _digest(person, proof.asked_for, "".join(c for c in code if c in _DIGITS))
+    ):
         return "That is not the code that was sent."
     proof.email, proof.proved_at, proof.code_digest = proof.asked_for, timezone.now(), ""
     return ""

@@ -18,6 +18,7 @@ from django.utils import dateformat, timezone
 from ircase import jobs
 from ircase.models import MONTHLY, Channel, DashboardFile, Delivery, MonthlyMail, User
 from ircase.services import log, notices, savedviews
+from ircase.services.analysis.findings import clean
 from ircase.services.managing import mailing
 from ircase.services.telling import choosing
 from ircase.telling.moments import zone_of
@@ -67,7 +68,7 @@ def filters_of(asked: str) -> str:
 
 def query_of(given: Mapping[str, str]) -> str:
     """Filters by name as a query."""
-    return urlencode({name: value for name, value in given.items() if value and name in _KEPT})
+    return urlencode({name: clean(value) for name, value in given.items() if value and name in _KEPT})
 
 
 def words_of(mail: MonthlyMail) -> str:
