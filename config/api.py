@@ -44,6 +44,7 @@ from ircase.api import (
     life,
     linking,
     looks,
+    monthly,
     notes,
     notices,
     parts,
@@ -78,7 +79,7 @@ _CASE = (
     linking, retention, hooks, sharing, parts, rows, exhibits,
 )  # fmt: skip
 _SITE = (
-    finding, approvals, intake, incidentfiles, playbooks, work, notices, dashboard, readiness, exercises,
+    finding, approvals, intake, incidentfiles, playbooks, work, notices, monthly, dashboard, readiness, exercises,
     caseimports,
 )  # fmt: skip
 _DOORS = (connections, incidentdoors, reportlook, attackdata)

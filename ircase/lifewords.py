@@ -37,6 +37,13 @@ def _delivered(detail: Detail) -> str:
     return f"ended as delivered on {_moment(detail.get('at'))}{late}{shown} the clock"
 
 
+def _split(detail: Detail) -> str:
+    exhibits = detail.get("exhibits", 0)
+    many = len(exhibits) if isinstance(exhibits, list) else exhibits
+    counts = ", ".join(f"{detail.get(name, 0)} {name}" for name in ("events", "indicators", "assets", "notes", "items"))
+    return f"{counts}; {many} exhibits stay where they are"
+
+
 SENTENCES: dict[str, Callable[[Detail], str]] = {
     "clock.started": lambda d: f"started the clock that ends {_moment(d.get('due'))}:",
     "clock.moved": lambda d: f"moved the end from {_moment(d.get('before'))} to {_moment(d.get('due'))} of the clock",
@@ -56,6 +63,10 @@ SENTENCES: dict[str, Callable[[Detail], str]] = {
     "dashboard.assumption": lambda d: "set what a finished hunt is taken to save:",
     "dashboard.asked": lambda d: "had the dashboard made into a PDF:",
     "dashboard.downloaded": lambda d: "downloaded the dashboard:",
+    "dashboard.monthly_begun": lambda d: "gets by mail each month the dashboard of:",
+    "dashboard.monthly_stopped": lambda d: "does not get by mail any more the dashboard of:",
+    "dashboard.monthly_asked": lambda d: "had sent by mail the last month of the dashboard of:",
+    "dashboard.mailed": lambda d: f"got by mail{'' if d.get('attached') else ', without the file'}:",
     "dashboard.exported": lambda d: "exported from the dashboard as CSV:",
     "improvement.added": lambda d: "wrote down the improvement",
     "improvement.changed": lambda d: "changed the improvement",
@@ -66,6 +77,8 @@ SENTENCES: dict[str, Callable[[Detail], str]] = {
         f"merged a duplicate into the case: {d.get('assets', 0)} assets, {d.get('indicators', 0)} indicators, "
         f"{d.get('events', 0)} events were new"
     ),
+    "case.split_off": lambda d: f"split another case off, with copies of {_split(d)}",
+    "case.split_from": lambda d: f"opened it by a split from another case, with copies of {_split(d)}",
     "case.merge_undone": lambda d: "took a merged duplicate out of the case again",
     "case.from_template": lambda d: f"opened it after the pattern of another case: {d.get('items', 0)} items",
     "case.close_overtaken": lambda d: "did not close the case as asked",

@@ -45,7 +45,7 @@ from ircase.services.analysis import attackdata, supertimeline, tablesearch
 from ircase.services.casework import closing
 from ircase.services.exercises import playing
 from ircase.services.incidents import incidentfiles
-from ircase.services.managing import papers
+from ircase.services.managing import monthly, papers
 from ircase.services.phases import reminders, reminding
 from ircase.services.readiness import reminding as readiness
 from ircase.services.telling import confirming, sending, trying
@@ -274,6 +274,7 @@ def sweep_all() -> None:
     destruction.tidy()
     incidentfiles.sweep()
     papers.tick()
+    monthly.tick()
     polling.nudge()
     syncing.tick()
     replies.tidy()

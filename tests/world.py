@@ -6,6 +6,7 @@ import json
 import tempfile
 import uuid
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -52,6 +53,7 @@ from ircase.models import (
     IncidentSource,
     IncomingIncident,
     JobState,
+    MonthlyMail,
     Notice,
     NoticeCode,
     ParseJob,
@@ -199,6 +201,18 @@ def make_paper(lead: User) -> dict[str, Any]:
         "api:GET /dashboard/files/{uuid}/content.uuid": row.uuid,
         "panel": "standing",
         "table": "phase",
+    }
+
+
+def make_monthly() -> dict[str, Any]:
+    """A dashboard that the manager gets each month."""
+    manager, _ = User.objects.get_or_create(username="manager", defaults={"site_role": User.SiteRole.MANAGER})
+    row, _ = MonthlyMail.objects.get_or_create(person=manager, defaults={"month": date(2026, 1, 1)})
+    return {
+        "ircase:dashboard_monthly_stop.uuid": row.uuid,
+        "ircase:dashboard_monthly_send.uuid": row.uuid,
+        "api:DELETE /dashboard/monthly/{uuid}.uuid": row.uuid,
+        "api:POST /dashboard/monthly/{uuid}/letters.uuid": row.uuid,
     }
 
 
@@ -417,6 +431,7 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:view_change.uuid": view.uuid,
         "api:PATCH /views/{uuid}.uuid": view.uuid,
         **make_paper(lead),
+        **make_monthly(),
         "api:DELETE /views/{uuid}.uuid": view.uuid,
         "api:GET /cases/{reference}/destructions/{uuid}.uuid": gone.uuid,
         **{f"api:{m} /cases/{{reference}}/evidence/{{uuid}}/looks/{{kind}}.kind": "strings" for m in ("GET", "POST")},

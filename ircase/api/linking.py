@@ -14,10 +14,11 @@ from ircase.api.paging import Router
 from ircase.api.schemas import CaseDetail, inline
 from ircase.models import Case, CaseLink, Severity, User
 from ircase.services import templating
-from ircase.services.casework import casemerging, linking, opening
+from ircase.services.casework import casemerging, casesplitting, linking, opening
 
 router = Router(tags=["Linked cases"])
 LinkKind = Annotated[CaseLink.Kind, inline(CaseLink.Kind)]
+Many = Annotated[list[UUID], Field(default_factory=list, max_length=casesplitting.MOST)]
 
 
 class LinkIn(Schema):
@@ -26,8 +27,14 @@ class LinkIn(Schema):
     reason: str = Field(min_length=1, max_length=2000)
 
 
+class SplitExhibit(Schema):
+    uuid: UUID
+    number: int
+    name: str
+
+
 class LinkOut(Schema):
-    """`words` says what this case is to `other`."""
+    """`words` says what this case is to `other`; `exhibits` of a split stay with the case that it was split from."""
 
     uuid: UUID
     words: str
@@ -35,6 +42,8 @@ class LinkOut(Schema):
     other_title: str
     reason: str
     merged: bool
+    split: bool
+    exhibits: list[SplitExhibit]
 
 
 class MergeWanted(Schema):
@@ -72,6 +81,22 @@ class UndoOut(Schema):
     events: int
 
 
+class SplitIn(Schema):
+    """By uuid what is copied (`items` by key); the assets and indicators that an event names go along with it.
+    `evidence` stays, and is named by the link."""
+
+    title: str = Field(min_length=1, max_length=200)
+    reason: str = Field(min_length=1, max_length=2000)
+    severity: Severity | None = None
+    confidential: bool = False
+    events: Many
+    indicators: Many
+    assets: Many
+    evidence: Many
+    notes: Many
+    items: Annotated[list[str], Field(default_factory=list, max_length=casesplitting.MOST)]
+
+
 class LikeIn(Schema):
     title: str = Field(min_length=1, max_length=200)
     severity: Severity | None = None
@@ -82,6 +107,7 @@ def _out(seen: linking.Seen) -> dict[str, Any]:
     return {
         "uuid": seen.link.uuid, "words": seen.words, "other": seen.other.reference, "other_title": seen.other.title,
         "reason": seen.link.reason, "merged": seen.link.merge is not None,
+        "split": seen.link.split is not None, "exhibits": (seen.link.split or {}).get("exhibits", []),
     }  # fmt: skip
 
 
@@ -136,6 +162,18 @@ def merge(request: HttpRequest, reference: str, body: MergeIn) -> Status[dict[st
 def undo_merge(request: HttpRequest, reference: str, uuid: UUID, body: UndoIn) -> dict[str, int]:
     case, actor = case_of(request, reference, access.LEAD), person(request)
     return casemerging.undo(made=_seen(actor, case, uuid).link, actor=actor, reason=body.reason)
+
+
+@router.post("/cases/{reference}/split", response={201: CaseDetail}, summary="Split a new case off, with copies")
+def split(request: HttpRequest, reference: str, body: SplitIn) -> Status[Case]:
+    case, actor = open_case_of(request, reference, access.LEAD), person(request)
+    kinds = ("events", "indicators", "assets", "evidence", "notes", "items")
+    chosen = casesplitting.Chosen(**{name: tuple(getattr(body, name)) for name in kinds})
+    made = casesplitting.split(
+        case=case, actor=actor, chosen=chosen, title=body.title, reason=body.reason, severity=body.severity or "",
+        confidential=body.confidential,
+    )  # fmt: skip
+    return Status(201, access.get_case(actor, made.case.reference))
 
 
 @router.post("/cases/{reference}/like", response={201: CaseDetail}, summary="Open a case after the pattern of this one")

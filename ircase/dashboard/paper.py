@@ -18,7 +18,7 @@ from ircase.dashboard.shape import Panel
 from ircase.forms.dashboard import DashboardForm
 from ircase.models import DashboardFile, JobState, Severity
 from ircase.report.typeset import TypesetError, TypesetStopped, set_pdf
-from ircase.services.managing import papers
+from ircase.services.managing import mailing, papers
 from ircase.store import digest_of
 from ircase.work import Hold, Stopped, hold
 
@@ -43,7 +43,7 @@ def make(row: DashboardFile) -> None:
             held.check()
             final = _place(row, path)
         facts = {"size": final.stat().st_size, "sha256": digest_of(final)}
-        rows.end(row.pk, row.owner, JobState.DONE, progress={}, **facts)
+        rows.end(row.pk, row.owner, JobState.DONE, progress={}, seen=row.seen, **facts)
     except (Stopped, TypesetStopped):
         rows.end(row.pk, row.owner, JobState.CANCELLED, reason="Cancelled")
     except (TypesetError, Refused) as error:
@@ -58,15 +58,18 @@ def make(row: DashboardFile) -> None:
         rows.end(row.pk, row.owner, JobState.FAILED, reason=reason)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        mailing.hurry(row)
 
 
 def _write(row: DashboardFile, folder: Path, held: Hold) -> Path:
     user = row.requested_by
     if not user.is_active:
         raise Refused(f"{user.name} has no account in use any more.")
+    # Before it counts: what changes meanwhile makes the file old, not wrong.
+    row.seen = mailing.seen_by(user) if row.mailed else ""
     with timezone.override(ZoneInfo(user.time_zone)):
         form = DashboardForm(QueryDict(row.asked).dict())
-        scope = Scope(user, form.filters(timezone.localdate()), timezone.now())
+        scope = Scope(user, form.filters(timezone.localdate()), timezone.now(), outside=row.mailed)
         held.progress(step="Counting")
         data = data_of(scope, folder)
     held.check()
@@ -95,6 +98,8 @@ def data_of(scope: Scope, folder: Path) -> dict[str, Any]:
         )
         if value
     ]  # fmt: skip
+    if scope.outside:
+        filters.append(["Left out", "confidential cases, unless their leads let them be named outside"])
     return {
         "first": scope.period.first.isoformat(),
         "last": scope.period.last.isoformat(),

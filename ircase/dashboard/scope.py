@@ -14,6 +14,7 @@ from django.urls import reverse
 from ircase.metrics import Period, counted
 from ircase.models import Case, CaseMember, CaseRole, CaseTeam, Connection, Milestone, Team, User
 from ircase.models.cases import CaseQuerySet
+from ircase.telling.words import namable
 
 T = TypeVar("T")
 COMPARE: Final = (("", "Compare with nothing"), ("before", "The period before"), ("year", "The same a year ago"))
@@ -50,11 +51,13 @@ class Filters:
 
 @dataclass(frozen=True)
 class Scope:
-    """Everything begins at `cases`: what the reader may not see is in no sum, and in no difference of two sums."""
+    """Everything begins at `cases`: what the reader may not see is in no sum, and in no difference of two sums.
+    `outside`: it leaves the app, so confidential cases count only where a lead lets them be named outside."""
 
     user: User
     filters: Filters
     now: Any
+    outside: bool = False
     _kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -70,6 +73,8 @@ class Scope:
     def cases(self) -> CaseQuerySet:
         """The cases that the reader may see and the filters let through, of any time."""
         found: CaseQuerySet = counted(Case.objects.visible_to(self.user)).order_by()
+        if self.outside:
+            found = namable(found)
         wanted = self.filters
         for name, value in (("severity", wanted.severity), ("playbook", wanted.playbook)):
             if value:

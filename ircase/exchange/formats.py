@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from ircase.exchange import defender, misp, navigator, stix, timeline
+from ircase.exchange import defender, misp, navigator, stix, timeline, veris
 from ircase.exchange.model import Product, ShareData
 from ircase.models import CaseShare
 
@@ -55,5 +55,7 @@ _ALL: Final = (
            _timeless(timeline.make_jsonl), parts=_LINES),
     Format("timesketch-csv", "Timesketch CSV", "timeline", "Timesketch: the curated timeline",
            _timeless(timeline.make_csv), parts=_LINES),
+    Format("veris", "VERIS incident", "veris", "VERIS Community Database, comparisons between organisations",
+           _timeless(veris.make)),
 )  # fmt: skip
 FORMATS: Final[Mapping[str, Format]] = {one.key: one for one in _ALL}

@@ -123,7 +123,8 @@ class SharedAsset:
 
 @dataclass(frozen=True)
 class SharedCase:
-    """`title` and `summary` are empty where the case's own TLP is above what may leave."""
+    """`title` and `summary` are empty where the case's own TLP is above what may leave, and so are `milestones` (kind
+    and time); `alarmed`: an incident of Defender stands behind it."""
 
     uuid: UUID
     reference: str
@@ -137,6 +138,8 @@ class SharedCase:
     exercise: bool
     opened_at: datetime
     changed_at: datetime
+    milestones: tuple[tuple[str, datetime], ...] = ()
+    alarmed: bool = False
 
     @property
     def name(self) -> str:

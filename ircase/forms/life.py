@@ -88,13 +88,22 @@ class ImprovementFilterForm(ScopedForm):
 
 
 class LinkForm(ScopedForm):
-    kind = forms.ChoiceField(choices=CaseLink.Kind.choices, label="This case is")
+    kind = forms.ChoiceField(choices=[(kind, kind.label) for kind in CaseLink.BY_HAND], label="This case is")
     other = forms.CharField(max_length=20, label="Case", help_text="Its reference, as in IR-2026-0142.")
     reason = LongTextField(rows=2, max_length=2000, help_text="How they belong together.")
 
 
 class MergeForm(ScopedForm):
     reason = LongTextField(rows=2, max_length=2000, help_text="How you know that both are the same incident.")
+
+
+class SplitForm(ScopedForm):
+    title = forms.CharField(max_length=200, label="Title of the new case")
+    severity = forms.ChoiceField(choices=Severity.choices)
+    confidential = forms.BooleanField(
+        required=False, help_text="Only its members will know that it exists. After a confidential case it always is."
+    )
+    reason = LongTextField(rows=2, max_length=2000, help_text="Why this is another incident.")
 
 
 class TemplateForm(ScopedForm):

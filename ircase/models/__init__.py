@@ -57,6 +57,7 @@ from ircase.models.log import LogEntry
 from ircase.models.looks import CaseLook
 from ircase.models.managing import Assumption, DashboardFile, Target
 from ircase.models.mapping import RowTake
+from ircase.models.monthly import MonthlyMail
 from ircase.models.notes import Draft, Note, NoteRevision
 from ircase.models.notices import Notice, NoticeCode
 from ircase.models.people import ApiToken, Scope, User
@@ -93,10 +94,12 @@ from ircase.models.stars import Star
 from ircase.models.storage import StoredBytes, StoreSurvey, Turn
 from ircase.models.supertimeline import RowTag, TimelineBuild, TimelineExport, TimelineView
 from ircase.models.teams import AccessReview, CaseTeam, Team, TeamMember
-from ircase.models.telling import CaseMute, CaseTelling, Channel, Delivery, Hook, NoticeSettings, Timing
+from ircase.models.telling import MONTHLY, CaseMute, CaseTelling, Channel, Delivery, Hook, NoticeSettings, Timing
 from ircase.models.uploads import Upload, UploadState
 
 __all__ = [
+    "MONTHLY",
+    "MonthlyMail",
     "Alias",
     "CaseShare",
     "CaseIncident",

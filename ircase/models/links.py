@@ -1,6 +1,7 @@
 """How cases belong together."""
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,14 +12,18 @@ from ircase.models.cases import Case
 
 
 class CaseLink(models.Model):
-    """`case` is … of `other`: a related one, a duplicate, the consequence, the child. Each side is shown the link only
-    to people who may see the other."""
+    """`case` is … of `other`: a related one, a duplicate, the consequence, the child, what was split off. Each side is
+    shown the link only to people who may see the other."""
 
     class Kind(models.TextChoices):
         RELATED = "related", "Related to"
         DUPLICATE = "duplicate", "Duplicate of"
         CAUSED_BY = "caused_by", "Caused by"
         CHILD = "child", "Part of"
+        SPLIT = "split", "Split from"
+
+    # What a person may say by hand; a split is made by splitting.
+    BY_HAND: ClassVar = (Kind.RELATED, Kind.DUPLICATE, Kind.CAUSED_BY, Kind.CHILD)
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="links_out")
@@ -32,6 +37,7 @@ class CaseLink(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     merge = models.JSONField(null=True, blank=True, help_text="Of a merge: what was joined, so that it can be undone.")
+    split = models.JSONField(null=True, blank=True, help_text="Of a split: the exhibits that stay with the other case.")
 
     class Meta:
         ordering = ["-made_at", "-pk"]

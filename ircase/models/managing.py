@@ -57,7 +57,8 @@ class DashboardFile(Job):
     QUEUED -> RUNNING -> DONE | FAILED
 
     The dashboard as a PDF, for the one who asked: it counts what they may see when it is made. `asked` is the address's
-    query. The file lies in REPORTS_DIR/dashboard-<uuid>/.
+    query. The file lies in REPORTS_DIR/dashboard-<uuid>/. One that is `mailed` counts no confidential case that may
+    not be named outside; `seen` is a digest of the cases that its reader saw when it was made.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -65,6 +66,11 @@ class DashboardFile(Job):
     asked = models.CharField(max_length=2000, blank=True)
     size = models.PositiveBigIntegerField(default=0)
     sha256 = models.CharField(max_length=64, blank=True)
+    mailed = models.BooleanField(default=False)
+    monthly = models.ForeignKey(
+        "ircase.MonthlyMail", null=True, blank=True, on_delete=models.SET_NULL, related_name="files"
+    )
+    seen = models.CharField(max_length=64, blank=True, editable=False)
 
     objects = JobQuerySet["DashboardFile"].as_manager()
 

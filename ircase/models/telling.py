@@ -1,7 +1,7 @@
 """What people want to be told outside the app, the hooks that are told, and what is on its way to them."""
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.db import models
@@ -10,6 +10,9 @@ from django.utils import timezone
 
 from ircase.models.cases import Case
 from ircase.models.notices import Notice, NoticeCode
+
+MONTHLY: Final = "monthly"
+"""The code of a delivery that is a dashboard's file."""
 
 
 class Channel(models.TextChoices):
@@ -122,7 +125,8 @@ class Delivery(models.Model):
        |  \\-> DROPPED  who was to be told may not, or does not want to, any more
        +----> DEAD     the last try failed; a person may put it back to WAITING
 
-    One piece of news on its way to one person by one channel, or to one hook. What is waiting for the same digest is
+    One piece of news on its way to one person by one channel, or to one hook; or a dashboard's file on its way to its
+    reader, which is of no case. What is waiting for the same digest is
     sent as one message. A worker that writes itself into `owner` has it until `next_at`."""
 
     class State(models.TextChoices):
@@ -136,8 +140,9 @@ class Delivery(models.Model):
     notice = models.ForeignKey(Notice, null=True, on_delete=models.CASCADE, related_name="deliveries")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
     hook = models.ForeignKey(Hook, null=True, on_delete=models.CASCADE, related_name="deliveries")
-    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="+")
-    code = models.CharField(max_length=12, choices=NoticeCode.choices)
+    case = models.ForeignKey(Case, null=True, on_delete=models.CASCADE, related_name="+")
+    file = models.ForeignKey("ircase.DashboardFile", null=True, on_delete=models.CASCADE, related_name="deliveries")
+    code = models.CharField(max_length=12, choices=[*NoticeCode.choices, (MONTHLY, "Monthly dashboard")])
     subject = models.UUIDField()
     title = models.CharField(max_length=300)
     path = models.CharField(max_length=500)
@@ -162,6 +167,10 @@ class Delivery(models.Model):
             models.CheckConstraint(
                 condition=Q(person=None, hook__isnull=False, notice=None) | Q(person__isnull=False, hook=None),
                 name="delivery_to_one",
+            ),
+            models.CheckConstraint(
+                condition=Q(case__isnull=False, file=None) | Q(case=None, file__isnull=False, hook=None),
+                name="delivery_of_one",
             ),
             models.UniqueConstraint(fields=["person", "channel", "subject"], name="delivery_to_person_once"),
             models.UniqueConstraint(fields=["hook", "case", "subject"], name="delivery_to_hook_once"),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Q
 from django.urls import reverse
 
-from ircase.models import Case, Delivery, NoticeCode
+from ircase.models import MONTHLY, Case, Delivery, NoticeCode
+from ircase.models.cases import CaseQuerySet
 
 BARE = "Something in a case of yours waits"
 
@@ -39,8 +41,16 @@ def may_name(case: Case) -> bool:
     return not case.confidential or (hasattr(case, "telling") and case.telling.names)
 
 
+def namable(cases: CaseQuerySet) -> CaseQuerySet:
+    """Those of `cases` that `may_name` allows, in the database."""
+    found: CaseQuerySet = cases.filter(Q(confidential=False) | Q(telling__names=True))
+    return found
+
+
 def of(delivery: Delivery) -> Word:
     """What may be said of it now."""
+    if delivery.case is None:
+        return Word(MONTHLY, "Monthly dashboard", delivery.at, "", delivery.title, absolute(delivery.path))
     if not may_name(delivery.case):
         # Neither the code nor an address of the case: what kind of thing happens there is told inside.
         return Word("waits", "News", delivery.at, "", BARE, absolute(reverse("ircase:notices")))

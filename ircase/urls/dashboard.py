@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import dashboard
+from ircase.views import dashboard, monthly
 
 urlpatterns: list[URLPattern] = [
     path("dashboard/", dashboard.board, name="dashboard"),
@@ -13,5 +13,8 @@ urlpatterns: list[URLPattern] = [
     path("dashboard/files/", dashboard.papers_list, name="dashboard_files"),
     path("dashboard/files/<uuid:uuid>/", dashboard.paper, name="dashboard_file"),
     path("dashboard/files/<uuid:uuid>/download/", dashboard.paper_download, name="dashboard_file_download"),
+    path("dashboard/monthly/", monthly.monthly_list, name="dashboard_monthly"),
+    path("dashboard/monthly/<uuid:uuid>/stop/", monthly.monthly_stop, name="dashboard_monthly_stop"),
+    path("dashboard/monthly/<uuid:uuid>/send/", monthly.monthly_send, name="dashboard_monthly_send"),
     path("administration/dashboard/", dashboard.rules, name="dashboard_rules"),
 ]

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from ircase.views import clocks, closing, deadlinerules, decisions, handovers, improvements, linking
+from ircase.views import clocks, closing, deadlinerules, decisions, handovers, improvements, linking, splitting
 
 _CASE = "cases/<str:reference>/"
 
@@ -31,5 +31,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CASE}links/<uuid:uuid>/remove/", linking.link_remove, name="link_remove"),
     path(f"{_CASE}links/<uuid:uuid>/undo/", linking.merge_undo, name="merge_undo"),
     path(f"{_CASE}merge/", linking.merge, name="merge"),
+    path(f"{_CASE}split/", splitting.split, name="split"),
     path(f"{_CASE}like/", linking.case_like, name="case_like"),
 ]

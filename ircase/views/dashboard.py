@@ -17,7 +17,7 @@ from ircase.dashboard import Behind, Scope, files, scope
 from ircase.forms.dashboard import AssumptionForm, DashboardForm, TargetsForm, field_of
 from ircase.models import DashboardFile, SavedView, Severity
 from ircase.services import log, savedviews
-from ircase.services.managing import papers, targets
+from ircase.services.managing import mailing, papers, targets
 from ircase.services.transfer.exports import csv_chunks
 from ircase.services.vault import delivery
 from ircase.views.doors import attempt, say_errors
@@ -44,6 +44,7 @@ def board(request: HttpRequest) -> HttpResponse:
         "sections": [(code, label, f"?{found.query(show=code)}") for code, label in sections],
         "panels": dashboard.panels(found, current),
         "presets": _presets(found, current),
+        "monthly": mailing.may_have(found.user),
         "saved": savedviews.of(found.user, SavedView.Page.DASHBOARD),
         "asked": savedviews.words_of(request.GET.urlencode()),
     }

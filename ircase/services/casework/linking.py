@@ -18,6 +18,7 @@ _INVERSE: Final = {
     CaseLink.Kind.DUPLICATE: "Has the duplicate",
     CaseLink.Kind.CAUSED_BY: "Caused",
     CaseLink.Kind.CHILD: "Has the part",
+    CaseLink.Kind.SPLIT: "Had split off",
 }
 
 
@@ -54,6 +55,8 @@ def link(*, case: Case, actor: User, other: Case, kind: str, reason: str) -> Cas
         raise PermissionDenied("Cases are linked by who writes on them.")
     if not access.still_may(actor, other, access.VIEWER):
         raise ValidationError({"other": "There is no such case, or you may not see it."})
+    if kind not in CaseLink.BY_HAND:
+        raise ValidationError({"kind": "A link of this kind is made by splitting a case."})
     if other.pk == case.pk:
         raise ValidationError({"other": "That is this case itself."})
     if not reason.strip():
@@ -82,6 +85,8 @@ def unlink(*, made: CaseLink, actor: User, case: Case) -> None:
         raise ValidationError("The link was removed already.")
     if row.merge is not None:
         raise ValidationError("This link is of a merge: undo the merge instead.")
+    if row.split is not None:
+        raise ValidationError("This link is of a split: merge the case back instead.")
     row.removed_at, row.removed_by = timezone.now(), actor
     row.save(update_fields=["removed_at", "removed_by"])
     _log("case.unlinked", row, actor)

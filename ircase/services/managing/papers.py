@@ -35,7 +35,7 @@ def ask(*, actor: User, asked: str) -> DashboardFile:
     # The person's row is the lock: two clicks are one file.
     User.objects.select_for_update().get(pk=actor.pk)
     mine = DashboardFile.objects.filter(requested_by=actor)
-    if mine.unfinished().exists():
+    if mine.filter(mailed=False).unfinished().exists():
         raise ValidationError("A dashboard is being made for you. Wait for it.")
     if mine.filter(queued_at__gt=timezone.now() - timedelta(days=1)).count() >= MOST:
         raise ValidationError(f"You have had {MOST} dashboards made within a day. Use one of them, or wait.")

@@ -14,13 +14,14 @@ from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMessage
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from ircase import jobs, outgoing, secrets
 from ircase.models import Case, CaseMute, Channel, Delivery, NoticeCode, NoticeSettings, Timing
 from ircase.outgoing import NotReached
+from ircase.services.managing import mailing
 from ircase.services.telling import outbox, payload
 from ircase.telling import letters, moments, rules, words
 from ircase.work import new_owner
@@ -100,7 +101,7 @@ def _claimed(parcel: Parcel) -> Parcel:
     free = Delivery.objects.filter(pk__in=[row.pk for row in parcel.rows], state=State.WAITING, next_at__lte=now)
     if not free.update(owner=parcel.owner, attempts=F("attempts") + 1, next_at=now + _LEASE):
         return Parcel((), parcel.owner)
-    rows = parcel.still().select_related("case__telling", "person__notice_settings", "hook", "notice")
+    rows = parcel.still().select_related("case__telling", "person__notice_settings", "hook", "notice", "file__monthly")
     return Parcel(tuple(rows.order_by("at", "pk")), parcel.owner)
 
 
@@ -125,7 +126,7 @@ def _send(parcel: Parcel) -> bool | None:
 
 def _allowed(parcel: Parcel) -> Parcel:
     """What may and shall be sent at this moment; the rest is dropped with the reason, or put off."""
-    reasons = _not_hook(parcel) if parcel.rows[0].person is None else _not_person(parcel)
+    reasons = _reasons(parcel)
     for reason in set(reasons.values()):
         rows = [row for row in parcel.rows if reasons.get(row.pk) == reason]
         parcel.still(rows).update(state=State.DROPPED, ended_at=timezone.now(), problem=reason)
@@ -133,11 +134,18 @@ def _allowed(parcel: Parcel) -> Parcel:
     return left.but(_put_off(left))
 
 
+def _reasons(parcel: Parcel) -> dict[int, str]:
+    first = parcel.rows[0]
+    if first.file is not None:
+        return {first.pk: reason} if (reason := mailing.reason_against(first)) else {}
+    return _not_hook(parcel) if first.person is None else _not_person(parcel)
+
+
 def _not_hook(parcel: Parcel) -> dict[int, str]:
     row = parcel.rows[0]
     if row.hook is None or not row.hook.enabled:
         return {row.pk: "The hook is switched off."}
-    if row.case.confidential and row.hook.case_id is None:
+    if row.case is not None and row.case.confidential and row.hook.case_id is None:
         return {row.pk: "The case is confidential now: the site's hooks are not told of it."}
     return {}
 
@@ -146,7 +154,7 @@ def _not_person(parcel: Parcel) -> dict[int, str]:
     """Row -> why the person must not get it, or does not want it. Two queries, however many rows there are."""
     person = parcel.rows[0].person
     assert person is not None
-    chosen, cases = _settings(parcel.rows[0]), [row.case_id for row in parcel.rows]
+    chosen, cases = _settings(parcel.rows[0]), [row.case_id for row in parcel.rows if row.case_id is not None]
     roles = {case.pk: case.my_role for case in Case.objects.visible_to(person).filter(pk__in=cases)}
     muted = set(CaseMute.objects.filter(case__in=cases, person=person).values_list("case_id", flat=True))
     reasons = {}
@@ -163,11 +171,14 @@ def _not_person(parcel: Parcel) -> dict[int, str]:
 
 
 def _put_off(parcel: Parcel) -> list[int]:
-    """A try that falls into the person's quiet hours waits for their end; it does not count."""
+    """A try that falls into the person's quiet hours waits for their end, one of a file for the file; it does not
+    count."""
     if not parcel.rows or (row := parcel.rows[0]).person is None or row.digest:
         return []
     now = timezone.now()
     later = moments.not_before(_settings(row), moments.zone_of(row.person), row.code, now)
+    if later <= now and row.file is not None:
+        later = mailing.wait_for(row.file, now)
     if later <= now:
         return []
     parcel.still().update(attempts=F("attempts") - 1, next_at=later)
@@ -191,6 +202,11 @@ def _told(rows: Sequence[Delivery]) -> list[words.Word]:
 def _hand_over(rows: Sequence[Delivery]) -> None:
     """Raises NotReached."""
     first, told = rows[0], _told(rows)
+    if first.file is not None:
+        made = mailing.letter(first)
+        hand_in(made)
+        mailing.note_sent(first, made)
+        return
     if first.channel == Channel.MAIL and first.person is not None:
         key = str(first.uuid) if len(rows) == 1 else f"{first.uuid}-{len(rows)}"
         send_mail(first.person.email, first.person.name, told, key)
@@ -210,7 +226,7 @@ def send_mail(to: str, name: str, told: Sequence[words.Word], key: str) -> None:
     hand_in(letters.letter(to, name, told, key))
 
 
-def hand_in(letter: EmailMultiAlternatives) -> None:
+def hand_in(letter: EmailMessage) -> None:
     """To the mail server. Raises NotReached."""
     try:
         letter.send()

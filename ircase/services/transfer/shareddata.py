@@ -105,6 +105,8 @@ class _Collector:
             exercise=case.exercise,
             opened_at=case.opened_at,
             changed_at=case.closed_at or case.opened_at,
+            milestones=tuple(case.milestones.values_list("kind", "at")) if self.open else (),
+            alarmed=self.open and case.incidents.exists(),
         )
 
     def _closed(self) -> str:

@@ -178,7 +178,7 @@ class RequestTests(SharingTestCase):
         assert self.share().sha256 == self.share().sha256
 
     def test_no_value_that_stays_here_is_anywhere_in_any_file(self) -> None:
-        for kind in ("stix", "misp", "defender-audit", "navigator", "timesketch-jsonl", "timesketch-csv"):
+        for kind in ("stix", "misp", "defender-audit", "navigator", "timesketch-jsonl", "timesketch-csv", "veris"):
             text = self.share(kind, level="all").path.read_text(encoding="utf-8")
             for secret in ("red.example", "strict.example", "good.example", "ours.example", "ws-07", "ws-08", "Aside"):
                 assert secret not in text, (kind, secret)
@@ -249,7 +249,7 @@ class RequestTests(SharingTestCase):
     def test_an_empty_case_makes_every_format(self) -> None:
         Indicator.objects.filter(case=self.case).delete()
         Event.objects.filter(case=self.case).delete()
-        for kind in ("stix", "misp", "defender-block", "navigator", "timesketch-jsonl", "timesketch-csv"):
+        for kind in ("stix", "misp", "defender-block", "navigator", "timesketch-jsonl", "timesketch-csv", "veris"):
             assert self.share(kind).state == "done"
 
 

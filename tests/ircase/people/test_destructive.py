@@ -58,6 +58,8 @@ OWN = {
     "DELETE /views/{uuid}",
     "DELETE /cases/{reference}/uploads/{uuid}",
     "DELETE /case-import-uploads/{uuid}",
+    "POST ircase:dashboard_monthly_stop",
+    "DELETE /dashboard/monthly/{uuid}",
 }
 LIBRARY = {
     "POST hunting:hunt_retire",
@@ -103,6 +105,7 @@ MAY = {
     "writes-library": RECOVERABLE,
     "opens-cases": RECOVERABLE,
     "own-only": OWN,
+    "managers-own": OWN,
     "signed-in": OWN,
     "reviews-library": LIBRARY,
     "keeps-tenant": TENANT,

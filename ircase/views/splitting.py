@@ -1,0 +1,77 @@
+"""Splitting a case: what belongs to another incident is ticked, and a new case opens with it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from ircase import access
+from ircase.forms.life import SplitForm
+from ircase.models import Case, Evidence, Note, Phase
+from ircase.pages import render_tab
+from ircase.services.analysis.findings import clean
+from ircase.services.casework import casesplitting, opening
+from ircase.views.doors import case_to_change
+
+SHOWN: Final = 300
+"""Of each kind; the API takes more at once."""
+_KINDS: Final = ("events", "indicators", "assets", "evidence", "notes")
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def split(request: HttpRequest, reference: str) -> HttpResponse:
+    user, case = case_to_change(request, reference, access.LEAD)
+    opening.require_opener(user)
+    initial = {"severity": case.severity, "confidential": case.confidential}
+    form = SplitForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = casesplitting.split(case=case, actor=user, chosen=_chosen(request), **form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            messages.success(request, f"{made.case.reference} is open, and you lead it.")
+            return redirect("ircase:links", made.case.reference)
+    context = {"form": form, "kinds": _kinds(case, request), "most": SHOWN}
+    return render_tab(request, case, "overview", "case/split.html", context, status=422 if form.errors else 200)
+
+
+def _chosen(request: HttpRequest) -> casesplitting.Chosen:
+    uuids = {name: _uuids(request.POST.getlist(name)) for name in _KINDS}
+    return casesplitting.Chosen(**uuids, items=tuple(clean(key)[:80] for key in request.POST.getlist("items")))
+
+
+def _uuids(values: list[str]) -> tuple[UUID, ...]:
+    try:
+        return tuple(UUID(value) for value in values)
+    except ValueError as error:
+        raise ValidationError("The case has no such thing.") from error
+
+
+def _kinds(case: Case, request: HttpRequest) -> list[dict[str, Any]]:
+    """Of each kind: what there is, as (value, words, whether it is ticked)."""
+    items = case.checklist.exclude(phase=Phase.PREPARATION).order_by("position", "pk")
+    rows: list[tuple[str, str, Any, str, str]] = [
+        ("events", "Events, with the assets and indicators that they name", case.events.defer("row"), "uuid", "title"),
+        ("indicators", "Indicators", case.indicators.all(), "uuid", "value"),
+        ("assets", "Assets", case.assets.defer("details"), "uuid", "name"),
+        ("evidence", "Exhibits: they stay here, and are named by the link", Evidence.objects.filter(case=case), "uuid",
+         "name"),
+        ("notes", "Notes", Note.objects.filter(case=case, archived_at=None).defer("body"), "uuid", "title"),
+        ("items", "Checklist items", items, "key", "title"),
+    ]  # fmt: skip
+    found = []
+    for name, label, query, value, words in rows:
+        ticked = set(request.POST.getlist(name))
+        entries = [
+            (str(getattr(row, value)), getattr(row, words), str(getattr(row, value)) in ticked)
+            for row in query[: SHOWN + 1]
+        ]
+        found.append({"name": name, "label": label, "entries": entries[:SHOWN], "more": len(entries) > SHOWN})
+    return found
