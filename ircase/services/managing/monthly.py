@@ -80,7 +80,7 @@ def words_of(mail: MonthlyMail) -> str:
 def begin(*, actor: User, asked: str) -> MonthlyMail:
     """The dashboard of these filters comes from the next first on. Raises PermissionDenied, ValidationError."""
     require_manager(actor)
-    if problem := choosing.mail_problem(actor):
+    if problem := choosing.mail_problem(actor, choosing.of(actor)):
         raise ValidationError(problem)
     kept = filters_of(asked)
     if len(kept) > 2000:
@@ -109,7 +109,7 @@ def stop(*, mail: MonthlyMail, actor: User) -> None:
 def send_now(*, mail: MonthlyMail, actor: User) -> Delivery:
     """The last whole month, once more. Raises PermissionDenied, ValidationError."""
     require_manager(actor)
-    if problem := choosing.mail_problem(actor):
+    if problem := choosing.mail_problem(actor, choosing.of(actor)):
         raise ValidationError(problem)
     row = MonthlyMail.objects.select_for_update(of=("self",)).select_related("person").get(pk=mail.pk)
     files = DashboardFile.objects.filter(monthly=row)

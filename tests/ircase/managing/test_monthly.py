@@ -267,7 +267,7 @@ class DoorTests(Mailed):
         self.client.post(page, {"asked": "severity=high&show=times"})
         row = MonthlyMail.objects.get()
         self.client.post(reverse("ircase:dashboard_monthly_send", args=[row.uuid]))
-        with self.assertNumQueries(8):
+        with self.assertNumQueries(7):
             shown = self.client.get(page)
         self.assertContains(shown, "severity high")
         self.assertContains(shown, "Your dashboard of")
