@@ -7,7 +7,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Exists, Max, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from ircase import access, jobs, textdiff
 from ircase.models import (
@@ -226,12 +227,15 @@ def _of_kind(case: Case, kind: str) -> list[_Finding]:
 
 def _of_work(case: Case) -> list[_Finding]:
     steps = len(checklist.open_required(case))
-    unjudged = Activity.objects.filter(case=case, kind=Activity.Kind.HUNT, state="done", verdict="").count()
+    hunts = Activity.objects.filter(case=case, kind=Activity.Kind.HUNT, state="done", verdict="").order_by()
+    many = Subquery(hunts.values("case").annotate(many=Count("pk")).values("many"))
+    events = Exists(case.events.filter(in_report=True))
+    unjudged, has_events = Case.objects.filter(pk=case.pk).values_list(Coalesce(many, 0), events).get()
     verdicts = f"{unjudged} finished hunt{'s have' if unjudged != 1 else ' has'} no verdict"
     return [
         (steps, f"{steps} required checklist item{'s are' if steps != 1 else ' is'} open", "ircase:checklist", False),
         (unjudged, verdicts, "hunting:panel", False),
-        (not case.events.filter(in_report=True).exists(), "The timeline is empty", "ircase:timeline", False),
+        (not has_events, "The timeline is empty", "ircase:timeline", False),
     ]
 
 

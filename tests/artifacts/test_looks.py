@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
 from artifacts.limits import ArtifactError
 from artifacts.looks import facts, hexes, kinds, listings, pictures, shapes, texts, trees
@@ -24,6 +24,13 @@ from artifacts.looks.shown import visible
 from artifacts.process import LoadFailed, LoadTimedOut
 
 SAMPLE = Path(__file__).resolve().parents[2] / "../shared/data/evtx/DE_EventLog_Service_Crashed.evtx"
+
+
+@pytest.fixture(autouse=True)
+def _as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look has a process of its own, of which it makes its own world; here it has ours."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", ImageFile.LOAD_TRUNCATED_IMAGES)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
 
 
 def quiet(note: dict[str, Any]) -> None:
