@@ -9,10 +9,12 @@ from pathlib import Path
 
 import certifi
 import pytest
+from playwright.sync_api import Browser
 
 from config import demo
 from config.stack import Stack, free_port
 from tests.journeys.client import Api, Tenant
+from tests.journeys.film import Studio, chromium_browser, film_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Quick enough for a test, slow enough that a busy machine does not look dead.
@@ -84,6 +86,20 @@ def chromium() -> str:
             pytest.fail("Chromium is missing: .ci/run installs it.")
         pytest.skip("Chromium is not installed (Debian: apt install chromium).")
     return CHROMIUM
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with chromium_browser(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio(stack, browser, film_folder(tmp_path))
+    yield studio
+    if faults := studio.close():
+        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def run(*command: str) -> str:

@@ -1,35 +1,20 @@
 """The main job in a real browser, filmed. On the way: no policy violation, no barrier, no sideways scroll."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from config import demo
 from config.stack import Stack
 from tests.journeys.client import Api, ended
-from tests.journeys.film import DESKTOP, PHONE, Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import DESKTOP, PHONE, Film, Studio
 from tests.journeys.test_main_job import PATIENT_ZERO, open_from_incident
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 CASE = re.compile(r"IR-\d{4}-\w+")
 WORK_MS = 120_000  # a pack, a collection or a report on a busy machine
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def tab(page: Page, name: str) -> None:

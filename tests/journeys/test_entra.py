@@ -1,7 +1,6 @@
 """Coming in by Microsoft in a real browser: set up by an administrator, used by two people, and left again."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from config.stack import Stack
-from tests.journeys.film import Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import Film, Studio
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 @pytest.fixture

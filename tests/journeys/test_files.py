@@ -2,18 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from artifacts.printed import BEGIN, END
-from config.stack import Stack
 from simulator.story import images
 from tests.journeys.client import Api, ended
-from tests.journeys.film import Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import Film, Studio
 from tests.journeys.test_main_job import PATIENT_ZERO
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
@@ -34,20 +31,6 @@ ANALYSIS = {
     },
     "scan_status": "malicious",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def test_from_a_hash_to_the_device_and_what_is_new_on_it(studio: Studio, analyst: Api) -> None:

@@ -1,34 +1,18 @@
 """The rows of a run in a real browser: walked by keys, starred, pivoted from, compared with those of another run."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from config.stack import Stack
 from tests.journeys.client import RUNS, Api, Tenant, ended
-from tests.journeys.film import PHONE, Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import PHONE, Film, Studio
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 KQL = 'DeviceProcessEvents | where FileName == "grid-tool.exe" | project Timestamp, DeviceName, SHA256, ProcessId'
 AT = (datetime.now(UTC) - timedelta(minutes=30)).replace(microsecond=0)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def grow(tenant: Tenant, *numbers: int) -> None:

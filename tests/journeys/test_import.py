@@ -4,36 +4,20 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from config.stack import Stack
 from tests.journeys.client import Api, ended
-from tests.journeys.film import PHONE, Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import PHONE, Film, Studio
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 SET = Path(__file__).resolve().parent.parent / "hunting" / "importing_set"
 OFFICE, TOOL = "Encoded PowerShell started by an Office program", "Remote tool A"
 WORK_MS = 120_000
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def the_set() -> bytes:

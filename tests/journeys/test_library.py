@@ -1,15 +1,12 @@
 """A query becomes the team's own hunt: saved with a found parameter, run, changed, compared, approved, counted."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from config.stack import Stack
 from tests.journeys.client import Api
-from tests.journeys.film import PHONE, Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import PHONE, Film, Studio
 from tests.journeys.test_main_job import PATIENT_ZERO
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
@@ -20,20 +17,6 @@ DeviceProcessEvents
 | where DeviceName =~ Host
 | project Timestamp, DeviceName, FileName, ProcessCommandLine
 | take 50"""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def test_a_query_becomes_a_hunt_of_the_team(studio: Studio, analyst: Api) -> None:

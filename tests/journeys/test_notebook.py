@@ -2,37 +2,21 @@
 
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pypdf
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from config.stack import Stack
 from tests.journeys.client import Api, ended
-from tests.journeys.film import PHONE, Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import PHONE, Film, Studio
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 WORK_MS = 120_000
 READY = "[data-kql][data-state=ready][data-schema-of]"
 DOORS = "Badge,Door,Minutes\n" + "".join(f"{badge},{door},{n}\n" for n, (badge, door) in enumerate(
     [("anna", "lab"), ("anna", "gate"), ("zorro", "lab"), ("zorro", "lab"), ("zorro", "vault")], 10))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from config.stack import Stack
 from tests.journeys.client import Api, Tenant
-from tests.journeys.film import Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import Film, Studio
 from tests.journeys.test_kill import WORKERS, kill
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
@@ -111,20 +110,6 @@ class TestResponse:
         ended = the_end(analyst, reference, row)
         assert ended["state"] == "failed"
         assert "remediation level" in ended["failure"]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 @pytest.fixture

@@ -3,35 +3,20 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from config.stack import Stack
 from tests.journeys.client import Api, ended
-from tests.journeys.film import Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import Film, Studio
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 SUPER = "/cases/{}/super-timeline"
 FIRST = 30
 """Events that the page shows before any is scrolled to."""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def processes() -> bytes:

@@ -2,32 +2,15 @@
 either is lost, and whoever came late is told."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from config.stack import Stack
 from tests.journeys.client import Api
-from tests.journeys.film import PHONE, Film, Studio, chromium_browser, film_folder
+from tests.journeys.film import PHONE, Film, Studio
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 BASE = "First call at 10:00.\n\nThe loader came by mail.\n\nNext: ask the user."
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 @pytest.fixture

@@ -1,35 +1,19 @@
 """A watch in the real stack, in a browser: the telemetry grows, and the new rows are told, once."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from config.stack import Stack
 from tests.journeys.client import RUNS, Api, Tenant, ended
-from tests.journeys.film import PHONE, Studio, chromium_browser, film_folder
+from tests.journeys.film import PHONE, Studio
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
 WATCHES = "/cases/{}/hunts/watches"
 KQL = 'DeviceProcessEvents | where FileName == "watched-tool.exe" | project Timestamp, DeviceName, FileName, ProcessId'
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with chromium_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def studio(stack: Stack, browser: Browser, tmp_path: Path) -> Iterator[Studio]:
-    studio = Studio(stack, browser, film_folder(tmp_path))
-    yield studio
-    if faults := studio.close():
-        pytest.fail("\n".join(faults), pytrace=False)
 
 
 def grow(tenant: Tenant, *processes: int) -> None:
