@@ -28,7 +28,7 @@ def test_a_batch_from_the_inbox_to_its_board(analyst: Api, lead: Api, tenant: Te
     inbox.sign_in("alice")
     lead.until("/approvals", lambda page: any(one["subject"] == batch["uuid"] for one in page["items"]))
     inbox.go("/approvals/")
-    expect(inbox.page.get_by_text("Loader on many").first).to_be_visible()
+    expect(inbox.page.get_by_text(f"DFIR triage on {DEVICES} devices").first).to_be_visible()
     inbox.scene("approvals")
     inbox.small_and_dark("approvals")
     (waiting,) = [one for one in lead.get("/approvals")["items"] if one["subject"] == batch["uuid"]]
