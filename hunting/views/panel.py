@@ -19,6 +19,7 @@ from hunting.services import packs, runs
 from ircase import access
 from ircase.models import Case
 from ircase.pages import render_tab
+from ircase.services.writing import comments
 from ircase.views.doors import case_to_change
 
 PER_PAGE = 20
@@ -72,10 +73,14 @@ def _groups() -> list[tuple[str, list[Hunt], int]]:
 
 def _runs(request: HttpRequest, case: Case) -> dict[str, Any]:
     found = HuntRun.objects.for_case(case).with_people().latest_first().defer("final_kql", "kql", "prelude")
-    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    pages = Paginator(found, PER_PAGE)
+    # All and those under way in one query: the list's own count would be another.
+    pages.count, busy = HuntRun.objects.for_case(case).totals()
+    page = pages.get_page(request.GET.get("page"))
     at_work = packs.progress(list(PackRun.objects.filter(case=case)[:PACKS_SHOWN]))
-    busy = HuntRun.objects.for_case(case).unfinished().count() + sum(how.waiting for how in at_work)
-    return {"page": page, "busy": busy, "case": case, "pack_runs": at_work}
+    busy += sum(how.waiting for how in at_work)
+    said = comments.counts(case, {"run": [run.uuid for run in page]})
+    return {"page": page, "busy": busy, "case": case, "pack_runs": at_work, "comment_counts": said}
 
 
 @require_GET

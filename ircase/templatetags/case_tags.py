@@ -9,8 +9,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 
 from artifacts.shapes import ShapeColumn
+from frontend.drawing import icon
 from frontend.jsontree import Node, nodes
 from ircase import attack, markdown, wording
 from ircase.casehead import CaseHead, PhaseStay, head_of
@@ -170,6 +172,23 @@ def rich(context: template.Context, text: str) -> SafeString:
 def comments(context: template.Context, kind: str, subject: object) -> dict[str, str]:
     """The comments on a thing of `case`, loaded when the page is there. One such place on a page."""
     return {"url": reverse("ircase:comments", args=[context["case"].reference, kind, str(subject)])}
+
+
+@register.simple_tag(takes_context=True)
+def comment_count(context: template.Context, kind: str, subject: object, missing: str = "") -> SafeString | str:
+    """In a list: how many comments a thing of `case` has, as a link to them, by the view's `comment_counts`
+    (`comments.counts`). `missing`: the text for none."""
+    count = context.get("comment_counts", {}).get((kind, str(subject)), 0)
+    if not count:
+        return missing
+    return format_html(
+        ' <a class="badge outline" href="{}" title="{}">{}{}<span class="vh"> {}</span></a>',
+        reverse("ircase:comments", args=[context["case"].reference, kind, str(subject)]),
+        ngettext("%(count)d comment", "%(count)d comments", count) % {"count": count},
+        icon("message-square"),
+        count,
+        ngettext("comment", "comments", count),
+    )
 
 
 @register.simple_tag(takes_context=True)

@@ -22,6 +22,7 @@ from ircase.models import Case, Indicator, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
 from ircase.services.analysis import findings
+from ircase.services.writing import comments
 from ircase.views import indicators
 from ircase.views.doors import attempt, case_to_change
 
@@ -45,9 +46,12 @@ def _page(request: HttpRequest, case: Case, **forms: Any) -> HttpResponse:
     pages.count, asset_pages.count = counts(found, case.assets.all())
     page = pages.get_page(request.GET.get("page"))
     page.object_list = list(page.object_list)
+    assets = asset_pages.get_page(request.GET.get("p"))
+    listed = {"asset": [one.uuid for one in assets], "indicator": [one.uuid for one in page]}
     context = {
-        "assets": asset_pages.get_page(request.GET.get("p")),
+        "assets": assets,
         "indicators": page,
+        "comment_counts": comments.counts(case, listed),
         "harmless": harmless.mark(page.object_list),
         "look": elsewhere.latest(case),
         "chosen": chosen,

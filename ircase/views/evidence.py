@@ -29,6 +29,7 @@ from ircase.services import evidence
 from ircase.services.analysis import interpreting, tables
 from ircase.services.transfer import resumable, uploads
 from ircase.services.vault import delivery, handling, holds, packing, quotas, verification
+from ircase.services.writing import comments
 from ircase.views.doors import attempt, case_to_change
 from ircase.views.previews import tabs_of
 
@@ -83,6 +84,7 @@ def _show(request: HttpRequest, case: Case, problem: str = "") -> HttpResponse:
         "evidence/panel.html",
         {
             "page": page,
+            "comment_counts": comments.counts(case, {"evidence": [one.uuid for one in page]}),
             "q": request.GET.get("q", ""),
             "kind": request.GET.get("kind", ""),
             "kinds": Evidence.Kind.choices,

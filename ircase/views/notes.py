@@ -34,10 +34,9 @@ def notes(request: HttpRequest, reference: str) -> HttpResponse:
     rows = Note.objects.filter(case=case).defer("body").select_related("updated_by", "archived_by")
     rows = rows.exclude(archived_at=None) if archived else rows.there()
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
-    said = comments.counts(case, "note", [note.uuid for note in page])
     context = {
         "page": page,
-        "lines": [{"note": note, "comments": said.get(str(note.uuid), 0)} for note in page],
+        "comment_counts": comments.counts(case, {"note": [note.uuid for note in page]}),
         "archived": archived,
         "has_archived": archived or Note.objects.filter(case=case).exclude(archived_at=None).exists(),
     }

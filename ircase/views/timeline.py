@@ -17,6 +17,7 @@ from ircase.forms.timeline import BringInForm, ManyEventsForm
 from ircase.models import Case, Event
 from ircase.pages import render_tab
 from ircase.services.transfer import uploads
+from ircase.services.writing import comments
 from ircase.views.doors import case_to_change, say_errors
 
 PER_PAGE = 100
@@ -37,8 +38,10 @@ def timeline(request: HttpRequest, reference: str) -> HttpResponse:
     found = rows.keys(case, asked)
     drawn = [(key.moment, key.lane) for key in found if key.what == "event"]
     others = rows.others(case)
+    page = rows.page(case, found, request.GET.get("page"), PER_PAGE)
     context = {
-        "page": rows.page(case, found, request.GET.get("page"), PER_PAGE),
+        "page": page,
+        "comment_counts": comments.counts(case, {"event": [row.event.uuid for row in page if row.event]}),
         "asked": asked,
         "chosen": {key: request.GET.get(key, "") for key in asking.KEYS},
         "kept": asking.kept(request.GET).urlencode(),

@@ -12,6 +12,7 @@ from ircase import access
 from ircase.models import Approval, Case, ParseJob, StandingApproval
 from ircase.pages import render_tab
 from ircase.services import approvals
+from ircase.services.writing import comments
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError, Sent
 from liveresponse.forms.collections import RequestForm
@@ -45,6 +46,7 @@ def panel(request: HttpRequest, reference: str) -> HttpResponse:
     context = {
         "page": page,
         "collections": page.object_list,
+        "comment_counts": comments.counts(case, {"collection": [row.uuid for row in page]}),
         "batches": [(batch, counts.get(batch.pk)) for batch in many],
         "more_batches": len(many) == MANY,
         "definitions": shelf.definitions().values(),

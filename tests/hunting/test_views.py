@@ -11,6 +11,7 @@ from hunting.models import HuntRun, Source
 from hunting.services import runs
 from ircase.models import Asset, Connection, CustodyEntry, Event, Indicator
 from ircase.services.analysis import findings
+from ircase.services.writing import comments
 from tests.cast import CastTestCase
 from tests.hunting.stage import done_run, make_table, queue_hunt, queue_kql, work
 
@@ -96,6 +97,13 @@ class PanelTests(PageTestCase):
         self.client.get(self.url("run_list"))
         with self.assertNumQueries(7):
             self.client.get(self.url("run_list"), headers={"HX-Request": "true"})
+
+    def test_the_list_says_how_many_comments_a_run_has(self) -> None:
+        run = queue_kql(self.case, self.bob, "print 1")
+        there = reverse("ircase:comments", args=[self.case.reference, "run", run.uuid])
+        self.assertNotContains(self.client.get(self.url("run_list")), there)
+        comments.write(case=self.case, actor=self.bob, kind="run", subject=str(run.uuid), body="Is this wide enough?")
+        self.assertContains(self.client.get(self.url("run_list")), f'href="{there}" title="1 comment"')
 
 
 class AttachTests(PageTestCase):

@@ -144,7 +144,45 @@ class PanelTests(CommentsTestCase):
             page = self.client.get(f"{self.url()}?part=1", headers=HTMX)
         self.assertContains(page, "51–60 of 60")
         self.assertContains(page, "Earlier comments")
-        assert comments.counts(self.case, "evidence", [self.item.uuid]) == {str(self.item.uuid): 60}
+        assert comments.counts(self.case, {"evidence": [self.item.uuid]}) == {("evidence", str(self.item.uuid)): 60}
+
+
+class ListTests(CommentsTestCase):
+    """Lists say how many comments each of their things has, and lead there; where there is none they say nothing."""
+
+    def look(self, name: str) -> str:
+        self.sign_in(self.carol)
+        return self.client.get(reverse(name, args=[self.case.reference])).content.decode()
+
+    def check(self, name: str, kind: str, subject: object) -> None:
+        here = f'href="{self.url(kind, subject)}"'
+        assert here not in self.look(name), name
+        self.write(kind=kind, subject=str(subject))
+        assert f'{here} title="1 comment"' in self.look(name), name
+        self.write(kind=kind, subject=str(subject))
+        assert f'{here} title="2 comments"' in self.look(name), name
+
+    def test_exhibits_events_and_notes(self) -> None:
+        event = findings.add_event(case=self.case, actor=self.bob, at=self.case.opened_at, title="It began")
+        note = notes.create_note(case=self.case, actor=self.alice, title="A note")
+        self.check("ircase:evidence", "evidence", self.item.uuid)
+        self.check("ircase:timeline", "event", event.uuid)
+        self.check("ircase:notes", "note", note.uuid)
+
+    def test_assets_and_indicators(self) -> None:
+        asset, _ = findings.add_asset(case=self.case, actor=self.bob, kind="device", name="ws-07")
+        indicator, _ = findings.add_indicator(case=self.case, actor=self.bob, kind="ip", value="192.0.2.7")
+        self.check("ircase:entities", "asset", asset.uuid)
+        self.check("ircase:entities", "indicator", indicator.uuid)
+
+    def test_one_query_for_what_a_page_lists_and_none_for_nothing(self) -> None:
+        self.write()
+        with self.assertNumQueries(1):
+            found = comments.counts(self.case, {"evidence": [self.item.uuid], "event": [uuid.uuid4()], "asset": []})
+        assert found == {("evidence", str(self.item.uuid)): 1}
+        with self.assertNumQueries(0):
+            assert comments.counts(self.case, {"evidence": []}) == {}
+        assert comments.counts(self.secret_case, {"evidence": [self.item.uuid]}) == {}
 
 
 class TellingTests(CommentsTestCase):

@@ -6,10 +6,12 @@ from unittest.mock import patch
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 from django.utils import timezone
 
 from ircase.models import Approval, Evidence, LogEntry, ParseJob
 from ircase.services import approvals, cases, evidence
+from ircase.services.writing import comments
 from liveresponse import runner, tasks
 from liveresponse.models import Collection, CollectionState, LibraryScript, LibraryWatch
 from liveresponse.runner.polling import Lost
@@ -384,6 +386,16 @@ class ViewTests(CollectionTestCase):
         reply = self.client.post(url, {"device": "ws-07", "Path": r"C:\x.txt"})
         assert reply.status_code == 302
         assert Collection.objects.get().parameters == {"Path": r"C:\x.txt"}
+
+    def test_the_list_says_how_many_comments_a_collection_has(self) -> None:
+        row = self.ask()
+        there = reverse("ircase:comments", args=[self.case.reference, "collection", row.uuid])
+        self.sign_in(self.carol)
+        for url in (f"/cases/{self.case.reference}/live-response/", self.urls(row)[-1]):
+            self.assertNotContains(self.client.get(url), there)
+        comments.write(case=self.case, actor=self.bob, kind="collection", subject=str(row.uuid), body="Tonight?")
+        for url in (f"/cases/{self.case.reference}/live-response/", self.urls(row)[-1]):
+            self.assertContains(self.client.get(url), f'href="{there}" title="1 comment"')
 
     def test_another_cases_collection_is_not_found(self) -> None:
         row = self.ask()

@@ -1,14 +1,14 @@
 """Comments on the things of a case. Each kind says how its things are found; apps above register theirs."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -87,12 +87,17 @@ def number_in(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
 
 
-def counts(case: Case, kind: str, subjects: Iterable[object] | None = None) -> dict[str, int]:
-    """How many comments stand beside each thing of a kind: one query for a list."""
-    found = Comment.objects.filter(case=case, kind=kind)
-    if subjects is not None:
-        found = found.filter(subject__in=[str(one) for one in subjects])
-    return dict(found.order_by().values_list("subject").annotate(n=Count("pk")))
+def counts(case: Case, things: Mapping[str, Iterable[object]]) -> dict[tuple[str, str], int]:
+    """How many comments stand beside each of these things (kind: its subjects), by (kind, subject): one query for
+    everything that a page lists. What nobody commented on is left out."""
+    wanted = Q()
+    for kind, subjects in things.items():
+        if names := [str(one) for one in subjects]:
+            wanted |= Q(kind=kind, subject__in=names)
+    if not wanted:
+        return {}
+    rows = Comment.objects.filter(wanted, case=case).order_by().values_list("kind", "subject")
+    return {(kind, subject): n for kind, subject, n in rows.annotate(n=Count("pk"))}
 
 
 @transaction.atomic
