@@ -213,6 +213,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "attack.used": lambda d: f"uses ATT&CK {d.get('version')} ({d.get('techniques')} techniques) from now on:",
     "attack.withdrawn": lambda d: f"withdrew the ATT&CK data {d.get('version')}:",
     "event.removed": lambda d: "took off the timeline",
+    "evidence.registered": lambda d: f"registered {d.get('count')} exhibits that lie elsewhere from",
     "evidence.sealed": lambda d: f"sealed {d.get('exhibit')}",
     "evidence.marked": lambda d: _marked(d),
     "evidence.altered": lambda d: f"found {d.get('exhibit')} ALTERED: its bytes no longer match their hash",

@@ -88,7 +88,8 @@ def counted(number: int, noun: str) -> str:
 
 # What people are told of a custody entry, in this order. The hashes of the exhibit itself stand above its chain.
 _SAID: Final = (
-    "holder", "giver", "receiver", "purpose", "place", "seal", "seal_before", "serial", "happened_at", "reason", "what",
+    "holder", "giver", "receiver", "purpose", "place", "seal", "seal_before", "serial", "source", "acquired_by",
+    "stated_sha256", "happened_at", "reason", "what",
     "result", "by", "form", "password", "mark", "in_spite_of", "format", "acknowledged_by", "from_case",
     "from_exhibit", "last_digest",
 )  # fmt: skip

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field
 
 from ircase import attackmatrix, libraries
 from ircase.api.auth import case_of, open_case_of, person
+from ircase.api.onefile import ONE_FILE
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import IndicatorKind, IndicatorVerdict
 from ircase.curated import asking, bringin, bulk, files
@@ -23,20 +24,6 @@ from ircase.services.transfer import uploads
 from ircase.views.graph import as_json
 
 router = Router(tags=["Findings"])
-_UPLOAD = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
 _TAGS: Any = Field(default_factory=list, max_length=20)
 
 
@@ -197,7 +184,7 @@ def change_events(request: HttpRequest, reference: str, body: EventsChange) -> d
 @router.post(
     "/cases/{reference}/events/file",
     response=BroughtIn,
-    openapi_extra=_UPLOAD,
+    openapi_extra=ONE_FILE,
     summary="Events of a JSONL or CSV onto the timeline",
 )
 def bring_events_in(request: HttpRequest, reference: str, zone: str = "") -> dict[str, int]:

@@ -13,11 +13,12 @@ from pydantic import Field
 from ircase import access
 from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Password
+from ircase.api.onefile import ONE_FILE
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import EvidenceOut
 from ircase.models import Case, CaseExport, CaseRole, Evidence, SigningKey, Statement, Transfer, User
-from ircase.services.transfer import caseexports
-from ircase.services.vault import custody, delivery, statements
+from ircase.services.transfer import caseexports, uploads
+from ircase.services.vault import custody, delivery, registering, statements
 from ircase.services.vault.custody import Said
 
 router = Router(tags=["Custody"])
@@ -43,6 +44,35 @@ class Taken(Act):
     name: str = Field(max_length=255)
     description: str = Field("", max_length=2000)
     serial: str = Field("", max_length=200)
+    kind: Literal["", "computer", "phone", "disk", "paper", "file", "other"] = ""
+    source: str = Field("", max_length=200, description="Where it came from.")
+    acquired_by: str = Field("", max_length=200, description="Empty: you.")
+    holder: str = Field("", max_length=200, description="Who has it now; empty: who acquired it.")
+    sha256: str = Field("", max_length=64, description="As it was stated. It cannot be verified here.")
+
+
+class LineOut(Schema):
+    """A line of the file by its number: what it would register, or the `problem` with it. `acquired_at` is as it was
+    written, with the zone that it was read in."""
+
+    line: int
+    name: str = Field(alias="thing.name")
+    kind: str = Field(alias="thing.what")
+    sha256: str = Field(alias="thing.sha256")
+    acquired_at: str = Field(alias="given")
+    problem: str
+
+
+class ReadingOut(Schema):
+    """`left_out` are columns that nobody knows."""
+
+    sha256: str
+    lines: list[LineOut]
+    left_out: list[str]
+
+
+class Registered(Schema):
+    exhibits: list[EvidenceOut]
 
 
 class ItemAct(Act):
@@ -137,8 +167,43 @@ def _holding(item: Evidence) -> dict[str, Any]:
 @router.post("/cases/{reference}/items", response={201: EvidenceOut}, summary="Take a physical item into custody")
 def take(request: HttpRequest, reference: str, body: Taken) -> Status[Evidence]:
     case = open_case_of(request, reference)
-    facts = {"name": body.name, "description": body.description, "serial": body.serial}
-    return Status(201, custody.take(case=case, actor=person(request), said=body.said(), **facts))
+    facts = body.dict(include={"name", "description", "serial", "source", "acquired_by", "holder", "sha256"})
+    said = body.said()
+    return Status(201, custody.take(case=case, actor=person(request), said=said, what=body.kind, **facts))
+
+
+@router.post(
+    "/cases/{reference}/items/file/preview",
+    response=ReadingOut,
+    openapi_extra=ONE_FILE,
+    summary="What a CSV of things kept elsewhere holds; registers none",
+)
+def preview_items(request: HttpRequest, reference: str, zone: str = "", purpose: str = "") -> registering.Reading:
+    """The field `file` of multipart/form-data. Columns: name, place and acquired_at are needed; description, kind,
+    serial, source, acquired_by, holder, seal, purpose and sha256 may be there. A time that names no zone is one of
+    `zone`; without it such a line has a problem."""
+    open_case_of(request, reference)
+    return _items_of(request, zone, purpose)
+
+
+@router.post(
+    "/cases/{reference}/items/file",
+    response={201: Registered},
+    openapi_extra=ONE_FILE,
+    summary="Register things kept elsewhere, from a CSV",
+)
+def register_items(request: HttpRequest, reference: str, zone: str = "", purpose: str = "") -> Status[dict[str, Any]]:
+    """As the preview has it: every line becomes an exhibit without bytes of its own, or none does and the lines with
+    problems are named."""
+    case = open_case_of(request, reference)
+    found = _items_of(request, zone, purpose)
+    return Status(201, {"exhibits": registering.register(case=case, actor=person(request), reading=found)})
+
+
+def _items_of(request: HttpRequest, zone: str, purpose: str) -> registering.Reading:
+    file = uploads.receive_one(request, registering.MOST_BYTES)
+    data = file.read(registering.MOST_BYTES + 1)
+    return registering.read(data, name=file.name or "", zone=zone[:64], purpose=purpose[:500])
 
 
 @router.get(f"{_ITEM}/holding", response=HoldingOut, summary="Who holds it now")

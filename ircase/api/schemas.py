@@ -151,6 +151,11 @@ class EvidenceOut(Schema):
     name: str
     description: str
     sha256: str
+    record: bool = Field(
+        alias="is_record",
+        description="The thing lies elsewhere: sha256, size and integrity are those of the record of it.",
+    )
+    stated_sha256: str = Field(description="Of a thing kept elsewhere, as somebody stated it. It was never checked.")
     size: int
     media_type: str
     partial: bool

@@ -36,7 +36,7 @@ LOG: Final = "log.ndjson"
 MOST_EXHIBITS: Final = 20_000
 MOST_FAULTS: Final = 500
 _RETRY: Final = 60.0
-_UNREAD: Final = (Evidence.Kind.REPORT, Evidence.Kind.PHYSICAL)
+_UNREAD: Final = (Evidence.Kind.REPORT, *Evidence.RECORDS)
 
 
 class NotUsable(Exception):

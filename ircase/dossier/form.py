@@ -38,15 +38,18 @@ def data_of(item: Evidence, prepared_by: str) -> dict[str, Any]:
     """What the template is given."""
     rows, total = _entries(item)
     holding = custody.holding_of(item)
-    manifest = item.manifest if item.kind == Evidence.Kind.PHYSICAL else {}
+    manifest = item.manifest if item.is_record else {}
     return {
         "case": {"reference": item.case.reference, "tlp": item.case.tlp, "tlp_words": item.case.get_tlp_display()},
         "exhibit": item.exhibit,
         "name": clip(item.name),
         "kind": item.get_kind_display(),
-        "physical": item.kind == Evidence.Kind.PHYSICAL,
+        "record": item.is_record,
         "description": clip(item.description),
         "serial": clip(str(manifest.get("serial", ""))),
+        "source": clip(str(manifest.get("source", ""))),
+        "acquired_by": clip(str(manifest.get("acquired_by", ""))),
+        "stated_sha256": item.stated_sha256,
         "size": f"{item.size:,} bytes",
         "sha256": item.sha256,
         "manifest_sha256": item.manifest_sha256,

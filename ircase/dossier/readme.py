@@ -10,6 +10,7 @@ Purpose: {purpose}
 WHAT IS IN IT
 evidence/     the exhibits, byte for byte as they were sealed. Their true names stand in export.json: the file names
               here are made safe for every system. They may be harmful: do not open them on a machine you need.
+              Of a thing that is kept elsewhere (a disk, a file in another place) this is the record, not the thing.
 manifests/    where each exhibit came from; its SHA-256 was kept when the exhibit was sealed.
 custody/      every touch of each exhibit, an entry a line. Each entry holds the digest of the one before.
 {case_part}statements/   what IRCase signed about these chains before the export was asked for (may be absent).

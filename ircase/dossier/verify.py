@@ -337,6 +337,12 @@ class Verifier:
                 self.report(label, "when it was exported its file was {}".format(item["problem"]))
             elif self.hashes.get(item["file"]) != (item["size"], item["sha256"]):
                 self.report(label, "its bytes are not those that were sealed")
+            if item.get("record"):
+                stated = item.get("stated_sha256") or "none"
+                self.notes.append(
+                    f"{label} is the record of a thing kept elsewhere: the thing itself is not in this export and was "
+                    f"not checked (stated SHA-256: {stated})"
+                )
             if self.hashes.get(item["manifest"], (0, ""))[1] != item["manifest_sha256"]:
                 self.report(item["manifest"], "it is not the manifest that was sealed with {}".format(item["exhibit"]))
             first = entries[0]["detail"] if entries else {}

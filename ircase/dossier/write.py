@@ -166,6 +166,8 @@ class _Work:
             "sealed_by": content.named(item.sealed_by),
             "size": item.size,
             "sha256": item.sha256,
+            "record": item.is_record,
+            "stated_sha256": item.stated_sha256,
             "manifest_sha256": item.manifest_sha256,
             "file": name,
             "manifest": manifest,

@@ -1,7 +1,7 @@
 """What the case itself has to be found. The apps above register theirs, as these are registered, when Django starts."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from django.urls import NoReverseMatch, reverse
 
@@ -150,10 +150,13 @@ def _values(row: Any, room: int = 4000) -> tuple[str, ...]:
     return (" \n ".join(found)[:room],)
 
 
+_HASHES: Final = ("sha1", "md5", "sha256", "stated_sha256")
+
+
 def _hashes(manifest: Any) -> tuple[str, ...]:
-    """Further hashes that a manifest holds, as of a file before it was packed."""
+    """Further hashes that a manifest holds, as of a file before it was packed, or of one that is kept elsewhere."""
     found = manifest.items() if isinstance(manifest, dict) else ()
-    return tuple(str(value)[:200] for name, value in found if name in ("sha1", "md5", "sha256") and value)
+    return tuple(str(value)[:200] for name, value in found if name in _HASHES and value)
 
 
 def place_url(entry: SearchEntry) -> str:

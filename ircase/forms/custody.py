@@ -1,5 +1,6 @@
 """Exports, and the acts of custody."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -7,9 +8,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from ircase.forms.fields import ScopedForm, with_blank
 from ircase.models import Case, CaseMember, User
 from ircase.services.transfer import caseexports
 from ircase.services.vault import packing
+from ircase.services.vault.custody import What
 
 
 class ExportForm(forms.Form):
@@ -88,12 +91,54 @@ class ReturnForm(ActForm):
 class PhysicalForm(ActForm):
     """A thing that is no file, as it is taken into custody."""
 
-    field_order = ("name", "description", "serial", "place", "purpose", "happened_at", "seal")
+    field_order = (
+        "name", "what", "description", "serial", "sha256", "source", "acquired_by", "place", "purpose", "happened_at",
+        "seal",
+    )  # fmt: skip
     name = forms.CharField(max_length=255, label="What it is", help_text="Such as Laptop, Samsung 980 Pro SSD.")
+    what = forms.ChoiceField(choices=with_blank(What.choices, "Not said"), required=False, label="Kind of thing")
     description = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
     serial = forms.CharField(max_length=200, required=False, label="Serial number or IMEI")
+    sha256 = forms.CharField(
+        max_length=64,
+        required=False,
+        label="Stated SHA-256",
+        help_text="Of a file or an image kept elsewhere. It is shown as stated: it cannot be verified here.",
+    )
+    source = forms.CharField(max_length=200, required=False, label="Where it came from")
+    acquired_by = forms.CharField(max_length=200, required=False, label="Acquired by", help_text="Empty: you.")
     purpose = forms.CharField(max_length=500, label="Why it was taken")
     place = forms.CharField(max_length=200, label="Where it was taken")
+
+
+class RegisterForm(ScopedForm):
+    """A CSV of things that lie elsewhere."""
+
+    file = forms.FileField(label="File", help_text="CSV with a header, up to 300 lines and 1 MiB.")
+    zone = forms.CharField(
+        max_length=64,
+        required=False,
+        label="Zone of times without one",
+        help_text="Empty: a line with such a time is refused. As in Europe/Copenhagen or UTC.",
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off"}),
+    )
+    purpose = forms.CharField(
+        max_length=500, required=False, label="Why they were acquired", help_text="Of lines that do not say it."
+    )
+
+
+class RegisterAgainForm(RegisterForm):
+    """The same as the preview sends it back, with the file as it came in Base64."""
+
+    file = None  # type: ignore[assignment]
+    content = forms.CharField(widget=forms.HiddenInput)
+    name = forms.CharField(max_length=255, required=False, widget=forms.HiddenInput)
+
+    def clean_content(self) -> bytes:
+        try:
+            return base64.b64decode(self.cleaned_data["content"], validate=True)
+        except ValueError:
+            raise ValidationError("Choose the file again.") from None
 
 
 class TransferForm(ActForm):

@@ -47,7 +47,7 @@ class Row:
 
 def columns_of(content: bytes) -> list[str]:
     """The header. Raises BadFile."""
-    header = next(_lines(content), None)
+    header = next(lines_of(content), None)
     names = [name.strip() for name in header[1]] if header else []
     if not names or not any(names):
         raise BadFile("The file has no header: its first line names the columns.")
@@ -69,7 +69,7 @@ def rows_of(content: bytes, mapping: Mapping[str, Any], *, name: str, at: dateti
     """Every row, mapped. Raises BadFile where the file itself cannot be read to its end."""
     columns = columns_of(content)
     origin = mapped.Origin(name, at, plain=True)
-    lines = _lines(content)
+    lines = lines_of(content)
     next(lines)
     for count, (line, cells) in enumerate(lines, 1):
         if count > MOST_ROWS:
@@ -89,7 +89,9 @@ def rows_of(content: bytes, mapping: Mapping[str, Any], *, name: str, at: dateti
             yield Row(line, row, None, str(error))
 
 
-def _lines(content: bytes) -> Iterator[tuple[int, list[str]]]:
+def lines_of(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV as people save it (comma, semicolon, tab or bar; UTF-8, UTF-16 or Windows-1252), by number.
+    Raises BadFile."""
     text = _text(content)
     head = text[:4096].splitlines()[0] if text.strip() else ""
     delimiter = max(",;\t|", key=head.count)

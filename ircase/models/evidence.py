@@ -1,7 +1,9 @@
 """Sealed bytes, the hands they went through, and the tables made from them."""
 
+import re
 import uuid
 from pathlib import Path
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -28,6 +30,7 @@ class Evidence(models.Model):
         REPORT = "report", "Report"
         INCIDENT = "incident", "Incident as received"
         PHYSICAL = "physical", "Physical item"
+        ELSEWHERE = "elsewhere", "File kept elsewhere"
         ANSWER = "answer", "Answer of Defender"
         HANDOVER = "handover", "Hand-over record"
 
@@ -37,6 +40,9 @@ class Evidence(models.Model):
         ALTERED = "altered", "ALTERED"
         MISSING = "missing", "MISSING"
         DESTROYED = "destroyed", "Destroyed, as certified"
+
+    # Things whose own bytes are not held here: what is sealed of them is a record, the words that describe them.
+    RECORDS: ClassVar = (Kind.PHYSICAL, Kind.ELSEWHERE)
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="evidence")
@@ -88,6 +94,21 @@ class Evidence(models.Model):
     @property
     def is_sound(self) -> bool:
         return self.integrity not in (self.Integrity.ALTERED, self.Integrity.MISSING)
+
+    @property
+    def is_record(self) -> bool:
+        """The thing itself lies elsewhere: `sha256`, `size` and `integrity` are those of the record of it."""
+        return self.kind in self.RECORDS
+
+    @property
+    def stated_sha256(self) -> str:
+        """What somebody said that the hash of a thing kept elsewhere is. Nothing here has ever computed it."""
+        return stated_digest(self.manifest.get("stated_sha256")) if self.is_record else ""
+
+
+def stated_digest(value: object) -> str:
+    """A SHA-256 of a manifest, which may have come with an import and be anything; empty where it is none."""
+    return value if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else ""
 
 
 class CustodyEntry(ChainedRow):

@@ -55,7 +55,7 @@ def _exhibit(item: Evidence, head: ChainHead | None) -> dict[str, Any]:
         "exhibit": item.exhibit,
         "uuid": str(item.uuid),
         "name": item.name,
-        "kind": item.get_kind_display(),
+        "kind": f"{item.get_kind_display()}{', the record of it' if item.is_record else ''}",
         "size": item.size,
         "sha256": item.sha256,
         "manifest_sha256": item.manifest_sha256,

@@ -24,6 +24,7 @@ _LONG_ANY = re.compile(r"\S{60,}")
 _PIECE = re.compile(r"[^\\/.,:;@_=&?%+|-]{1,12}[\\/.,:;@_=&?%+|-]?|.")
 _WHOLE = (
     "sha256",
+    "stated_sha256",
     "manifest_sha256",
     "query_sha256",
     "script_sha256",

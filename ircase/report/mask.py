@@ -15,9 +15,9 @@ _KEPT: Final = frozenset({
     "starred_at", "updated_at", "edited_at", "added_at", "removed_at", "entered_at", "left_at", "first_seen",
     "last_seen", "window_start", "window_end", "since", "severity", "severity_words", "tlp", "tlp_words", "state",
     "status", "verdict", "verdict_words", "compromise", "compromise_words", "classification", "determination",
-    "style", "kind", "role", "lane", "reference", "exhibit", "action", "sha256", "manifest_sha256", "query_sha256",
-    "script_sha256", "row_sha256", "digest", "log_digest", "binding", "label", "marker", "report", "field", "article",
-    "r2_step", "csf_outcome", "same", "media_type",
+    "style", "kind", "role", "lane", "reference", "exhibit", "action", "sha256", "stated_sha256", "manifest_sha256",
+    "query_sha256", "script_sha256", "row_sha256", "digest", "log_digest", "binding", "label", "marker", "report",
+    "field", "article", "r2_step", "csf_outcome", "same", "media_type",
 })  # fmt: skip
 
 

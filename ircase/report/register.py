@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models.fields.json import KT
 
 from ircase.models import Case, ChainHead, CustodyEntry, Evidence
+from ircase.models.evidence import stated_digest
 from ircase.report import shape
 from ircase.report.words import clip, when
 from ircase.services.vault import verification
@@ -39,6 +41,8 @@ class Check:
             media_type=item.media_type,
             size=item.size,
             sha256=item.sha256,
+            record=item.is_record,
+            stated_sha256=stated_digest(getattr(item, "stated", None)) if item.is_record else "",
             manifest_sha256=item.manifest_sha256,
             partial=item.partial,
             sealed_at=when(item.sealed_at),
@@ -57,7 +61,8 @@ def examine(case: Case, now: datetime) -> Check:
     found = list(verification.verify_case(case))
     head = ChainHead.objects.filter(key=f"case:{case.uuid}").first()
     destroyed = Count("pk", filter=Q(integrity=Evidence.Integrity.DESTROYED))
-    counts = Evidence.objects.filter(case=case).aggregate(all=Count("pk"), gone=destroyed)
+    elsewhere = Count("pk", filter=Q(kind__in=Evidence.RECORDS))
+    counts = Evidence.objects.filter(case=case).aggregate(all=Count("pk"), gone=destroyed, records=elsewhere)
     count, gone = counts["all"], counts["gone"]
     faults: dict[str, list[Fault]] = defaultdict(list)
     for fault in found:
@@ -68,7 +73,7 @@ def examine(case: Case, now: datetime) -> Check:
         said.append(f"… and {len(found) - MOST_FAULTS:,} faults more.")
     integrity = shape.Integrity(
         sound=not found,
-        verdict=_verdict(count, faults, gone),
+        verdict=f"{_verdict(count, faults, gone)}{_of_records(counts['records'])}",
         exhibits=count,
         faults=tuple(said),
         checked_at=when(now),
@@ -98,10 +103,19 @@ def _verdict(count: int, faults: Mapping[str, Sequence[Fault]], gone: int = 0) -
     return " ".join(parts)
 
 
+def _of_records(count: int) -> str:
+    if not count:
+        return ""
+    which = "1 exhibit is the record of a thing" if count == 1 else f"{count} exhibits are records of things"
+    return f" {which} kept elsewhere: what was hashed is the record; a hash that was stated was not checked."
+
+
 def exhibits(case: Case) -> QuerySet[Evidence]:
-    """The register in order, with custody; manifests stay out of memory."""
+    """The register in order, with custody and `stated`, the hash that a manifest states; manifests themselves stay out
+    of memory."""
     custody = CustodyEntry.objects.order_by("sequence").defer("detail")
     found = Evidence.objects.filter(case=case).select_related("sealed_by").defer("manifest").order_by("number")
+    found = found.annotate(stated=KT("manifest__stated_sha256"))
     return found.prefetch_related(Prefetch("custody", custody))
 
 

@@ -301,7 +301,8 @@ class CustodyRow:
 
 @dataclass(frozen=True)
 class ExhibitRow:
-    """`integrity` is what was found while this report was built; `chain` is "intact" or "broken"."""
+    """`integrity` is what was found while this report was built; `chain` is "intact" or "broken". `record`: the thing
+    lies elsewhere, and size, hash and integrity are those of the record of it; `stated_sha256` was never checked."""
 
     exhibit: str
     name: str
@@ -310,6 +311,8 @@ class ExhibitRow:
     media_type: str
     size: int
     sha256: str
+    record: bool
+    stated_sha256: str
     manifest_sha256: str
     partial: bool
     sealed_at: str

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import before, caseexports, caseimports, custody, importuploads, statements
+from ircase.views import before, caseexports, caseimports, custody, importuploads, registering, statements
 
 _EXPORTS = "cases/<str:reference>/exports/"
 
@@ -10,6 +10,7 @@ _ITEM = "cases/<str:reference>/evidence/<uuid:uuid>/custody/"
 
 urlpatterns = [
     path("cases/<str:reference>/evidence/take/", custody.take, name="custody_take"),
+    path("cases/<str:reference>/evidence/register/", registering.register, name="custody_register"),
     path("cases/<str:reference>/transfers/<uuid:uuid>/", custody.decide, name="transfer"),
     path(_ITEM, custody.chain, name="custody"),
     path(f"{_ITEM}form/", custody.printed, name="custody_form"),

@@ -23,6 +23,7 @@ from ircase.services.vault.custody import Said
 from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 100
+TAKEN = ("name", "what", "description", "serial", "sha256", "source", "acquired_by")
 ACTS = {
     "transfer": ("Hand over", "It is handed over.", TransferForm),
     "return": ("Returned", "Custody says who has it now.", ReturnForm),
@@ -113,7 +114,7 @@ def take(request: HttpRequest, reference: str) -> HttpResponse:
     form = PhysicalForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        facts = {name: data[name] for name in ("name", "description", "serial")}
+        facts = {name: data[name] for name in TAKEN}
         try:
             item = custody.take(case=case, actor=user, said=said_of(data), **facts)
         except ValidationError as error:

@@ -106,8 +106,9 @@ def _wanted(case: Case, text: str, kind: str) -> QuerySet[Evidence]:
     if kind in Evidence.Kind.values:
         found = found.filter(kind=kind)
     if text:
-        named = Q(name__icontains=text) | Q(description__icontains=text) | Q(sha256__startswith=text.strip().lower())
-        found = found.filter(named)
+        digest = text.strip().lower()
+        named = Q(name__icontains=text) | Q(description__icontains=text) | Q(sha256__startswith=digest)
+        found = found.filter(named | Q(kind__in=Evidence.RECORDS, manifest__stated_sha256__startswith=digest))
     return found
 
 
@@ -203,6 +204,8 @@ def verify(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
         return redirect(page)
     if state == Evidence.Integrity.DESTROYED:
         messages.info(request, f"{found.exhibit} was destroyed; its custody and a certificate say so.")
+    elif state == Evidence.Integrity.VERIFIED and found.is_record:
+        messages.success(request, f"{found.exhibit}: its record is what was sealed. The thing itself is not here.")
     elif state == Evidence.Integrity.VERIFIED:
         messages.success(request, f"{found.exhibit} is verified: the bytes and the manifest are what was sealed.")
     else:

@@ -52,7 +52,9 @@ def evidence(d: ReportData) -> Iterator[Piece]:
 
 def _exhibit(e: shape.ExhibitRow) -> tuple[Any, ...]:
     loud = e.integrity.upper() if e.integrity in ("altered", "missing") else e.integrity.capitalize()
-    size = f"{e.kind}, {e.size:,} {_('byte') if e.size == 1 else _('bytes')}"
+    if e.record:
+        loud = _("Record: %s") % loud
+    size = f"{e.kind}, {e.size:,} {_('byte') if e.size == 1 else _('bytes')}" if not e.record else e.kind
     entries = f"{e.custody_entries} {_('custody entry') if e.custody_entries == 1 else _('custody entries')}"
     chain = doc.Part(f"{entries}, {_('chain')} {e.chain}", "quiet", "" if e.chain == "intact" else "bad")
     return (
@@ -61,11 +63,20 @@ def _exhibit(e: shape.ExhibitRow) -> tuple[Any, ...]:
             doc.strong(e.name),
             doc.cell(doc.quiet(size), " " if e.partial else "", doc.badge(_("Partial"), "warn") if e.partial else ""),
             e.description,
-            doc.mono(e.sha256),
+            *_hashes(e),
         ),
         signed(doc.at(e.sealed_at), "") + doc.cell(doc.BREAK, doc.quiet(e.sealed_by)),
         doc.stack(doc.badge(loud, doc.tone(e.integrity)), chain),
     )
+
+
+def _hashes(e: shape.ExhibitRow) -> list[Any]:
+    if not e.record:
+        return [doc.mono(e.sha256)]
+    said = [doc.quiet(_("Its bytes are not held here. The record of it:")), doc.mono(e.sha256)]
+    if e.stated_sha256:
+        said += [doc.quiet(_("Stated SHA-256, not verified:")), doc.mono(e.stated_sha256)]
+    return said
 
 
 def custody(d: ReportData) -> Iterator[Piece]:

@@ -104,8 +104,10 @@ def tables_of(case: Case) -> list[Table]:
 def queue_parse(*, evidence: Evidence, actor: User) -> ParseJob:
     """Read the evidence into case tables, in the background. A second call on the same evidence starts it over.
 
-    Raises ValidationError where its bytes were destroyed.
+    Raises ValidationError where its bytes were destroyed, or were never here.
     """
+    if evidence.is_record:
+        raise ValidationError(f"{evidence.exhibit} lies elsewhere: only its record is held here, which holds no rows.")
     if evidence.is_destroyed:
         raise ValidationError(f"{evidence.exhibit} was destroyed; there is nothing left to read.")
     job = ParseJob.objects.filter(evidence=evidence).first()

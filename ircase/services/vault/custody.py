@@ -3,13 +3,15 @@
 Each act is an entry of the exhibit's chain, and who holds it is read from the chain alone.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import TextChoices
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,11 +19,16 @@ from ircase import access
 from ircase.models import Case, CustodyEntry, Evidence, NoticeCode, Transfer, User
 from ircase.services import evidence, log, notices
 from ircase.services.vault import signing
+from ircase.wording import key_words
 
 # What says who holds the exhibit from then on (`holder` of the detail; for `sealed` and `imported` the one who did it).
-HOLDING: Final = ("sealed", "imported", "taken", "transferred", "returned")
-SEALING: Final = ("taken", "transferred", "returned", "sealed_again")
+HOLDING: Final = ("sealed", "imported", "taken", "registered", "transferred", "returned")
+SEALING: Final = ("taken", "registered", "transferred", "returned", "sealed_again")
 _LONGEST: Final = 500
+LONGEST: Final[Mapping[str, int]] = {
+    "name": 255, "description": 2000, "serial": 200, "source": 200, "acquired_by": 200, "holder": 200,
+}  # fmt: skip
+"""How many characters each fact of a thing may have."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,63 @@ class Said:
         return found
 
 
+class What(TextChoices):
+    """What kind of thing lies elsewhere."""
+
+    COMPUTER = "computer", "Computer"
+    PHONE = "phone", "Phone"
+    DISK = "disk", "Disk or other medium"
+    PAPER = "paper", "Paper"
+    FILE = "file", "File"
+    OTHER = "other", "Other"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What people say of a thing whose bytes are not held here. `source` is where it came from, `holder` who has it now
+    (`acquired_by` where empty, and who writes this where that is empty too). `sha256` is stated, never checked."""
+
+    name: str
+    description: str = ""
+    serial: str = ""
+    what: str = ""
+    source: str = ""
+    acquired_by: str = ""
+    holder: str = ""
+    sha256: str = ""
+
+    def facts(self) -> dict[str, str]:
+        """Raises ValidationError where it has no name, or something is not what it should be."""
+        if not self.name.strip():
+            raise ValidationError("Say what it is.")
+        for name, most in LONGEST.items():
+            if len(getattr(self, name).strip()) > most:
+                raise ValidationError(f"The {key_words(name).lower()} has at most {most:,} characters.")
+        if self.what and self.what not in What.values:
+            raise ValidationError(f"“{self.what[:40]}” is no kind of thing. Write one of {', '.join(What.values)}.")
+        stated = self.sha256.strip().lower()
+        if stated and not re.fullmatch(r"[0-9a-f]{64}", stated):
+            raise ValidationError("That is no SHA-256: it has 64 hexadecimal digits.")
+        always = {"name": self.name, "description": self.description, "serial": self.serial}
+        more = {"what": self.what, "source": self.source, "acquired_by": self.acquired_by, "stated_sha256": stated}
+        said = always | {name: value for name, value in more.items() if value.strip()}
+        return {name: value.strip() for name, value in said.items()}
+
+    @property
+    def kind(self) -> Evidence.Kind:
+        return Evidence.Kind.ELSEWHERE if self.what == What.FILE else Evidence.Kind.PHYSICAL
+
+
+@dataclass(frozen=True)
+class Record:
+    """A thing written down: its words are in the store, ready to become an exhibit."""
+
+    thing: Thing
+    facts: Mapping[str, str]
+    detail: Mapping[str, str]
+    stored: evidence.Stored
+
+
 @dataclass(frozen=True)
 class Holding:
     """Who has an exhibit now, since when and where, the number of its seal, and the transfer that waits."""
@@ -69,32 +133,47 @@ def holding_of(item: Evidence) -> Holding:
         return Holding(item.sealed_by.name, item.sealed_at, "", "", waiting)
     detail = last.detail
     # A file lies in the store; only who answers for it changes.
-    place = str(detail.get("place") or ("" if item.kind == Evidence.Kind.PHYSICAL else "Evidence store"))
+    place = str(detail.get("place") or ("" if item.is_record else "Evidence store"))
     seal = str(sealed.detail.get("seal", "")) if sealed else ""
     return Holding(str(detail.get("holder") or last.actor_name), last.at, place, seal, waiting)
 
 
-@transaction.atomic
-def take(*, case: Case, actor: User, name: str, description: str, said: Said, serial: str = "") -> Evidence:
-    """Take a thing that is no file into custody: a disk, a phone. Its sealed bytes are its description."""
-    _open(case)
-    if not name.strip():
-        raise ValidationError("Say what it is.")
+def take(*, case: Case, actor: User, said: Said, **thing: str) -> Evidence:
+    """Take a thing that is no file of ours into custody: a disk, a phone. Its sealed bytes are its description. `thing`
+    is what a `Thing` says. Raises ValidationError, StoreError."""
+    open_for_acts(case)
+    return seal_record(case=case, actor=actor, record=write_down(Thing(**thing), said))
+
+
+def write_down(thing: Thing, said: Said, **more: str) -> Record:
+    """Put the words about a thing into the store; nothing else is kept yet. Raises ValidationError, StoreError."""
     detail = said.detail()
-    facts = {"name": name.strip(), "description": description.strip(), "serial": serial.strip(), **detail}
-    stored = evidence.put(iter([signing.canonical(facts)]))
-    manifest = {"origin": "physical", **facts, "taken_by": actor.username, "received_at": timezone.now().isoformat()}
+    facts = {**thing.facts(), **detail, **more}
+    return Record(thing, facts, detail, evidence.put(iter([signing.canonical(facts)])))
+
+
+@transaction.atomic
+def seal_record(*, case: Case, actor: User, record: Record, act: str = "taken", **origin: Any) -> Evidence:
+    """Make an exhibit of what was written down; `act` opens its custody, `origin` goes into the manifest."""
+    thing, facts = record.thing, record.facts
+    manifest = {
+        "origin": thing.kind.value, **facts, **origin, "taken_by": actor.username,
+        "received_at": timezone.now().isoformat(),
+    }  # fmt: skip
+    said = {name: facts[name] for name in ("serial", "source", "acquired_by", "stated_sha256") if name in facts}
+    if thing.what:
+        said["what"] = What(thing.what).label
     return evidence.seal(
         case=case,
-        stored=stored,
-        kind=Evidence.Kind.PHYSICAL,
-        name=name.strip(),
-        description=description.strip(),
+        stored=record.stored,
+        kind=thing.kind,
+        name=facts["name"],
+        description=facts["description"],
         media_type="application/json",
         manifest=manifest,
         actor=actor,
-        act="taken",
-        about={"holder": actor.name, "serial": serial.strip(), **detail},
+        act=act,
+        about={"holder": thing.holder.strip() or thing.acquired_by.strip() or actor.name, **said, **record.detail},
     )
 
 
@@ -241,14 +320,15 @@ def _transfer(
 
 
 def _ready(item: Evidence) -> None:
-    _open(item.case)
+    open_for_acts(item.case)
     # The exhibit's row is the lock under which its custody acts follow each other.
     Evidence.objects.select_for_update().get(pk=item.pk)
     if item.transfers.filter(state=Transfer.State.OFFERED).exists():
         raise ValidationError("It was handed over and waits for the receiver. They confirm or refuse, or you withdraw.")
 
 
-def _open(case: Case) -> None:
+def open_for_acts(case: Case) -> None:
+    """Raises ValidationError where the case is closed."""
     if not case.is_open:
         raise ValidationError("The case is closed. A lead can open it again on its overview.")
 
