@@ -193,7 +193,13 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "notebook.run_all_done": lambda d: "ran the notebook to its end:",
     "notebook.run_all_failed": lambda d: "stopped at a cell that failed, in the notebook",
     "notebook.run_all_cancelled": lambda d: "stopped running the notebook",
-    "asset.added": lambda d: f"added the {_label(Asset.Kind, d, 'kind').lower()}",
+    "asset.added": lambda d: f"{_asked_for(d)}added the {_label(Asset.Kind, d, 'kind').lower()}",
+    "asset.added_many": lambda d: f"{_asked_for(d)}added {d.get('count')} devices at once",
+    "asset.identified": lambda d: (
+        "learnt Defender's id of"
+        if d.get("count") == 1
+        else f"learnt Defender's ids of {d.get('count')} devices, first"
+    ),
     "asset.judged": lambda d: f"judged as {_label(Asset.Compromise, d, 'compromise').lower()}",
     "indicator.added": lambda d: f"added the indicator ({_label(Indicator.Kind, d, 'kind')})",
     "indicator.judged": lambda d: f"judged as {_label(Indicator.Verdict, d, 'verdict').lower()}",
@@ -371,6 +377,14 @@ def _text(action: str, detail: Detail) -> str:
 def _object(detail: Detail, items: Mapping[str, str]) -> str:
     found = _first(detail, _OBJECTS)
     return items.get(found, found) if found == detail.get("item") else found
+
+
+def _asked_for(detail: Detail) -> str:
+    """What was asked of a device that became an asset by that."""
+    source = detail.get("provenance")
+    asked = {"collection": "a collection", "collection_batch": "a collection", "action": "a response action"}
+    said = next((words for name, words in asked.items() if isinstance(source, dict) and name in source), "")
+    return f"asked for {said}, which " if said else ""
 
 
 def _marked(detail: Detail) -> str:

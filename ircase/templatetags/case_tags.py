@@ -226,6 +226,14 @@ def activity_url(activity: Activity) -> str:
         return ""
 
 
+# What was asked of a device that became an asset by that, and where it stands.
+_WORK = {
+    "collection": ("collection", "liveresponse:collection"),
+    "collection_batch": ("collection on many devices", "liveresponse:batch"),
+    "action": ("response action", "liveresponse:action"),
+}
+
+
 @register.simple_tag
 def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
     """Where a fact was read, as {"text", "url"}: a run and its row, an exhibit, an alert, or a person."""
@@ -247,6 +255,11 @@ def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
     if incident := source.get("incident"):
         url = _link("ircase:case_incidents", case.reference)
         return {"text": f"incident {incident}", "url": f"{url}#i{source['link']}" if source.get("link") else url}
+    for kind, (words, page) in _WORK.items():
+        if uuid := source.get(kind):
+            return {"text": words, "url": _link(page, case.reference, str(uuid))}
+        if source.get(f"{kind}_before"):
+            return {"text": f"{words} before import", "url": ""}
     if name := source.get("file"):
         return {"text": f"{name}, line {source.get('row')}", "url": ""}
     return {"text": "by hand" if source.get("by") == "hand" else "", "url": ""}

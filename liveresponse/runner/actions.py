@@ -15,6 +15,7 @@ from django.utils import timezone
 from ircase import access
 from ircase.models import Connection
 from ircase.services import approvals
+from ircase.services.analysis.devices import Device, note_devices
 from liveresponse.models import ActionKind, ActionState, Effect, ResponseAction
 from liveresponse.responding import Responder, ResponderOpener, open_responder
 from liveresponse.runner import polling
@@ -105,6 +106,8 @@ def _approved(work: Act) -> None:
         _send(work)
         return
     machine = _machine(work)
+    found = Device(machine.dns_name, machine.id, {"action": str(work.row.uuid)})
+    note_devices(case=work.row.case, actor=work.row.requested_by, devices=[found])
     known = work.tenant.actions_of(machine.id)
     twin = next((action for action in known if work.row.marker in action.comment), None)
     if twin is not None:

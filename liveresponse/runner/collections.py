@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from django.utils import timezone
 
 from ircase import access, jobs, quota
+from ircase.services.analysis.devices import Device, note_devices
 from liveresponse.catalogue import platform_of
 from liveresponse.models import Collection
 from liveresponse.providers import Opener, Tenant, open_tenant
@@ -88,6 +89,9 @@ def _approved(work: Work) -> None:
         machine_id=machine.id,
         status_text="In line",
     )
+    if work.row.batch_id is None:
+        found = Device(machine.dns_name, machine.id, {"collection": str(work.row.uuid)})
+        note_devices(case=work.row.case, actor=work.row.requested_by, devices=[found])
 
 
 def _may_act(work: Work) -> None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from ircase import access, jobs
 from ircase.models import Activity, Approval, Asset, Case, Indicator, NoticeCode, User
 from ircase.services import activity, approvals, log, notices
+from ircase.services.analysis.devices import Device, note_devices
 from liveresponse.kinds import INDICATOR_TYPES, KINDS, Kind
 from liveresponse.models import (
     FINAL_ACTION_STATES,
@@ -121,6 +122,9 @@ def _write(asked: _Asked) -> list[ResponseAction]:
     batch = uuid.uuid4()
     ids = _device_ids(asked)
     rows = [_row(asked, batch, target, ids.get(target, "")) for target in asked.targets]
+    if asked.kind.is_for_devices:
+        meant = [Device(row.target, row.device_id, {"action": str(row.uuid)}) for row in rows]
+        note_devices(case=asked.case, actor=asked.actor, devices=meant)
     if asked.glass is None:
         _ask(asked, rows)
     else:

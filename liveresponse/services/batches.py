@@ -13,6 +13,7 @@ from django.utils import timezone
 from ircase import jobs, quota
 from ircase.models import Activity, Approval, Asset, Case, CaseTable, User
 from ircase.services import activity, approvals, connections, log
+from ircase.services.analysis.devices import Device, note_devices
 from ircase.services.analysis.tables import columns_of
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError
@@ -243,6 +244,8 @@ def start(*, batch: Batch, actor: User, without: Iterable[str] = ()) -> Batch:
     batch.state = BatchState.REQUESTED
     batch.save(update_fields=["devices", "requested_by", "started_at", "deadline", "state"])
     _make_rows(batch, plan)
+    asked = [Device(one["name"], one["id"], {"collection_batch": str(batch.uuid)}) for one in batch.included]
+    note_devices(case=batch.case, actor=actor, devices=asked)
     log.record(
         "collection.batch_queued",
         case=batch.case,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from ircase import jobs
 from ircase.models import Activity, Approval, Case, StandingApproval, User
 from ircase.services import activity, approvals, log
+from ircase.services.analysis.devices import Device, note_devices
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError
 from liveresponse.models import FINAL_COLLECTION_STATES, Batch, Collection, CollectionState, CommandLog, LibraryScript
@@ -81,6 +82,8 @@ def request_collection(
         },
     )
     collection.save()
+    asked = Device(collection.device, machine_id, {"collection": str(collection.uuid)})
+    note_devices(case=case, actor=actor, devices=[asked])
     _ask_or_start(collection, plan, actor)
     return collection
 

@@ -19,6 +19,9 @@ def here(was: dict[str, Any], scene: Scene) -> dict[str, Any]:
     for name in ("star", "link", RUN):
         if name in was:
             was[name] = str(new_uuid(scene.case, str(was[name])))
+    for name in ("collection", "collection_batch", "action"):
+        if name in was:
+            was[f"{name}_before"] = str(was.pop(name))
     if "run" in was:
         was[RUN] = str(new_uuid(scene.case, str(was.pop("run"))))
     return was
