@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.forms.notifications import ChoicesForm, NotificationsForm
 from ircase.models import Channel, NoticeSettings, User
+from ircase.services.managing import mailing, monthly
 from ircase.services.telling import choosing, confirming, outbox, trying
 from ircase.views.doors import attempt
 
@@ -41,6 +42,8 @@ def page(request: HttpRequest) -> HttpResponse:
 def _page(request: HttpRequest, user: User, choices: ChoicesForm, form: NotificationsForm) -> HttpResponse:
     chosen = choosing.of(user)
     context = {"choices": choices, "form": form, "muted": choosing.muted_by(user), **_channels(user, chosen)}
+    if mailing.may_have(user):
+        context |= {"may_have_monthly": True, "monthly": monthly.of(user).count()}
     wrong = bool(choices.errors or form.errors)
     return render(request, "notices/settings.html", context, status=422 if wrong else 200)
 

@@ -17,12 +17,13 @@ from ircase.exercises import counting
 from ircase.exercises.counting import Fact, fits
 from ircase.exercises.debrief import as_json, as_markdown, debrief_of
 from ircase.exercises.scenarios import Expect, _check, scenarios
-from ircase.models import Activity, Case, ChecklistItem, Event, Exercise, Inject, LogEntry, Notice, User
+from ircase.models import Activity, Case, ChecklistItem, Event, Exercise, Inject, LogEntry, Notice, NoticeCode, User
 from ircase.report.sheets import pdf_of
-from ircase.services import activity, cases
+from ircase.services import activity, cases, notices
 from ircase.services.analysis import findings
-from ircase.services.casework import decisions
+from ircase.services.casework import decisions, improvements
 from ircase.services.exercises import playing
+from ircase.services.phases import clocks
 from ircase.services.readiness import plans
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most
@@ -306,6 +307,25 @@ class PageTests(ExerciseCase):
         mine = page.split(reverse("ircase:checklist_item", args=[made.case.reference, item.pk]), 1)[1]
         assert mine.split("</li>", 1)[0].count(badge) == 1
         self.assertContains(self.client.get(reverse("ircase:work")), badge)
+
+    def test_deadlines_and_news_mark_it_too(self) -> None:
+        made = self.begin()
+        self.sign_in(self.alice)
+        badge = ">Exercise</span>"
+        earnest, played = self.case, made.case
+        for case in (earnest, played):
+            clocks.start(case=case, actor=self.alice, rule="gdpr-notification", reason="Mailboxes were read")
+            improvements.add(case=case, actor=self.alice, title=f"Better, {case.reference}", owner=self.alice)
+            notices.tell(code=NoticeCode.DUE, people=[self.alice], case=case, subject=case.uuid, title="Due", path="/")
+        mine = self.client.get(reverse("ircase:my_deadlines")).content.decode().split("<li")
+        assert [badge in line for line in mine if earnest.reference in line] == [False, False]
+        assert [badge in line for line in mine if played.reference in line] == [True, True]
+        for name, line in (("deadlines", "<tr"), ("notices", "<tr"), ("notices_bell", "<li"), ("my_work", "<li")):
+            parts = self.client.get(reverse(f"ircase:{name}")).content.decode().split(line)
+            told = [part for part in parts if "Due" in part or "GDPR" in part]
+            marked = [[badge in part for part in told if case.reference in part] for case in (earnest, played)]
+            assert set(marked[0]) == {False}, name
+            assert set(marked[1]) == {True}, name
 
 
 def test_a_scenario_that_names_a_hunt_that_is_not_there_is_refused_with_its_name() -> None:

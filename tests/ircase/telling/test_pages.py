@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from ircase.models import CaseMute, CaseRole, CaseTelling, Delivery, Hook, LogEntry, Notice, NoticeCode, NoticeSettings
 from ircase.services import cases, notices
+from ircase.services.managing import monthly
 from ircase.services.telling import trying
 from tests.cast import CastTestCase
 from tests.ircase.queries import at_most
@@ -138,6 +139,17 @@ class SettingsTests(Pages):
         wants(self.bob)
         with at_most(15):
             self.get("notifications")
+
+    def test_managers_find_the_monthly_mail_and_the_way_back(self) -> None:
+        there, here = reverse("ircase:dashboard_monthly"), reverse("ircase:notifications")
+        assert there not in self.get("notifications")
+        self.sign_in(self.carol)
+        page = self.get("notifications")
+        assert f'href="{there}"' in page and "None comes to you" in page
+        assert f'href="{here}#monthly"' in self.get("dashboard_monthly")
+        reachable(self.carol)
+        monthly.begin(actor=self.carol, asked="")
+        assert "1 dashboard comes to you" in self.get("notifications")
 
     def test_muting_a_case(self) -> None:
         self.post("case_mute", self.case.reference, on="on")
