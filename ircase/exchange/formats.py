@@ -19,7 +19,8 @@ _LINES: Final = (Part.INDICATORS.value, Part.UNJUDGED.value, Part.EVENTS.value, 
 @dataclass(frozen=True)
 class Format:
     """`part` is the end of the file's name, `words` says who reads it. `proves`: facts of exhibits are in it, so that
-    custody hears of it. `parts` are those of a case that it has a place for."""
+    custody hears of it. `parts` are those of a case that it has a place for; `hunted`: also for techniques that were
+    hunted for without a find."""
 
     key: str
     label: str
@@ -28,6 +29,7 @@ class Format:
     make: Callable[[ShareData, datetime], Product]
     proves: bool = True
     parts: tuple[str, ...] = tuple(Part.values)
+    hunted: bool = False
 
 
 def _timeless(make: Callable[[ShareData], Product]) -> Callable[[ShareData, datetime], Product]:
@@ -50,7 +52,7 @@ _ALL: Final = (
     Format("defender-block", "Defender CSV: block", "defender_block", "Defender: Settings, Indicators, Import",
            _defender("block"), proves=False, parts=_LIST),
     Format("navigator", "ATT&CK Navigator layer", "attack", "ATT&CK Navigator, layer format 4.5",
-           _timeless(navigator.make), proves=False, parts=_MATRIX),
+           _timeless(navigator.make), proves=False, parts=_MATRIX, hunted=True),
     Format("timesketch-jsonl", "Timesketch JSONL", "timeline", "Timesketch: the curated timeline",
            _timeless(timeline.make_jsonl), parts=_LINES),
     Format("timesketch-csv", "Timesketch CSV", "timeline", "Timesketch: the curated timeline",

@@ -48,6 +48,14 @@ class SharedUse:
 
 
 @dataclass(frozen=True)
+class SharedHunted:
+    """A technique that so many hunts looked for and none found; no event of the case shows it."""
+
+    technique: str
+    hunts: int
+
+
+@dataclass(frozen=True)
 class SharedSighting:
     """So many rows of one table hold the indicator, between `first` and `last` as far as that is known."""
 
@@ -157,6 +165,7 @@ class ShareData:
     events: tuple[SharedEvent, ...] = ()
     assets: tuple[SharedAsset, ...] = ()
     techniques: tuple[SharedUse, ...] = ()
+    hunted: tuple[SharedHunted, ...] = ()
     attack_version: str = ""
     left_out: tuple[LeftOut, ...] = ()
     exhibits: tuple[int, ...] = ()
@@ -164,7 +173,8 @@ class ShareData:
     @property
     def highest_tlp(self) -> str:
         """Of everything in it. Events, assets and the case's words bear the case's TLP."""
-        own = [self.case.tlp] if self.case.title or self.events or self.assets or self.techniques else []
+        ours = (self.case.title, self.events, self.assets, self.techniques, self.hunted)
+        own = [self.case.tlp] if any(ours) else []
         return highest_tlp([*own, *(one.tlp for one in self.indicators)])
 
 

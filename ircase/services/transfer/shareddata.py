@@ -10,13 +10,14 @@ from uuid import UUID
 
 from django.db.models import Max, QuerySet
 
-from ircase import attack
+from ircase import attack, attackmatrix
 from ircase.exchange.model import (
     LeftOut,
     SharedAsset,
     ShareData,
     SharedCase,
     SharedEvent,
+    SharedHunted,
     SharedIndicator,
     SharedSighting,
     SharedUse,
@@ -38,12 +39,14 @@ Part = CaseShare.Part
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants to give away: at most `redaction.tlp` and `pap`, masked, in the name of `sender`."""
+    """What somebody wants to give away: at most `redaction.tlp` and `pap`, masked, in the name of `sender`. `hunted`:
+    the format has a place for what was looked for and not found, which goes with the events."""
 
     redaction: Redaction
     pap: str
     parts: tuple[str, ...]
     sender: str
+    hunted: bool = False
 
     def has(self, part: Part) -> bool:
         return part in self.parts
@@ -72,6 +75,7 @@ class _Collector:
             events=events,
             assets=assets,
             techniques=_techniques(events),
+            hunted=self._hunted(),
             attack_version=attack.release().version,
             left_out=tuple(self.left),
             exhibits=tuple(sorted(self.exhibits)),
@@ -155,6 +159,17 @@ class _Collector:
             tags=self._tags(row.tags.all()),
             assets=tuple(one.uuid for one in row.assets.all()),
             indicators=tuple(one.uuid for one in row.indicators.all()),
+        )
+
+    def _hunted(self) -> tuple[SharedHunted, ...]:
+        """Not what an event shows, also one that stays here: nobody shall read that it was not found."""
+        if not (self.wish.hunted and self.open and self.wish.has(Part.EVENTS)):
+            return ()
+        seen, _, _ = attackmatrix.seen_of(self.case)
+        return tuple(
+            SharedHunted(technique, one.hunts)
+            for technique, one in sorted(seen.items())
+            if one.hunts and not one.hits and not one.events
         )
 
     def _exhibit(self, named: object) -> None:

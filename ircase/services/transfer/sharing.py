@@ -64,7 +64,7 @@ def produce(case: Case, kind: str, wish: Wish) -> tuple[ShareData, Product]:
     if kind not in FORMATS:
         raise ValidationError(f"A case is shared as {', '.join(FORMATS)}.")
     parts = tuple(part for part in wish.parts if part in FORMATS[kind].parts)
-    data = shareddata.collect(case, dataclasses.replace(wish, parts=parts))
+    data = shareddata.collect(case, dataclasses.replace(wish, parts=parts, hunted=FORMATS[kind].hunted))
     return data, FORMATS[kind].make(data, timezone.now())
 
 

@@ -1,6 +1,7 @@
 """Defender's CSV, the Navigator layer and the timeline for Timesketch."""
 
 import csv
+import dataclasses
 import io
 import json
 import zipfile
@@ -13,6 +14,7 @@ from mitreattack.navlayers import Layer
 
 from ircase.curated import files
 from ircase.exchange import defender, navigator, timeline
+from ircase.exchange.model import SharedHunted
 from ircase.models import Indicator
 from tests.ircase.exchange import data as made
 
@@ -103,6 +105,21 @@ def test_scores_count_events_by_tactic() -> None:
     assert found["T1547.001", "persistence"]["comment"] == "A Run key was set\nAgain"
     assert found["T1059.001", ""]["score"] == 1
     assert found["T1547", ""]["showSubtechniques"] and "score" not in found["T1547", ""]
+
+
+def test_what_was_hunted_for_in_vain_has_a_colour_and_a_legend_of_its_own() -> None:
+    hunted = (SharedHunted("T1547.001", 1), SharedHunted("T1003.001", 2), SharedHunted("T1110", 1))
+    found = layer(dataclasses.replace(made.rich(), hunted=hunted))
+    entries = {(one["techniqueID"], one.get("tactic", "")): one for one in found["techniques"]}
+    lsass = entries["T1003.001", ""]
+    assert (lsass["score"], lsass["color"]) == (0, navigator.HUNTED)
+    assert lsass["comment"] == "Hunted for 2 times, without a find"
+    assert entries["T1003", ""]["showSubtechniques"] and "color" not in entries["T1003", ""]
+    assert entries["T1110", ""]["color"] == navigator.HUNTED
+    assert "color" not in entries["T1547.001", "persistence"]
+    assert {item["color"] for item in found["legendItems"]} == {"#dc2626", navigator.HUNTED}
+    Layer(strict=True).from_str(json.dumps(found))
+    assert len(layer(made.rich())["legendItems"]) == 1
 
 
 def test_a_case_without_techniques_is_an_empty_layer() -> None:

@@ -1,7 +1,9 @@
 """Sharing a case: what may leave, who may let it, what is kept of it."""
 
+import dataclasses
 import hashlib
 import json
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +13,9 @@ from django.utils import timezone
 
 from ircase import tasks
 from ircase.indicators import harmless
-from ircase.models import Activity, Case, CaseShare, CustodyEntry, Event, Indicator, LogEntry, Sighting
+from ircase.models import Activity, Case, CaseShare, CustodyEntry, Event, EventTechnique, Indicator, LogEntry, Sighting
 from ircase.redaction import Redaction
-from ircase.services import cases
+from ircase.services import activity, cases
 from ircase.services.analysis import findings
 from ircase.services.transfer import shareddata, sharing
 from tests.cast import CastTestCase, make_evidence
@@ -119,6 +121,26 @@ class CollectTests(SharingTestCase):
         ]
         (one,) = [found for found in data.indicators if found.value == "203.0.113.7"]
         assert one.techniques == ("T1547.001",)
+
+    def test_what_was_hunted_for_in_vain_goes_with_the_events_where_a_format_has_a_place_for_it(self) -> None:
+        hidden = self.case.events.get(title="Aside")
+        EventTechnique.objects.create(event=hidden, technique="T1110")
+        for techniques, rows in (
+            (["T1003", "T1547.001", "T1110"], 0), (["T1003"], 0), (["T1021"], 3), (["T1021"], 0), (["T9999"], 0),
+        ):  # fmt: skip
+            ran = activity.begin(
+                case=self.case, kind=Activity.Kind.HUNT, title="Hunt", subject=uuid.uuid4(), url_name="hunting:run",
+                actor=self.bob, detail={"techniques": techniques},
+            )  # fmt: skip
+            activity.end(ran, state="done", outcome="", row_count=rows)
+        hunted = dataclasses.replace(wish(), hunted=True)
+        found = shareddata.collect(self.case, hunted)
+        assert [(one.technique, one.hunts) for one in found.hunted] == [("T1003", 2)]
+        assert self.collected().hunted == ()
+        assert shareddata.collect(self.case, dataclasses.replace(hunted, parts=("words",))).hunted == ()
+        assert shareddata.collect(self.case, dataclasses.replace(wish("green"), hunted=True)).hunted == ()
+        assert self.share("navigator").manifest["counts"]["hunted without a find"] == 1
+        assert "T1003" not in self.share("stix").path.read_text(encoding="utf-8")
 
     def test_queries_do_not_grow_with_the_case(self) -> None:
         with self.assertNumQueries(FuzzyAtMost(24)):
