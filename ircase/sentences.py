@@ -206,6 +206,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "event.added": lambda d: "added to the timeline",
     "event.edited": lambda d: f"changed an event's {_names(d.get('fields'))}",
     "event.changed_many": lambda d: f"changed {d.get('count')} events at once",
+    "event.exported": lambda d: f"took {d.get('count')} events of the timeline as a CSV, with times of {d.get('zone')}",
     "event.imported": lambda d: f"brought {d.get('count')} events in from",
     "indicator.edited": lambda d: f"changed an indicator's {_names(d.get('fields'))}",
     "person.address_confirmed": lambda d: "confirmed their address for news",

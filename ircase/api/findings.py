@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
-from django.http import Http404, HttpRequest, QueryDict
+from django.http import Http404, HttpRequest, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
@@ -17,10 +17,11 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.manner import etags
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import AssetKind, IndicatorKind, IndicatorVerdict
-from ircase.curated import asking
+from ircase.curated import asking, spreadsheet
 from ircase.models import Asset, Case, Event, Indicator, Pap, Tlp
 from ircase.services.analysis import findings
 from ircase.services.analysis.findings import clean
+from ircase.services.vault import delivery
 
 router = Router(tags=["Findings"])
 _LONG = 20_000
@@ -213,7 +214,7 @@ class IndicatorsWanted(Window):
     q: str = Field("", max_length=200, description="Words of the value or the description; all of them.")
 
 
-class EventsWanted(Window):
+class EventsAsked(Schema):
     lane: str = Field("", max_length=10)
     tactic: str = Field("", max_length=40)
     technique: str = Field("", max_length=16, description="Brings its sub-techniques.")
@@ -225,6 +226,14 @@ class EventsWanted(Window):
     until: str = Field("", max_length=40, description="Exclusive.")
     report: str = Field("", max_length=3, description="yes or no.")
     by: str = Field("", max_length=10, description="discovery: by the time of discovery.")
+
+
+class EventsWanted(EventsAsked, Window):
+    pass
+
+
+class EventSheetAsked(EventsAsked):
+    zone: str = Field("", max_length=64, description="Of the times, as in Europe/Copenhagen; empty: your own.")
 
 
 @router.get("/cases/{reference}/assets", response=Page[AssetOut], summary="Who and what was touched")
@@ -315,6 +324,16 @@ def list_events(request: HttpRequest, reference: str, wanted: Query[EventsWanted
     query = QueryDict(urlencode(wanted.dict(exclude={"limit", "offset"})))
     found = asking.events(case, asking.read(query, person(request)))
     return page_of(found.prefetch_related("assets", "indicators", "tags", "techniques"), wanted)
+
+
+@router.get("/cases/{reference}/events.csv", response={200: bytes}, summary="The timeline for a spreadsheet")
+def get_event_sheet(request: HttpRequest, reference: str, wanted: Query[EventSheetAsked]) -> StreamingHttpResponse:
+    """UTF-8 with a byte order mark. The header names the zone of the times; a cell that a spreadsheet would take for a
+    formula begins with an apostrophe. What comes back into a case is the file for Timesketch, not this."""
+    case, actor = case_of(request, reference), person(request)
+    asked = asking.read(QueryDict(urlencode(wanted.dict(exclude={"zone"}))), actor)
+    chunks = spreadsheet.hand_out(case=case, actor=actor, asked=asked, zone=wanted.zone)
+    return delivery.attachment(chunks, name=spreadsheet.name_of(case))
 
 
 @router.post("/cases/{reference}/events", response={201: EventOut}, summary="Add to the timeline")

@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern] = [
     path(_TIMELINE, timeline.timeline, name="timeline"),
     path(f"{_TIMELINE}add/", events.event_new, name="event_new"),
     path(f"{_TIMELINE}change/", timeline.events_change, name="events_change"),
+    path(f"{_TIMELINE}csv/", timeline.timeline_csv, name="timeline_csv"),
     path(f"{_TIMELINE}import/", timeline.timeline_import, name="timeline_import"),
     path(f"{_TIMELINE}<uuid:uuid>/", events.event, name="event"),
     path(f"{_TIMELINE}<uuid:uuid>/remove/", events.event_remove, name="event_remove"),

@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import RequestDataTooBig, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -11,12 +11,13 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_POST
 
 from ircase import access, attack
-from ircase.curated import asking, bringin, bulk, files, picture, rows, times
+from ircase.curated import asking, bringin, bulk, files, picture, rows, spreadsheet, times
 from ircase.curated.asking import EXTRAS, Filter
 from ircase.forms.timeline import BringInForm, ManyEventsForm
 from ircase.models import Case, Event
 from ircase.pages import render_tab
 from ircase.services.transfer import uploads
+from ircase.services.vault import delivery
 from ircase.services.writing import comments
 from ircase.views.doors import case_to_change, say_errors
 
@@ -60,6 +61,20 @@ def timeline(request: HttpRequest, reference: str) -> HttpResponse:
         "problem": problem,
     }
     return render_tab(request, case, "timeline", "case/timeline.html", context, status=422 if problem else 200)
+
+
+@require_GET
+@login_required
+def timeline_csv(request: HttpRequest, reference: str) -> HttpResponseBase:
+    """The events that pass the address's filter, for a spreadsheet."""
+    user = access.current_user(request)
+    case = access.get_case(user, reference)
+    try:
+        chunks = spreadsheet.hand_out(case=case, actor=user, asked=asking.read(request.GET, user))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("ircase:timeline", case.reference)
+    return delivery.attachment(chunks, name=spreadsheet.name_of(case))
 
 
 @require_POST

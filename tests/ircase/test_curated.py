@@ -1,6 +1,8 @@
 """The curated timeline: precision and zone, lanes, what stands beside events, bulk, files that come back, ATT&CK,
 the graph."""
 
+import csv
+import io
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from ircase.redaction import Redaction
 from ircase.services import activity
 from ircase.services.analysis import findings
 from ircase.services.analysis.findings import Use
+from ircase.services.identity import people
 from ircase.services.phases import checklist
 from ircase.services.transfer import shareddata, sharing
 from tests.cast import CastTestCase, make_case
@@ -213,6 +216,50 @@ class CuratedTests(CastTestCase):
                 self.assertContains(self.client.get(f"{shares}?format={kind}"), f'<option value="{kind}" selected>')
         self.sign_in(self.carol)
         self.assertContains(self.client.get(f"{shares}?format=navigator"), "An analyst of the case makes it")
+
+    def test_a_csv_for_spreadsheets_has_the_persons_times_and_no_formula(self) -> None:
+        findings.add_event(
+            case=self.case, actor=self.bob, at=AT - timedelta(days=200), title="=HYPERLINK(1)", description="@sum",
+            precision="day", zone="Asia/Tokyo", given="2025-07-16",
+        )  # fmt: skip
+        self.bob.time_zone = "Europe/Copenhagen"
+        self.bob.save()
+        assert f'href="{self.url("timeline_csv")}?tag=vpn"' in self.client.get(self.url() + "?tag=vpn").content.decode()
+        reply = self.client.get(self.url("timeline_csv"))
+        assert reply.headers["Content-Disposition"] == f'attachment; filename="{self.case.reference}_timeline.csv"'
+        lines = list(csv.DictReader(io.StringIO(reply.getvalue().decode("utf-8-sig"), newline="")))
+        assert [line["Time (Europe/Copenhagen)"] for line in lines] == [
+            "2025-07-17 01:30:00", "2026-02-02 00:30:00", "2026-02-02 09:30:00"
+        ]  # fmt: skip
+        assert [line["Offset"] for line in lines] == ["UTC+02:00", "UTC+01:00", "UTC+01:00"]
+        first, logon, call = lines
+        assert (first["What happened"], first["Description"]) == ("'=HYPERLINK(1)", "'@sum")
+        assert (first["As exactly as it is known"], first["As it was written"]) == (
+            "17 Jul 2025, that day (Asia/Tokyo)", "2025-07-16 (Asia/Tokyo)"
+        )  # fmt: skip
+        assert (logon["Techniques"], logon["Tags"]) == ("T1078 Persistence, T1021.001", "vpn")
+        assert logon["Indicators"] == "203.0.113.7"
+        assert logon["Devices and accounts"] == "ws-07, ann@example.com"
+        assert (call["In the report"], call["Discovered (Europe/Copenhagen)"]) == ("no", "2026-02-01 00:30:00")
+        assert LogEntry.objects.get(case=self.case, action="event.exported").detail["count"] == 3
+        only = self.client.get(self.url("timeline_csv") + "?tag=vpn").getvalue().decode()
+        assert only.count("\r\n") == 2
+        assert self.client.get(self.url("timeline_csv") + "?since=soon").status_code == 302
+        self.sign_in(self.mallory)
+        assert self.client.get(self.url("timeline_csv")).status_code == 404
+
+    def test_the_same_by_token_in_any_zone(self) -> None:
+        token = people.create_token(user=self.bob, name="test")[1]
+
+        def get(query: str) -> Any:
+            address = f"/api/v1/cases/{self.case.reference}/events.csv{query}"
+            return self.client.get(address, headers={"Authorization": f"Bearer {token}"})
+
+        text = get("?zone=Asia/Tokyo&tag=vpn").getvalue().decode("utf-8-sig")
+        assert text.startswith("Time (Asia/Tokyo),Offset,")
+        assert "2026-02-02 08:30:00,UTC+09:00," in text
+        assert get("").getvalue().decode("utf-8-sig").startswith("Time (UTC),")
+        assert get("?zone=Mars/Olympus").status_code == 422
 
     def test_a_file_with_times_of_no_zone_is_refused_unless_one_is_chosen(self) -> None:
         data = b"datetime,message\n2026-02-01T10:00:00Z,Fine\n2026-02-01 11:00,No zone\n"

@@ -98,7 +98,7 @@ class ReadingTests(CastTestCase):
             registering.read(csv_of(LAPTOP), name="x.csv", zone="Mars/Olympus")
 
     def test_columns_that_nobody_knows_are_said(self) -> None:
-        found = registering.read(b"name;place;acquired;colour\nDisk;Safe;2026-11-20Z;red", name="x", zone="UTC")
+        found = registering.read(b"name;place;acquired;colour\nDisk;Safe;2026-11-20 10:00Z;red", name="x", zone="UTC")
         assert found.left_out == ("colour",)
         assert "why and where" in found.problems[0]
 
