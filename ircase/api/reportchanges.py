@@ -1,19 +1,18 @@
-"""What is other in a report than in the one of its kind before it, and the logo that reports have."""
+"""What is other in a report than in the one of its kind before it."""
 
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Schema
 from pydantic import Field
 
-from ircase import access, textdiff
-from ircase.api.auth import case_of, person
+from ircase import textdiff
+from ircase.api.auth import case_of
 from ircase.api.paging import Router
 from ircase.models import ReportBuild
 from ircase.services import reports
-from ircase.services.reporting import looks
 
 router = Router(tags=["Reports"])
 CONTEXT: Final = 2
@@ -68,14 +67,3 @@ def get_changes(request: HttpRequest, reference: str, uuid: UUID) -> dict[str, A
         "changed": textdiff.changed(said.lines),
         "lines": said.lines,
     }
-
-
-@router.get("/report-look/logo", response={200: bytes}, summary="The logo that reports have, as a PNG")
-def get_logo(request: HttpRequest) -> HttpResponse:
-    """Setting one is the browser's: an administrator proves again there who they are."""
-    access.require_administrator(person(request))
-    now = looks.current()
-    if now is None or not now.logo:
-        raise Http404("There is no logo.")
-    headers = {"Content-Disposition": 'attachment; filename="logo.png"'}
-    return HttpResponse(bytes(now.logo), content_type="image/png", headers=headers)

@@ -1,18 +1,20 @@
-"""The organisation's look of its reports, for administrators. The logo is given in the browser."""
+"""The organisation's look of its reports, its logo too, for administrators."""
 
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
-from ninja import Schema
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import Schema, Status
 from pydantic import Field
 
 from ircase import access
 from ircase.api.auth import person
+from ircase.api.onefile import ONE_FILE
 from ircase.api.paging import Router
 from ircase.models import ReportLook
 from ircase.report import fields
 from ircase.services.reporting import looks
+from ircase.services.transfer import uploads
 
 router = Router(tags=["Administration"])
 
@@ -58,3 +60,44 @@ def put_look(request: HttpRequest, body: ReportLookIn) -> ReportLook:
         except fields.UnknownFieldError as error:
             raise ValidationError({name: str(error)}) from error
     return looks.save_look(look=ReportLook(**body.dict()), actor=person(request))
+
+
+@router.get("/report-look/logo", response={200: bytes}, summary="The logo that reports have, as a PNG")
+def get_logo(request: HttpRequest) -> HttpResponse:
+    _administrator(request)
+    headers = {"Content-Disposition": 'attachment; filename="logo.png"'}
+    return HttpResponse(bytes(_with_logo().logo), content_type="image/png", headers=headers)
+
+
+@router.post(
+    "/report-look/logo",
+    response=ReportLookOut,
+    openapi_extra=ONE_FILE,
+    summary="Save the next version of the look with this logo",
+)
+def set_logo(request: HttpRequest) -> ReportLook:
+    """A PNG or JPEG of at most 1,000 kB, the field `file` of multipart/form-data. It is drawn anew."""
+    _administrator(request)
+    logo = uploads.receive_one(request, looks.MOST_BYTES)
+    return looks.save_look(look=_as_it_is(), actor=person(request), logo=logo)
+
+
+@router.delete("/report-look/logo", response={204: None}, summary="Save the next version of the look without a logo")
+def drop_logo(request: HttpRequest) -> Status[None]:
+    _administrator(request)
+    _with_logo()
+    looks.save_look(look=_as_it_is(), actor=person(request), drop_logo=True)
+    return Status(204, None)
+
+
+def _with_logo() -> ReportLook:
+    now = looks.current()
+    if now is None or not now.logo:
+        raise Http404("There is no logo.")
+    return now
+
+
+def _as_it_is() -> ReportLook:
+    """A look to be saved that says what the present one says."""
+    now = looks.current() or ReportLook()
+    return ReportLook(**{name: getattr(now, name) for name in ReportLookIn.model_fields})

@@ -30,3 +30,34 @@ def test_each_has_operations_or_a_reason() -> None:
 def test_the_docs_say_it() -> None:
     missing = [group["what"] for group in DOORS if group["what"].replace(" - ", ": ", 1) not in TEXT]
     assert missing == []
+
+
+# Pages that ask again who somebody is, and what of them a token does (docs/api.md says why).
+BY_TOKEN = {
+    "administer": {"person", "person_active", "person_sessions", "teams", "team", "team_add", "team_remove",
+                   "report_look"},
+    "write": {"case_exports", "shares", "keeping"},
+    "": {"person_new", "person_password", "person_factor", "person_token", "everyones_sessions", "team_gone",
+         "signin_provider", "policies", "connection_new", "connection", "factor", "factor_codes",
+         "factor_remove", "profile_token"},
+}  # fmt: skip
+
+
+def test_what_the_browser_asks_again_for_is_decided_for_tokens_too() -> None:
+    asking = {name.split(":")[1].split("+")[0] for name, (_, one) in PAGES.items() if _asks(one.callback)}
+    assert asking == set().union(*BY_TOKEN.values())
+    groups = {page.split(":")[1].split("+")[0]: group for group in DOORS for page in group["pages"]}
+    for scope, pages in BY_TOKEN.items():
+        for page in pages:
+            does = groups[page].get("does", [])
+            assert bool(does) == bool(scope), page
+            changing = {OPERATIONS[one]["x-scope"] for one in does if not one.startswith("GET")}
+            assert scope in changing | {""}, page
+
+
+def _asks(view: Any) -> bool:
+    while view is not None:
+        if getattr(view, "asks_again", False):
+            return True
+        view = getattr(view, "__wrapped__", None)
+    return False

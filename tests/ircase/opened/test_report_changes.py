@@ -1,6 +1,7 @@
 """What changed between two reports, and the logo, by the API."""
 
 import io
+from typing import Any
 from unittest import mock
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -52,3 +53,20 @@ class LogoTests(ApiTestCase):
         assert reply["Content-Type"] == "image/png" and reply.content.startswith(b"\x89PNG")
         self.user = self.alice
         assert self.call("get", "/report-look/logo").status_code == 403
+
+    def test_it_is_set_and_taken_away_like_the_rest_of_the_look(self) -> None:
+        def send(content: bytes) -> Any:
+            return self.call("post", "/report-look/logo", data={"file": SimpleUploadedFile("logo.png", content)})
+
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8), "navy").save(picture, "PNG")
+        assert send(picture.getvalue()).status_code == 403
+        self.user = self.ada
+        assert self.call("put", "/report-look", {"organisation": "Contoso"}).json()["number"] == 1
+        made = send(picture.getvalue())
+        assert made.status_code == 200, made.content
+        assert [made.json()[name] for name in ("number", "organisation", "logo_name")] == [2, "Contoso", "logo.png"]
+        assert send(b"<svg/>").status_code == 422
+        assert self.call("delete", "/report-look/logo").status_code == 204
+        assert self.call("get", "/report-look").json()["logo_name"] == ""
+        assert self.call("delete", "/report-look/logo").status_code == 404

@@ -39,7 +39,7 @@ def wanted(method: str, path: str) -> str | None:
         return "hunt"
     if short.startswith(RESPOND):
         return "respond"
-    if short.startswith("/connections"):
+    if short.startswith(("/connections", "/report-look")):
         return "administer"
     return None
 
