@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import urlencode
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -200,6 +201,12 @@ class PageTests(CastTestCase):
         values = {"zone": "Europe/Copenhagen", "purpose": "Imaging", **more}
         return self.client.post(self.address, {"file": SimpleUploadedFile("safe.csv", content), **values})
 
+    def again(self, values: dict[str, str], **more: Any) -> Any:
+        """As the preview's form sends it back."""
+        return self.client.post(
+            self.address, urlencode(values), content_type="application/x-www-form-urlencoded", **more
+        )
+
     def test_seen_first_then_registered(self) -> None:
         self.assertContains(self.client.get(self.address), "name,description,kind")
         page = self.send(csv_of(LAPTOP, IMAGE))
@@ -207,9 +214,9 @@ class PageTests(CastTestCase):
         self.assertContains(page, "written 2026-11-20 18:00 (Europe/Copenhagen)")
         assert not Evidence.objects.filter(case=self.case).exists()
         again = page.context["again_form"].initial
-        done = self.client.post(self.address, again, follow=True)
+        done = self.again(again, follow=True)
         self.assertContains(done, "E001 to E002 are registered.")
-        twice = self.client.post(self.address, again)
+        twice = self.again(again)
         self.assertContains(twice, "registered already", status_code=422)
 
     def test_bad_lines_cannot_be_registered(self) -> None:
@@ -217,8 +224,8 @@ class PageTests(CastTestCase):
         self.assertContains(page, "Line 3:", status_code=422)
         self.assertNotContains(page, "Register 2 exhibits", status_code=422)
         for sent in ({"content": "!"}, {"content": "", "zone": "UTC"}, {"content": "YQ=="}):
-            assert self.client.post(self.address, sent).status_code == 422
-        assert self.client.post(self.address, {"file": ""}, format="multipart").status_code == 422
+            assert self.again(sent).status_code == 422
+        assert self.client.post(self.address, {"zone": "UTC"}).status_code == 422
         assert not Evidence.objects.filter(case=self.case).exists()
 
     def test_one_alone_states_its_hash_too(self) -> None:
