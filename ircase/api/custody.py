@@ -51,7 +51,7 @@ class Taken(Act):
     sha256: str = Field("", max_length=64, description="As it was stated. It cannot be verified here.")
 
 
-class LineOut(Schema):
+class ItemLineOut(Schema):
     """A line of the file by its number: what it would register, or the `problem` with it. `acquired_at` is as it was
     written, with the zone that it was read in."""
 
@@ -63,11 +63,11 @@ class LineOut(Schema):
     problem: str
 
 
-class ReadingOut(Schema):
+class ItemsReadOut(Schema):
     """`left_out` are columns that nobody knows."""
 
     sha256: str
-    lines: list[LineOut]
+    lines: list[ItemLineOut]
     left_out: list[str]
 
 
@@ -174,7 +174,7 @@ def take(request: HttpRequest, reference: str, body: Taken) -> Status[Evidence]:
 
 @router.post(
     "/cases/{reference}/items/file/preview",
-    response=ReadingOut,
+    response=ItemsReadOut,
     openapi_extra=ONE_FILE,
     summary="What a CSV of things kept elsewhere holds; registers none",
 )

@@ -148,7 +148,8 @@ class SettingsTests(Pages):
         assert f'href="{there}"' in page and "None comes to you" in page
         assert f'href="{here}#monthly"' in self.get("dashboard_monthly")
         reachable(self.carol)
-        monthly.begin(actor=self.carol, asked="")
+        with mail_server():
+            monthly.begin(actor=self.carol, asked="")
         assert "1 dashboard comes to you" in self.get("notifications")
 
     def test_muting_a_case(self) -> None:
