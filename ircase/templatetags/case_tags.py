@@ -178,7 +178,8 @@ def comments(context: template.Context, kind: str, subject: object) -> dict[str,
 def comment_count(context: template.Context, kind: str, subject: object, missing: str = "") -> SafeString | str:
     """In a list: how many comments a thing of `case` has, as a link to them, by the view's `comment_counts`
     (`comments.counts`). `missing`: the text for none."""
-    count = context.get("comment_counts", {}).get((kind, str(subject)), 0)
+    counts: dict[tuple[str, str], int] = context.get("comment_counts") or {}
+    count = counts.get((kind, str(subject)), 0)
     if not count:
         return missing
     return format_html(
