@@ -93,6 +93,7 @@ SITE = {
     "POST ircase:person_factor",
     "DELETE /people/{username}/sessions",
     "DELETE /teams/{pk}/members/{username}",
+    "DELETE /report-look/logo",  # every version before it is kept
     "POST ircase:hook_remove",
     "DELETE /hooks/{uuid}",
     "DELETE /supplies/places/{pk}",
