@@ -171,8 +171,8 @@ def entries(user: User, tree: Node, source: Source, within: Reach, holding: Hold
 
 
 def _of_kind(tree: Node, kind: str, user: User) -> Q:
-    """On SQLite the kind is one of the tokens, so that the index joins the lists; PostgreSQL walks down from the newest
-    of the kind, which ends soon where there are many."""
+    """On SQLite the kind is one of the tokens, so that the index joins the lists. PostgreSQL walks down from the newest
+    of the kind where there are many, or takes its index where a walk would be long."""
     if connection.vendor != "postgresql" and _texts_of(tree) is not None:
         return condition(_marked(tree, kind), user)
     return condition(tree, user) & Q(kind=kind)
@@ -180,14 +180,14 @@ def _of_kind(tree: Node, kind: str, user: User) -> Q:
 
 def _holdings(tree: Node, kinds: Iterable[Source]) -> dict[str, Holding]:
     """PostgreSQL knows how common a token is, not how common it is within a kind: so each kind's own index is asked,
-    all in one query. The predicate is the one of those indexes (migrations/0002_search.py) and of no other, so that
-    the planner has no other way."""
+    all in one query. What is materialized is planned as if all of it were wanted, and read as far as it is: so it is
+    the index that is read, and never the table in the hope of a find."""
     asked, names = _texts_of(tree), [source.kind for source in kinds]
     found: dict[str, Holding] = dict.fromkeys(names)
     if connection.vendor != "postgresql" or asked is None or not names:
         return found
-    held = "SELECT id FROM ircase_searchentry WHERE words @@ %s::tsquery AND kind || '' = %s LIMIT %s"
-    one = f"(SELECT %s, array_agg(id) FROM ({held}) few)"
+    held = "SELECT id FROM ircase_searchentry WHERE words @@ %s::tsquery AND kind = %s"
+    one = f"(SELECT %s, array_agg(id) FROM (WITH held AS MATERIALIZED ({held}) SELECT id FROM held LIMIT %s) few)"
     most = {name: _FEW_BULKY if name in _BULKY else _FEW for name in names}
     values = [value for name in names for value in (name, asked.tsquery(), name, most[name])]
     with connection.cursor() as cursor:

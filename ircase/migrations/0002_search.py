@@ -24,13 +24,12 @@ _SQLITE_BACK = (
     "DROP TABLE ircase_search_words",
 )
 # An index for each kind: a common word's list in one index of all would have to be joined with the million of the log.
-# The predicate is written so that only the question for the tokens of a kind has it (ircase.finder.asking). Kinds that
-# are not named share the last one.
+# Kinds that are not named share the last one.
 _KINDS = (
     "case", "indicator", "asset", "event", "note", "comment", "decision", "item", "proof", "evidence", "activity", "hunt",
     "cell", "library", "table", "log",
 )  # fmt: skip
-_WORDS = "CREATE INDEX search_words_{0} ON ircase_searchentry USING gin (words) WHERE kind || '' {1}"
+_WORDS = "CREATE INDEX search_words_{0} ON ircase_searchentry USING gin (words) WHERE kind {1}"
 _POSTGRESQL = (
     *(_WORDS.format(kind, f"= '{kind}'") for kind in _KINDS),
     _WORDS.format("other", f"NOT IN ({', '.join(map(repr, _KINDS))})"),
