@@ -1,11 +1,12 @@
 """What the head of a case says on every tab: facts, phases with time and progress, what comes next, broken evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -13,6 +14,7 @@ from ircase.models import (
     Activity,
     Asset,
     Case,
+    CaseIncident,
     CaseMember,
     CaseRole,
     CaseTag,
@@ -62,16 +64,17 @@ class Metric:
 
 @dataclass(frozen=True)
 class CaseHead:
-    """Everything the shell shows, in two queries where nothing is amiss. `next_item` is what to do next, `clock`
-    the deadline that ends next; `times` when each milestone was. `members`, `milestones` and `clocks` (the first that
-    run) are only asked for where a page shows them."""
+    """Everything the shell shows, in two queries where nothing is amiss. `items` is the checklist, `next_item` what to
+    do next, `clock` the deadline that ends next; `incidents` the ids of those that the case holds, or of the one that
+    it came with from elsewhere. `members` and `clocks` (the first that run) are only asked for where they are shown."""
 
     members: QuerySet[CaseMember]
-    milestones: QuerySet[Milestone]
+    milestones: tuple[Milestone, ...]
     clocks: QuerySet[Clock]
     leads: tuple[str, ...]
-    times: Mapping[str, datetime]
+    incidents: tuple[str, ...]
     phases: tuple[PhaseStay, ...]
+    items: Sequence[ChecklistItem]
     next_item: ChecklistItem | None
     next_due: ChecklistItem | None
     overdue: int
@@ -96,7 +99,7 @@ class CaseHead:
         return self.next_due is not None and self.next_due.due_at is not None and self.next_due.due_at < self.now
 
     def at(self, kind: str) -> datetime | None:
-        return self.times.get(kind)
+        return next((one.at for one in self.milestones if one.kind == kind), None)
 
     def _span(self, start: str, end: str) -> timedelta | None:
         began, ended = self.at(start), self.at(end)
@@ -112,11 +115,12 @@ def head_of(case: Case, now: datetime | None = None) -> CaseHead:
     due = sorted((i for i in ahead if i.due_at), key=lambda i: (i.due_at or now, i.position))
     return CaseHead(
         members=CaseMember.objects.filter(case=case).select_related("user").order_by("added_at", "pk"),
-        milestones=Milestone.objects.filter(case=case).select_related("set_by"),
+        milestones=kept.milestones,
         clocks=Clock.objects.filter(case=case).running().ends_next()[:CLOCKS],
         leads=kept.leads,
-        times=kept.times,
+        incidents=kept.incidents or tuple(filter(None, [case.incident_id])),
         phases=tuple(_stay(phase, case, kept.stays, items, now) for phase in Phase),
+        items=items,
         next_item=_next(case, ahead),
         next_due=due[0] if due else None,
         overdue=sum(1 for i in due if i.due_at and i.due_at < now),
@@ -144,7 +148,8 @@ class _Kept:
 
     assets: int
     leads: tuple[str, ...]
-    times: Mapping[str, datetime]
+    milestones: tuple[Milestone, ...]
+    incidents: tuple[str, ...]
     stays: tuple[PhaseEntry, ...]
     tags: tuple[str, ...]
     clock: Clock | None
@@ -159,12 +164,14 @@ def _kept(case: Case) -> _Kept:
     leads = CaseMember.objects.filter(case=case, role=CaseRole.LEAD).order_by("added_at", "pk")
     clocks = Clock.objects.filter(case=case).running().ends_next()[:1]
     assets = Asset.objects.filter(case=OuterRef("pk")).order_by().values("case").annotate(many=Count("pk"))
+    milestones = Milestone.objects.filter(case=case)
     found = (
         Case.objects.filter(pk=case.pk)
         .values(
             asset_count=Subquery(assets.values("many")),
-            led_by=Rows(leads, username="user__username", first_name="user__first_name", last_name="user__last_name"),
-            moments=Rows(Milestone.objects.filter(case=case), kind="kind", at="at"),
+            led_by=Rows(leads, user=_named("user")),
+            moments=Rows(milestones, kind="kind", at="at", note="note", set_by=_named("set_by")),
+            held=Rows(CaseIncident.objects.held().filter(case=case), number="number"),
             stayed=Rows(
                 PhaseEntry.objects.filter(case=case), phase="phase", entered_at="entered_at", left_at="left_at"
             ),
@@ -178,14 +185,20 @@ def _kept(case: Case) -> _Kept:
     clock = next((Clock(**_timed(row)) for row in found["next_clock"]), None)
     return _Kept(
         assets=found["asset_count"] or 0,
-        leads=tuple(User(**row).name for row in found["led_by"]),
-        times={row["kind"]: row["at"] for row in map(_timed, found["moments"])},
+        leads=tuple(User(**row["user"]).name for row in found["led_by"]),
+        milestones=tuple(Milestone(**_timed(row) | {"set_by": User(**row["set_by"])}) for row in found["moments"]),
+        incidents=tuple(row["number"] for row in found["held"]),
         stays=tuple(PhaseEntry(**_timed(row)) for row in found["stayed"]),
         tags=tuple(row["name"] for row in found["tag_names"]),
         clock=clock,
         broken=tuple(broken) if found["is_broken"] else (),
         unreviewed=tuple(unreviewed) if found["is_unreviewed"] else (),
     )
+
+
+def _named(field: str) -> JSONObject:
+    """What a person's name is made of, for `User(**…)`."""
+    return JSONObject(**{name: f"{field}__{name}" for name in User.NAMED})
 
 
 def _timed(row: dict[str, Any]) -> dict[str, Any]:
@@ -202,7 +215,8 @@ def _items(case: Case) -> list[ChecklistItem]:
     """The checklist; each item knows whether it waits for an open one."""
     before = ChecklistItem.objects.filter(unlocks=OuterRef("pk"), state__in=ChecklistItem.LIVE)
     before = before.exclude(phase=Phase.PREPARATION)
-    named = ("case_id", "title", "phase", "state", "required", "due_at", "position", "key")
+    suggested = ("suggested_hunts", "suggested_collections", "suggested_actions")
+    named = ("case_id", "title", "phase", "state", "required", "due_at", "position", "key", *suggested)
     return list(ChecklistItem.objects.filter(case=case).only(*named).annotate(locked=Exists(before)))
 
 

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -17,7 +18,7 @@ from hunting.forms.running import KqlForm, PackForm, SweepForm, offered
 from hunting.models import HuntRun, PackRun, Sweep
 from hunting.services import packs, runs
 from ircase import access
-from ircase.models import Case
+from ircase.models import FINAL_STATES, Case
 from ircase.pages import render_tab
 from ircase.services.writing import comments
 from ircase.views.doors import case_to_change
@@ -72,14 +73,15 @@ def _groups() -> list[tuple[str, list[Hunt], int]]:
 
 
 def _runs(request: HttpRequest, case: Case) -> dict[str, Any]:
-    found = HuntRun.objects.for_case(case).with_people().latest_first().defer("final_kql", "kql", "prelude")
-    pages = Paginator(found, PER_PAGE)
-    # All and those under way in one query: the list's own count would be another.
-    pages.count, busy = HuntRun.objects.for_case(case).totals()
+    mine = HuntRun.objects.for_case(case)
+    counted = mine.aggregate(all=Count("pk"), going_on=Count("pk", filter=~Q(state__in=FINAL_STATES)))
+    found = mine.with_people().latest_first().defer("final_kql", "kql", "prelude")
+    pages = Paginator(comments.counted(found, "run"), PER_PAGE)
+    pages.count = counted["all"]
     page = pages.get_page(request.GET.get("page"))
     at_work = packs.progress(list(PackRun.objects.filter(case=case)[:PACKS_SHOWN]))
-    busy += sum(how.waiting for how in at_work)
-    said = comments.counts(case, {"run": [run.uuid for run in page]})
+    busy = counted["going_on"] + sum(how.waiting for how in at_work)
+    said = comments.beside(page, "run")
     return {"page": page, "busy": busy, "case": case, "pack_runs": at_work, "comment_counts": said}
 
 

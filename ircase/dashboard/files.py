@@ -31,7 +31,9 @@ def bare(cell: Cell) -> str:
     value = cell.value
     if value is None:
         return ""
-    return f"{value:g}" if isinstance(value, float) and not value.is_integer() else str(value).removesuffix(".0")
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else f"{value:g}"
+    return str(value)  # a text keeps its end, whatever it is: "Version 2.0"
 
 
 def case_rows(scope: Scope) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ from ircase.dashboard.cards import CASE_COLUMNS, case_rows, listed
 from ircase.dashboard.deadlines import item_rows
 from ircase.dashboard.scope import Scope
 from ircase.dashboard.shape import Behind, Cell, Panel, Table, columns, number, words
-from ircase.models import CaseMember, CaseRole, CaseTeam, ChecklistItem, Phase, Severity
+from ircase.models import CaseMember, CaseRole, CaseTeam, ChecklistItem, Phase, Severity, User
 
 MOST: Final = 25
 _SEVERE: Final = (Severity.CRITICAL.value, Severity.HIGH.value)
@@ -44,10 +44,9 @@ class People:
     def _persons(self, scope: Scope) -> Table:
         open_cases = scope.cases.open().values("pk")
         leads = CaseMember.objects.filter(case__in=open_cases, role=CaseRole.LEAD).order_by()
-        names = ("username", "first_name", "last_name")
-        led = _tally(leads, [f"user__{name}" for name in names], Q(case__severity__in=_SEVERE))
+        led = _tally(leads, [f"user__{name}" for name in User.NAMED], Q(case__severity__in=_SEVERE))
         items = _items(scope).exclude(owner=None).order_by()
-        owned = _tally(items, [f"owner__{name}" for name in names], Q(due_at__lt=scope.now))
+        owned = _tally(items, [f"owner__{name}" for name in User.NAMED], Q(due_at__lt=scope.now))
         rows = self._rows(scope, "person", led, owned)
         nobodys = _items(scope).filter(owner=None).aggregate(n=Count("pk"), late=Count("pk", filter=_late(scope)))
         if nobodys["n"]:

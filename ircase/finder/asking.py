@@ -1,15 +1,15 @@
 """Asking the index: a query's tree as a condition of the database, and what it finds of what a person may see."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import Enum
 from functools import reduce
 from operator import and_, or_
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from ircase.finder.snippets import Piece, pieces
@@ -24,6 +24,10 @@ _LOOKED_AT: Final = 20  # the newest of each kind, of which the best are shown
 PER_PAGE: Final = 25
 MOST_COUNTED: Final = 1000
 _BULKY: Final = ("log", "table")
+# The ids of all entries of a kind that hold the texts of a question; None where they are many, or not known.
+Holding = Sequence[int] | None
+_FEW: Final = 300
+_FEW_BULKY: Final = 2000  # walking down to twenty of these among a million takes longer than listing them
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,6 @@ class Page:
     hits: tuple[Hit, ...]
     after: str
     count: int
-
-
-class Way(Enum):
-    """How the newest of a kind are found.
-
-    LIST: by the list of the tokens' finds, the kind being a token, too: right for few finds. WALK: from the newest row
-    of the kind downwards, until there are enough: right for many. NONE: there is nothing.
-    """
-
-    LIST = "list"
-    WALK = "walk"
-    NONE = "none"
 
 
 def condition(tree: Node, user: User) -> Q:
@@ -160,37 +152,57 @@ _FIELDS: Final[dict[str, Callable[[Any, User], Q]]] = {
 }
 
 
-def entries(user: User, tree: Node, source: Source, visible: QuerySet[Any], way: Way) -> QuerySet[SearchEntry]:
-    """The entries of one kind that the tree asks for, in the cases `visible`, newest first: access is in the query."""
-    if way is Way.WALK:
-        found = SearchEntry.objects.filter(condition(tree, user), kind=source.kind)
+# By whether a kind is everybody's: the entries within somebody's reach. Access is in every question that begins here.
+Reach = Mapping[bool, QuerySet[SearchEntry]]
+
+
+def reach(user: User) -> Reach:
+    visible = Case.objects.visible_to(user).values("pk")
+    return {False: SearchEntry.objects.filter(case__in=visible), True: SearchEntry.objects.filter(case=None)}
+
+
+def entries(user: User, tree: Node, source: Source, within: Reach, holding: Holding) -> QuerySet[SearchEntry]:
+    """The entries of one kind that the tree asks for, newest first."""
+    if holding is None:
+        found = within[source.shared].filter(_of_kind(tree, source.kind, user))
     else:
-        found = SearchEntry.objects.filter(condition(_marked(tree, source.kind), user))
-    found = found.filter(case=None) if source.shared else found.filter(case__in=visible)
+        found = within[source.shared].filter(_beyond(tree, user), pk__in=holding)
     return found.order_by("-at", "-id")
 
 
-_FEW: Final = 300
+def _of_kind(tree: Node, kind: str, user: User) -> Q:
+    """On SQLite the kind is one of the tokens, so that the index joins the lists. PostgreSQL walks down from the newest
+    of the kind where there are many, or takes its index where a walk would be long."""
+    if connection.vendor != "postgresql" and _texts_of(tree) is not None:
+        return condition(_marked(tree, kind), user)
+    return condition(tree, user) & Q(kind=kind)
 
 
-def _ways(tree: Node, kinds: Iterable[Source]) -> dict[str, Way]:
-    """The way of each kind. PostgreSQL knows how common a token is, not how common it is within a kind: so it is asked,
-    for at most `_FEW` of each, in one query."""
-    asked = _texts_of(tree)
-    names = [source.kind for source in kinds]
-    if connection.vendor != "postgresql" or asked is None:
-        way = Way.WALK if asked is None else Way.LIST
-        return dict.fromkeys(names, way)
-    one = "(SELECT %s, count(*) FROM (SELECT 1 FROM ircase_searchentry WHERE words @@ %s::tsquery LIMIT %s) few)"
-    values = [(name, AllOf((Term((f"kind={name}",)), asked)).tsquery(), _FEW) for name in names]
+def _holdings(tree: Node, kinds: Iterable[Source]) -> dict[str, Holding]:
+    """PostgreSQL knows how common a token is, not how common it is within a kind: so each kind's own index is asked,
+    all in one query. What is materialized is planned as if all of it were wanted, and read as far as it is: so it is
+    the index that is read, and never the table in the hope of a find."""
+    asked, names = _texts_of(tree), [source.kind for source in kinds]
+    found: dict[str, Holding] = dict.fromkeys(names)
+    if connection.vendor != "postgresql" or asked is None or not names:
+        return found
+    held = "SELECT id FROM ircase_searchentry WHERE words @@ %s::tsquery AND kind = %s"
+    one = f"(SELECT %s, array_agg(id) FROM (WITH held AS MATERIALIZED ({held}) SELECT id FROM held LIMIT %s) few)"
+    most = {name: _FEW_BULKY if name in _BULKY else _FEW for name in names}
+    values = [value for name in names for value in (name, asked.tsquery(), name, most[name])]
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join([one] * len(values)), [value for row in values for value in row])
-        counted = dict(cursor.fetchall())
-    return {name: _way(counted[name]) for name in names}
+        cursor.execute(" UNION ALL ".join([one] * len(names)), values)
+        listed = {name: tuple(ids or ()) for name, ids in cursor.fetchall()}
+    return {name: listed[name] if len(listed[name]) < most[name] else None for name in names}
 
 
-def _way(many: int) -> Way:
-    return Way.NONE if many == 0 else Way.LIST if many < _FEW else Way.WALK
+def _beyond(tree: Node, user: User) -> Q:
+    """What the tree asks of entries that are known to hold its texts."""
+    if _expression(tree) is not None:
+        return Q()
+    if not isinstance(tree, All):
+        return condition(tree, user)
+    return reduce(and_, (condition(part, user) for part in tree.parts if _expression(part) is None))
 
 
 def _texts_of(tree: Node) -> Expression | None:
@@ -206,10 +218,6 @@ def _marked(tree: Node, kind: str) -> Node:
     """With the kind as a token."""
     mark = Text(Term((f"kind={kind}",)))
     return All((mark, *tree.parts)) if isinstance(tree, All) else All((mark, tree))
-
-
-def _visible(user: User) -> QuerySet[Any]:
-    return Case.objects.visible_to(user).values("pk")
 
 
 def best(user: User, query: Query) -> list[Group]:
@@ -248,23 +256,34 @@ class _Candidate:
 
 def _newest(user: User, tree: Node, kinds: list[Source]) -> dict[str, list[_Candidate]]:
     """The newest of each kind, all kinds in one query."""
-    fields = ("pk", "kind", "subject", "title", "at")
-    # By way of the keys: SQLite takes no LIMIT in the parts of a union.
-    visible, ways = _visible(user), _ways(tree, kinds)
-    newest = [
-        entries(user, tree, source, visible, ways[source.kind]).values("pk")[:_LOOKED_AT]
-        for source in kinds
-        if ways[source.kind] is not Way.NONE
-    ]
-    each = [SearchEntry.objects.filter(pk__in=keys).order_by().values_list(*fields) for keys in newest]
-    found: dict[str, list[_Candidate]] = {}
+    within, holdings = reach(user), _holdings(tree, kinds)
+    many = (source for source in kinds if holdings[source.kind] is None)
+    parts = [_sliced(entries(user, tree, source, within, None)) for source in many]
+    for shared in (False, True):
+        ids = [pk for source in kinds if source.shared is shared for pk in holdings[source.kind] or ()]
+        if ids:
+            parts.append(_newest_of_each(within[shared].filter(_beyond(tree, user), pk__in=ids)))
+    each = [part.values_list("pk", "kind", "subject", "title", "at") for part in parts]
+    chosen: dict[str, list[_Candidate]] = {}
     seen: set[tuple[str, Any]] = set()
     for row in (each[0].union(*each[1:], all=True) if len(each) > 1 else each[0]) if each else ():
         one = _Candidate(*row)
         if (one.kind, one.subject) not in seen:
             seen.add((one.kind, one.subject))
-            found.setdefault(one.kind, []).append(one)
-    return found
+            chosen.setdefault(one.kind, []).append(one)
+    return chosen
+
+
+def _sliced(found: QuerySet[SearchEntry]) -> QuerySet[SearchEntry]:
+    """The newest, as a part of a union. SQLite takes no LIMIT there, so by way of the keys."""
+    if connection.features.supports_slicing_ordering_in_compound:
+        return found[:_LOOKED_AT]
+    return SearchEntry.objects.filter(pk__in=found.values("pk")[:_LOOKED_AT]).order_by()
+
+
+def _newest_of_each(found: QuerySet[SearchEntry]) -> QuerySet[SearchEntry]:
+    place = Window(RowNumber(), partition_by="kind", order_by=[F("at").desc(), F("id").desc()])
+    return found.annotate(nth=place).filter(nth__lte=_LOOKED_AT).order_by()
 
 
 def _ranked(some: list[_Candidate], terms: tuple[Term, ...]) -> list[_Candidate]:
@@ -289,7 +308,7 @@ def hit(entry: SearchEntry, terms: tuple[Term, ...]) -> Hit:
 def page(user: User, query: Query, source: Source, after: str = "") -> Page:
     """One kind, a page at a time, by key: the tenth page costs what the first does."""
     assert query.tree is not None
-    found = entries(user, query.tree, source, _visible(user), _ways(query.tree, [source])[source.kind])
+    found = entries(user, query.tree, source, reach(user), _holdings(query.tree, [source])[source.kind])
     count = found.order_by()[: MOST_COUNTED + 1].count()
     rows = list(_below(found, after).select_related("case").defer("words")[: PER_PAGE + 1])
     last = rows[PER_PAGE - 1] if len(rows) > PER_PAGE else None
@@ -329,6 +348,6 @@ def _begun(node: Node) -> Node:
 
 def parts_of_titles(user: User, text: str, terms: tuple[Term, ...]) -> list[Hit]:
     """Titles that hold `text` somewhere, inside words too: the last resort, over what people wrote."""
-    found = SearchEntry.objects.filter(title__icontains=text, case__in=_visible(user)).exclude(kind__in=_BULKY)
+    found = reach(user)[False].filter(title__icontains=text).exclude(kind__in=_BULKY)
     rows = found.select_related("case").defer("words").order_by("-at", "-id")[:PER_PAGE]
     return [hit(row, terms) for row in rows if source_of(row.kind)]

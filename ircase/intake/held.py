@@ -36,9 +36,3 @@ def _is_newer(link: CaseIncident) -> bool:
         and link.incoming.updated_at is not None
         and link.incoming.updated_at != link.taken_version
     )
-
-
-def numbers_of(case: Case) -> list[str]:
-    """The ids of those that it holds; of a case from elsewhere the one that it came with."""
-    found = list(CaseIncident.objects.held().filter(case=case).values_list("number", flat=True))
-    return found or [number for number in (case.incident_id,) if number]

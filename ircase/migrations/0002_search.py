@@ -23,8 +23,18 @@ _SQLITE_BACK = (
     "DROP TRIGGER ircase_search_changed",
     "DROP TABLE ircase_search_words",
 )
-_POSTGRESQL = ("CREATE INDEX search_words ON ircase_searchentry USING gin (words)",)
-_POSTGRESQL_BACK = ("DROP INDEX search_words",)
+# An index for each kind: a common word's list in one index of all would have to be joined with the million of the log.
+# Kinds that are not named share the last one.
+_KINDS = (
+    "case", "indicator", "asset", "event", "note", "comment", "decision", "item", "proof", "evidence", "activity", "hunt",
+    "cell", "library", "table", "log",
+)  # fmt: skip
+_WORDS = "CREATE INDEX search_words_{0} ON ircase_searchentry USING gin (words) WHERE kind {1}"
+_POSTGRESQL = (
+    *(_WORDS.format(kind, f"= '{kind}'") for kind in _KINDS),
+    _WORDS.format("other", f"NOT IN ({', '.join(map(repr, _KINDS))})"),
+)
+_POSTGRESQL_BACK = tuple(f"DROP INDEX search_words_{kind}" for kind in (*_KINDS, "other"))
 # For parts of words in titles; the search works without it, only slower for those.
 _TRIGRAM = (
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",

@@ -145,7 +145,12 @@ class Case(models.Model):
         my_role: str  # only on rows that came through `visible_to`
 
     class Meta:
-        indexes = [models.Index(fields=["closed_at", "phase", "severity"], name="case_board")]
+        indexes = [
+            models.Index(fields=["closed_at", "phase", "severity"], name="case_board"),
+            models.Index(fields=["opened_at"], name="case_by_opening"),
+            # Which playbooks there are, of the cases that a person may see, without a look at the cases.
+            models.Index(fields=["playbook", "exercise", "confidential", "id"], name="case_by_playbook"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reference} {self.title}"

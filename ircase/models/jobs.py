@@ -5,7 +5,7 @@ from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 JobT = TypeVar("JobT", bound="Job")
@@ -27,11 +27,6 @@ class JobQuerySet(models.QuerySet[JobT]):
 
     def unfinished(self) -> Self:
         return self.exclude(state__in=FINAL_STATES)
-
-    def totals(self) -> tuple[int, int]:
-        """How many there are, and how many of them are unfinished, in one query."""
-        found = self.aggregate(everything=Count("pk"), unfinished=Count("pk", filter=~Q(state__in=FINAL_STATES)))
-        return found["everything"], found["unfinished"]
 
     def claim(self, pk: int, owner: str) -> JobT | None:
         """QUEUED -> RUNNING for `owner`; None if it was taken, ended or asked to stop meanwhile."""

@@ -26,6 +26,8 @@ class User(AbstractUser):
         "single-key shortcuts", default=True, help_text="Keys such as / and j. Ctrl K works without them."
     )
 
+    NAMED = ("username", "first_name", "last_name")  # the columns that `name` is made of
+
     @property
     def name(self) -> str:
         """How the person is shown and written into logs."""

@@ -14,7 +14,7 @@ class Rows(Subquery):
 
     template = "(%(subquery)s)"
 
-    def __init__(self, queryset: QuerySet[Any], **fields: str) -> None:
+    def __init__(self, queryset: QuerySet[Any], **fields: str | JSONObject) -> None:
         super().__init__(queryset.annotate(row_=JSONObject(**fields)).values("row_"), output_field=JSONField())
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, Any]:

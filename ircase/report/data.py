@@ -12,7 +12,6 @@ from django.utils import timezone
 from ircase import attack, casehead, shelf
 from ircase.curated import times
 from ircase.grid import cell_text
-from ircase.intake import held
 from ircase.models import (
     Activity,
     Approval,
@@ -160,7 +159,7 @@ def _facts(case: Case, head: casehead.CaseHead) -> shape.CaseFacts:
         playbook=_playbook(case),
         tenant=connection.name if connection else "",
         tenant_id=connection.tenant_id if connection else "",
-        incident_id=", ".join(held.numbers_of(case)),
+        incident_id=", ".join(head.incidents),
         incident_url=case.incident_url,
         opened_at=when(case.opened_at),
         opened_by=case.opened_by.name,

@@ -29,8 +29,7 @@ def record_custody(evidence: Evidence, action: str, *, actor: User | None, **det
 
 def link(entry: ChainedRow, chain: str, action: str, actor: User | None, detail: dict[str, Any]) -> None:
     """Put an entry at the end of a chain and save it, inside a transaction: the chain's head is locked till its end."""
-    ChainHead.objects.get_or_create(key=chain)
-    head = ChainHead.objects.select_for_update().get(key=chain)
+    head = _locked(chain)
     entry.chain, entry.sequence, entry.previous = chain, head.sequence + 1, head.digest
     entry.at, entry.action, entry.detail = timezone.now(), action, detail
     entry.actor_name = actor.name if actor else SYSTEM
@@ -38,3 +37,13 @@ def link(entry: ChainedRow, chain: str, action: str, actor: User | None, detail:
     entry.save()
     head.sequence, head.digest = entry.sequence, entry.digest
     head.save(update_fields=["sequence", "digest"])
+
+
+def _locked(chain: str) -> ChainHead:
+    """The head of the chain, which is made with the first link."""
+    heads = ChainHead.objects.select_for_update()
+    found = heads.filter(key=chain).first()
+    if found is None:
+        ChainHead.objects.get_or_create(key=chain)
+        found = heads.get(key=chain)
+    return found

@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Count, Exists, Max, Q, Subquery
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from ircase import access, jobs, textdiff
 from ircase.models import (
     Activity,
     Case,
+    ChecklistItem,
     Classification,
     Evidence,
     HandOver,
@@ -21,14 +23,15 @@ from ircase.models import (
     JobState,
     LogEntry,
     Milestone,
+    Phase,
     ReportBuild,
     ReportKind,
     ReportLook,
     User,
 )
+from ircase.models.rows import Rows
 from ircase.redaction import Redaction
 from ircase.services import activity, log
-from ircase.services.phases import checklist
 from ircase.store import chunks_of, digest_of
 
 TASK = "ircase.build_report"
@@ -168,21 +171,60 @@ def cancel(*, build: ReportBuild, actor: User) -> None:
         activity.end(build.activity, state="cancelled", outcome=reason, actor=actor)
 
 
+@dataclass(frozen=True)
+class _State:
+    """What a case holds, as far as gaps are made of it; read in one query."""
+
+    broken: int
+    unchecked: int
+    milestones: frozenset[str]
+    open_steps: int
+    unjudged: int
+    has_events: bool
+
+
+def _state(case: Case) -> _State:
+    exhibits, own = Evidence.objects.filter(case=OuterRef("pk")), {"case": OuterRef("pk")}
+    steps = ChecklistItem.objects.live().filter(**own, required=True).exclude(phase=Phase.PREPARATION)
+    hunts = Activity.objects.filter(**own, kind=Activity.Kind.HUNT, state="done", verdict="")
+    found = Case.objects.filter(pk=case.pk).values(
+        broken=_many(exhibits.filter(integrity__in=["altered", "missing"])),
+        unchecked=_many(exhibits.filter(integrity=Evidence.Integrity.UNCHECKED)),
+        moments=Rows(case.milestones.all(), kind="kind"),
+        open_steps=_many(steps),
+        unjudged=_many(hunts),
+        has_events=Exists(case.events.filter(in_report=True)),
+    )
+    row = found.get()
+    row = found.get()
+    return _State(
+        broken=row["broken"],
+        unchecked=row["unchecked"],
+        milestones=frozenset(one["kind"] for one in row["moments"]),
+        open_steps=row["open_steps"],
+        unjudged=row["unjudged"],
+        has_events=row["has_events"],
+    )
+
+
+def _many(rows: QuerySet[Any]) -> Coalesce:
+    """How many rows of the case, each with a foreign key `case`."""
+    return Coalesce(Subquery(rows.order_by().values("case").annotate(many=Count("pk")).values("many")), 0)
+
+
 def gaps(case: Case, kind: str = ReportKind.TECHNICAL) -> list[Gap]:
     """What is missing before the report is built, the serious first. What an authority still asks for is told by
     `ircase.report.regimes`."""
-    states = Evidence.objects.filter(case=case).aggregate(
-        broken=Count("pk", filter=Q(integrity__in=["altered", "missing"])),
-        unchecked=Count("pk", filter=Q(integrity=Evidence.Integrity.UNCHECKED)),
-    )
-    broken = (states["broken"], f"{_exhibits(states['broken'])} ALTERED or MISSING", "ircase:evidence", True)
+    state = _state(case)
+    broken = (state.broken, f"{_exhibits(state.broken)} ALTERED or MISSING", "ircase:evidence", True)
     unchecked = (
-        states["unchecked"],
-        f"{_exhibits(states['unchecked'])} not verified yet: building the report hashes every file again",
+        state.unchecked,
+        f"{_exhibits(state.unchecked)} not verified yet: building the report hashes every file again",
         "ircase:evidence",
         False,
     )
-    found = [broken, *(_of_case(case) if kind != ReportKind.REGISTER else ()), *_of_kind(case, kind), unchecked]
+    about = _of_case(case, state) if kind != ReportKind.REGISTER else ()
+    found = [broken, *about, *_of_kind(case, kind, state), unchecked]
     return sorted(
         (Gap(text, url_name, serious) for wanting, text, url_name, serious in found if wanting),
         key=lambda gap: not gap.serious,
@@ -192,8 +234,8 @@ def gaps(case: Case, kind: str = ReportKind.TECHNICAL) -> list[Gap]:
 _Finding = tuple[object, str, str, bool]
 
 
-def _of_case(case: Case) -> list[_Finding]:
-    missing = _missing(case)
+def _of_case(case: Case, state: _State) -> list[_Finding]:
+    missing = _missing(state)
     return [
         (not case.summary.strip(), "The executive summary is not written yet", "ircase:case_summary", True),
         (case.classification == Classification.UNKNOWN, "The case is not classified", "ircase:case_edit", False),
@@ -201,10 +243,10 @@ def _of_case(case: Case) -> list[_Finding]:
     ]
 
 
-def _of_kind(case: Case, kind: str) -> list[_Finding]:
+def _of_kind(case: Case, kind: str, state: _State) -> list[_Finding]:
     match kind:
         case ReportKind.TECHNICAL:
-            return _of_work(case)
+            return _of_work(state)
         case ReportKind.LESSONS:
             plans = Improvement.objects.filter(case=case).aggregate(all=Count("pk"), lone=Count("pk", Q(owner=None)))
             return [
@@ -225,17 +267,13 @@ def _of_kind(case: Case, kind: str) -> list[_Finding]:
     return []
 
 
-def _of_work(case: Case) -> list[_Finding]:
-    steps = len(checklist.open_required(case))
-    hunts = Activity.objects.filter(case=case, kind=Activity.Kind.HUNT, state="done", verdict="").order_by()
-    many = Subquery(hunts.values("case").annotate(many=Count("pk")).values("many"))
-    events = Exists(case.events.filter(in_report=True))
-    unjudged, has_events = Case.objects.filter(pk=case.pk).values_list(Coalesce(many, 0), events).get()
+def _of_work(state: _State) -> list[_Finding]:
+    steps, unjudged = state.open_steps, state.unjudged
     verdicts = f"{unjudged} finished hunt{'s have' if unjudged != 1 else ' has'} no verdict"
     return [
         (steps, f"{steps} required checklist item{'s are' if steps != 1 else ' is'} open", "ircase:checklist", False),
         (unjudged, verdicts, "hunting:panel", False),
-        (not has_events, "The timeline is empty", "ircase:timeline", False),
+        (not state.has_events, "The timeline is empty", "ircase:timeline", False),
     ]
 
 
@@ -243,11 +281,10 @@ def _exhibits(count: int) -> str:
     return f"{count} exhibit{'s are' if count != 1 else ' is'}"
 
 
-def _missing(case: Case) -> str:
+def _missing(state: _State) -> str:
     kinds = Milestone.Kind
     wanted = [kinds.OCCURRED, kinds.DETECTED, kinds.CONTAINED, kinds.RECOVERED]
-    there = set(case.milestones.values_list("kind", flat=True))
-    return ", ".join(kind.label.lower() for kind in wanted if kind not in there)
+    return ", ".join(kind.label.lower() for kind in wanted if kind not in state.milestones)
 
 
 def open_file(*, build: ReportBuild, kind: str, actor: User) -> tuple[Iterator[bytes], str, int]:

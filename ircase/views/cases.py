@@ -1,6 +1,6 @@
 """The list of cases, opening one, its overview, and editing it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -24,7 +24,6 @@ from ircase.forms.cases import (
     NewCaseForm,
     SummaryForm,
 )
-from ircase.intake import held
 from ircase.models import Case, CasePlaybook, ChecklistItem, LogEntry, SavedView
 from ircase.pages import render_tab
 from ircase.sentences import sentences
@@ -36,7 +35,6 @@ from ircase.views.doors import attempt, case_to_change
 
 PER_PAGE = 25
 RECENT = 8
-SHOWN_OF_ITEMS = ("key", "title", "state", "suggested_hunts", "suggested_collections", "suggested_actions")
 
 
 @require_GET
@@ -123,14 +121,12 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
     head = head_of(found)
     plan = CasePlaybook.objects.filter(case=found).first()
     recent = LogEntry.objects.filter(case=found).order_by("-sequence")[:RECENT]
-    items = list(ChecklistItem.objects.filter(case=found).order_by("position").values(*SHOWN_OF_ITEMS))
     return {
         "head": head,
         "plan": plan.content if plan else None,
-        "recent": sentences(found, recent, {item["key"]: item["title"] for item in items}),
+        "recent": sentences(found, recent, {item.key: item.title for item in head.items}),
         "clocks": head.clocks,
-        "suggestions": _suggestions(items if found.is_open else ()),
-        "incidents": held.numbers_of(found),
+        "suggestions": _suggestions(head.items if found.is_open else ()),
         "connect_form": ConnectForm() if found.connection_id is None else None,
         "milestone_form": MilestoneForm(),
         "member_form": MemberForm(),
@@ -138,16 +134,16 @@ def overview_context(found: Case, **forms: Any) -> dict[str, Any]:
     }
 
 
-def _suggestions(items: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+def _suggestions(items: Iterable[ChecklistItem]) -> dict[str, list[str]]:
     """Ids of the hunts, collections and response actions that open items suggest, each once, in the items' order."""
     hunts: dict[str, None] = {}
     collections: dict[str, None] = {}
     actions: dict[str, None] = {}
     for item in items:
-        if item["state"] in ChecklistItem.LIVE:
-            hunts |= dict.fromkeys(item["suggested_hunts"])
-            collections |= dict.fromkeys(item["suggested_collections"])
-            actions |= dict.fromkeys(item["suggested_actions"])
+        if item.state in ChecklistItem.LIVE:
+            hunts |= dict.fromkeys(item.suggested_hunts)
+            collections |= dict.fromkeys(item.suggested_collections)
+            actions |= dict.fromkeys(item.suggested_actions)
     return {"hunts": list(hunts)[:8], "collections": list(collections)[:4], "actions": list(actions)[:4]}
 
 

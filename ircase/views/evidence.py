@@ -114,7 +114,8 @@ def _wanted(case: Case, text: str, kind: str) -> QuerySet[Evidence]:
 
 def _find(request: HttpRequest, reference: str, uuid: UUID, needs: CaseRole = access.VIEWER) -> Evidence:
     case = access.get_case(access.current_user(request), reference, needs)
-    item: Evidence = get_object_or_404(Evidence.objects.select_related("sealed_by"), case=case, uuid=uuid)
+    known = Evidence.objects.select_related("sealed_by", "parse_job").annotate(kept_because=holds.keeping())
+    item: Evidence = get_object_or_404(known, case=case, uuid=uuid)
     item.case = case
     return item
 
@@ -128,14 +129,13 @@ def item(request: HttpRequest, reference: str, uuid: UUID) -> HttpResponse:
     if request.headers.get("HX-Request") and asked is not None:
         may_write = access.may(found.case, access.ANALYST)
         return render(request, "evidence/_integrity.html", {**_integrity(found, asked), "may_write": may_write})
-    custody = list(found.custody.order_by("sequence", "pk"))
+    custody, head = verification.custody_with_head(found)
     context = {
         "item": found,
-        "job": ParseJob.objects.filter(evidence=found).first(),
+        "job": getattr(found, "parse_job", None),
         "custody": custody,
-        "custody_faults": list(verification.custody_of(found, custody)),
+        "custody_faults": list(verification.custody_of(found, custody, head)),
         "activities": found.activities.select_related("requested_by"),
-        "hold": None if found.is_destroyed else holds.holding(found),
         "destroyed_by": found.destructions.exclude(begun_at=None).first() if found.is_destroyed else None,
         "manifest_ok": evidence.manifest_digest(found.manifest) == found.manifest_sha256,
         **_integrity(found, asked),

@@ -98,7 +98,7 @@ def _panel(
 ) -> dict[str, Any]:
     builds = ReportBuild.objects.filter(case=case).select_related("requested_by", "evidence", "activity", "final_of")
     page = Paginator(builds.select_related("final"), PER_PAGE).get_page(request.GET.get("page"))
-    changed = reports.changed_at(case)
+    changed = reports.changed_at(case) if page.paginator.count else 0
     for build in page.object_list:
         build.superseded = _superseded(build, changed)
     return {

@@ -1,11 +1,15 @@
 """Splitting a case: what belongs to another incident is ticked, and a new case opens with it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
@@ -54,24 +58,39 @@ def _uuids(values: list[str]) -> tuple[UUID, ...]:
         raise ValidationError("The case has no such thing.") from error
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """One box. `more` tells it from its like: its kind, its number or its phase; `at` when it happened."""
+
+    value: str
+    words: str
+    ticked: bool
+    more: str = ""
+    at: datetime | None = None
+
+
 def _kinds(case: Case, request: HttpRequest) -> list[dict[str, Any]]:
-    """Of each kind: what there is, as (value, words, whether it is ticked)."""
+    """Of each kind what there is."""
     items = case.checklist.exclude(phase=Phase.PREPARATION).order_by("position", "pk")
-    rows: list[tuple[str, str, Any, str, str]] = [
-        ("events", "Events, with the assets and indicators that they name", case.events.defer("row"), "uuid", "title"),
-        ("indicators", "Indicators", case.indicators.all(), "uuid", "value"),
-        ("assets", "Assets", case.assets.defer("details"), "uuid", "name"),
-        ("evidence", "Exhibits: they stay here, and are named by the link", Evidence.objects.filter(case=case), "uuid",
-         "name"),
-        ("notes", "Notes", Note.objects.filter(case=case, archived_at=None).defer("body"), "uuid", "title"),
-        ("items", "Checklist items", items, "key", "title"),
+    exhibits = Evidence.objects.filter(case=case).defer("manifest")
+    rows: list[tuple[str, str, QuerySet[Any], str, str, Callable[[Any], str]]] = [
+        ("events", "Events, with the assets and indicators that they name", case.events.defer("row"), "uuid", "title",
+         lambda row: ""),
+        ("indicators", "Indicators", case.indicators.all(), "uuid", "value", lambda row: row.get_kind_display()),
+        ("assets", "Assets", case.assets.defer("details"), "uuid", "name", lambda row: row.get_kind_display()),
+        ("evidence", "Exhibits: they stay here, and are named by the link", exhibits, "uuid", "name",
+         lambda row: row.exhibit),
+        ("notes", "Notes", Note.objects.filter(case=case, archived_at=None).defer("body"), "uuid", "title",
+         lambda row: ""),
+        ("items", "Checklist items", items, "key", "title", lambda row: row.get_phase_display()),
     ]  # fmt: skip
     found = []
-    for name, label, query, value, words in rows:
+    for name, label, query, value, words, more in rows:
         ticked = set(request.POST.getlist(name))
         entries = [
-            (str(getattr(row, value)), getattr(row, words), str(getattr(row, value)) in ticked)
+            _Entry(key, getattr(row, words), key in ticked, more(row), row.at if name == "events" else None)
             for row in query[: SHOWN + 1]
+            for key in [str(getattr(row, value))]
         ]
         found.append({"name": name, "label": label, "entries": entries[:SHOWN], "more": len(entries) > SHOWN})
     return found

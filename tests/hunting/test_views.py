@@ -95,7 +95,7 @@ class PanelTests(PageTestCase):
         for _ in range(5):
             queue_kql(self.case, self.bob, "print 1")
         self.client.get(self.url("run_list"))
-        with self.assertNumQueries(7):
+        with self.assertNumQueries(6):
             self.client.get(self.url("run_list"), headers={"HX-Request": "true"})
 
     def test_the_list_says_how_many_comments_a_run_has(self) -> None:

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ircase import dashboard, tasks
@@ -190,6 +190,7 @@ class PaperTests(CastTestCase):
 
 
 @given(st.text(max_size=40))
+@example("Version 2.0")
 @settings(max_examples=60, deadline=None)
 def test_any_text_stays_itself_as_a_bare_cell(text: str) -> None:
     assert bare(words(text)) == text

@@ -302,7 +302,7 @@ class ReportTests(CastTestCase):
             typeset.write_pdf(compose(report), Path(self.enterContext(tempfile.TemporaryDirectory())), size=40)
 
 
-FEW = 46
+FEW = 44
 
 
 LETTERS = st.text(st.characters(exclude_categories=[]), max_size=60)

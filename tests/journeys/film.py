@@ -43,7 +43,7 @@ def chromium_browser(executable: str) -> Iterator[Browser]:
 class Film:
     """One person's window. `faults` keeps what was wrong on the way, so that one film shows all of it."""
 
-    def __init__(self, stack: Stack, context: BrowserContext, folder: Path, name: str, scripted: bool) -> None:
+    def __init__(self, stack: Stack | None, context: BrowserContext, folder: Path, name: str, scripted: bool) -> None:
         self.stack, self.folder, self.name = stack, folder, name
         self.scripted = scripted  # axe-core never answers in a page whose own script is off
         self.number, self.at = 0, "start"
@@ -64,6 +64,7 @@ class Film:
             self._complain(f"{response.status} {response.url}")
 
     def sign_in(self, username: str) -> None:
+        assert self.stack is not None
         self.page.goto("/")
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password", exact=True).fill(demo.passwords(self.stack.root)[username])
@@ -116,9 +117,9 @@ class Film:
 
 
 class Studio:
-    """Makes windows; each is closed at the end of its test."""
+    """Makes windows; each is closed at the end of its test. Without a stack each is told its address."""
 
-    def __init__(self, stack: Stack, browser: Browser, folder: Path) -> None:
+    def __init__(self, stack: Stack | None, browser: Browser, folder: Path) -> None:
         self.stack, self.browser, self.folder = stack, browser, folder
         self.contexts: list[BrowserContext] = []
         self.films: list[Film] = []
@@ -126,7 +127,7 @@ class Studio:
     def open(self, name: str, size: tuple[int, int] = DESKTOP, theme: str = "light", **more: Any) -> Film:
         width, height = size
         context = self.browser.new_context(
-            base_url=more.pop("base_url", self.stack.url),
+            base_url=more.pop("base_url", None) or self.stack.url,
             viewport={"width": width, "height": height},
             color_scheme="dark" if theme == "dark" else "light",
             # A picture in the middle of a transition shows colours that no reader ever rests on.

@@ -4,7 +4,7 @@ import uuid as uuids
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from ircase import access
@@ -19,9 +19,10 @@ def standing(case: Case) -> QuerySet[LegalHold]:
     return LegalHold.objects.filter(case=case, lifted_at=None).select_related("evidence", "placed_by")
 
 
-def holding(item: Evidence) -> LegalHold | None:
-    """A hold that keeps this exhibit: its own, or the case's."""
-    return standing(item.case).filter(Q(evidence=item) | Q(evidence=None)).first()
+def keeping() -> Subquery:
+    """To annotate an exhibit with: the reason of a hold that keeps it, its own or the case's; None without one."""
+    own = LegalHold.objects.filter(Q(evidence=OuterRef("pk")) | Q(evidence=None), case=OuterRef("case"), lifted_at=None)
+    return Subquery(own.values("reason")[:1])
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from ircase.models import Case, CaseLook, User
@@ -17,8 +18,9 @@ def note(*, reference: str, user: User) -> bool:
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     if not cache.add(f"look:{user.pk}:{reference}:{hour.isoformat()}", 1, _HOUR):
         return False
-    case = Case.objects.filter(reference=reference).first()
-    if case is None or CaseLook.objects.filter(case=case, actor=user, hour=hour).exists():
+    seen = CaseLook.objects.filter(case=OuterRef("pk"), actor=user, hour=hour)
+    case = Case.objects.filter(~Exists(seen), reference=reference).only("pk", "reference").first()
+    if case is None:
         return False
     try:
         with transaction.atomic():

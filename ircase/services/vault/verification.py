@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from ircase.models import GENESIS, Case, CaseLook, ChainHead, CustodyBefore, CustodyEntry, Evidence, LogEntry
@@ -94,11 +94,26 @@ def verify_item(item: Evidence, *, mark: bool = True) -> Iterator[Fault]:
         _mark(item, found)
 
 
-def custody_of(item: Evidence, rows: Iterable[CustodyEntry] | None = None) -> Iterator[Fault]:
-    """The custody chain of one exhibit; `rows` are its entries in order, where they were read already."""
+Head = tuple[int, str]  # sequence and digest of a chain's last link
+
+
+def custody_with_head(item: Evidence) -> tuple[list[CustodyEntry], Head | None]:
+    """The custody of an exhibit in order, and what its chain's head says (None where there is neither): one query."""
+    head = ChainHead.objects.filter(key=OuterRef("chain"))
+    rows = item.custody.order_by("sequence", "pk").annotate(
+        head_sequence=Subquery(head.values("sequence")), head_digest=Subquery(head.values("digest"))
+    )
+    found = list(rows)
+    known = found[-1] if found and found[-1].head_digest else None
+    return found, (known.head_sequence, known.head_digest) if known else None
+
+
+def custody_of(item: Evidence, rows: Iterable[CustodyEntry] | None = None, head: Head | None = None) -> Iterator[Fault]:
+    """The custody chain of one exhibit; `rows` are its entries in order and `head` what the chain's head says, where
+    they were read already."""
     what = f"{item.exhibit} custody entry"
     entries = ordered(CustodyEntry.objects.filter(evidence=item)) if rows is None else rows
-    yield from walk_chain(entries, f"evidence:{item.uuid}", case=item.case.reference, what=what)
+    yield from walk_chain(entries, f"evidence:{item.uuid}", case=item.case.reference, what=what, head=head)
 
 
 def ordered(rows: QuerySet[Any]) -> Iterator[Any]:
@@ -106,15 +121,14 @@ def ordered(rows: QuerySet[Any]) -> Iterator[Any]:
     return rows.order_by("sequence", "pk").iterator(chunk_size=_CHUNK)
 
 
-def walk_chain(rows: Iterable[Any], key: str, *, case: str, what: str) -> Iterator[Fault]:
+def walk_chain(rows: Iterable[Any], key: str, *, case: str, what: str, head: Head | None = None) -> Iterator[Fault]:
     """Every link in order: numbered without a gap, holding the digest of the one before, and ending where the head
     says. The walk goes on after a fault, so that one changed entry is told from a chain that was written anew."""
     sequence, digest = 0, GENESIS
     for row in rows:
         yield from _link_faults(row, sequence, digest, key, case, what)
         sequence, digest = row.sequence, row.digest
-    head = ChainHead.objects.filter(key=key).first()
-    known = (head.sequence, head.digest) if head else (0, GENESIS)
+    known = head or ChainHead.objects.filter(key=key).values_list("sequence", "digest").first() or (0, GENESIS)
     if known != (sequence, digest):
         message = f"the chain ends at entry {sequence}, its head says {known[0]}: entries were cut off or added"
         yield Fault(case, f"{what} {sequence}", "chain_end", message)

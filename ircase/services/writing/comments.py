@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import CharField, Count, Model, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Replace
 from django.urls import reverse
 from django.utils import timezone
 
@@ -18,6 +19,7 @@ from ircase.services import log, notices
 from ircase.services.writing import mentions
 from ircase.services.writing.notes import plain
 
+Row = TypeVar("Row", bound=Model)
 MOST_CHARACTERS: Final = 30_000
 MOST_TOLD: Final = 200
 _KIND: Final = re.compile(r"[a-z-]{1,24}")
@@ -98,6 +100,24 @@ def counts(case: Case, things: Mapping[str, Iterable[object]]) -> dict[tuple[str
         return {}
     rows = Comment.objects.filter(wanted, case=case).order_by().values_list("kind", "subject")
     return {(kind, subject): n for kind, subject, n in rows.annotate(n=Count("pk"))}
+
+
+def counted(rows: QuerySet[Row], kind: str) -> QuerySet[Row]:
+    """`rows`, things of a case with uuids, each with its count: for a list that has no query left. See `beside`."""
+    # SQLite keeps a uuid without its hyphens, PostgreSQL shows it with them.
+    none, hyphen = Value(""), Value("-")
+    named = Replace(Cast(OuterRef("uuid"), CharField()), hyphen, none)
+    said = Comment.objects.annotate(plain=Replace("subject", hyphen, none))
+    said = said.filter(case=OuterRef("case"), kind=kind, plain=named).order_by()
+    many = said.values("kind").annotate(n=Count("pk")).values("n")
+    made: Any = rows.annotate(comment_count=Subquery(many))
+    found: QuerySet[Row] = made
+    return found
+
+
+def beside(rows: Iterable[Any], kind: str) -> dict[tuple[str, str], int]:
+    """What `counts` gives, of rows that were read with `counted`."""
+    return {(kind, str(row.uuid)): row.comment_count for row in rows if row.comment_count}
 
 
 @transaction.atomic
