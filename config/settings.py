@@ -217,6 +217,8 @@ HUNT_IMPORT_ROOTS = env_list("IRCASE_IMPORT_ROOTS")
 API_PER_TOKEN = env_int("IRCASE_API_PER_TOKEN", 600)
 API_PER_PERSON = env_int("IRCASE_API_PER_PERSON", 1200)
 
+PRESENCE = env_bool("IRCASE_PRESENCE", True)  # colleagues see who else is on a case (docs/notes.md)
+
 # --- Background work -----------------------------------------------------------------------------------------------
 REDIS_URL = env_str("IRCASE_REDIS_URL", "redis://localhost:6379/0")
 # Celery spells a unix socket in its own way.
