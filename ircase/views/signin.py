@@ -157,9 +157,11 @@ def answer_options(make: Callable[[], str]) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@require_POST
+@require_http_methods(["GET", "POST"])
 def passkey(request: HttpRequest) -> HttpResponse:
     """Come in by a passkey: the device and its owner, so that no code is asked for."""
+    if request.method == "GET":  # a refusal was reloaded
+        return redirect("ircase:sign_in")
     target = safe_next(request, request.POST.get("next", ""))
     if request.user.is_authenticated:
         return HttpResponseRedirect(target)

@@ -102,7 +102,7 @@ class TestPasskey:
         leave(kim.page)
         kim.scene("passkey-sign-in")
         kim.small_and_dark("passkey-sign-in")
-        kim.page.get_by_role("button", name="Sign in with a passkey").click()
+        kim.page.get_by_role("button", name="Use a passkey").click()
         is_in(kim.page)
         leave(kim.page)
         by_password(kim.page)
@@ -173,6 +173,6 @@ def knows_no_passkeys(browser: Browser, stack: Stack) -> None:
             page.add_init_script(script)
             page.goto("/sign-in/")
             expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
-            expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+            expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()
         finally:
             context.close()

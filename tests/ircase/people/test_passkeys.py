@@ -295,6 +295,13 @@ class SignInTests(PasskeyTestCase):
         racing.cookies["sessionid"] = session.session_key
         assert racing.post(reverse("ircase:sign_in_passkey"), {"passkey": answer}).status_code == 422
 
+    def test_after_a_refusal_the_password_is_given_at_its_own_door(self) -> None:
+        url = reverse("ircase:sign_in_passkey")
+        page = self.enter("{}", next="/cases/")
+        self.assertContains(page, f'method="post" action="{SIGN_IN}"', status_code=422)
+        self.assertContains(page, 'name="next" value="/cases/"', status_code=422)
+        assert self.client.get(url).headers["Location"] == SIGN_IN
+
     def test_another_browsers_challenge_is_not_this_ones(self) -> None:
         self.register(self.bob)
         asked = self.options("sign_in_passkey_options", Client())
