@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from django.urls import reverse
 
 from ircase import presence
-from ircase.models import Case, CaseRole, User
+from ircase.models import Case, CaseLook, CaseRole, User
 from ircase.services import cases
 from ircase.services.writing import notes
 from tests.cast import make_case, make_user
@@ -44,7 +44,7 @@ def case(cast: dict[str, User]) -> Case:
 def say(user: User, url: str, **more: str) -> HttpResponse:
     client = Client()
     client.force_login(user)
-    return client.post(url, more, headers={"HX-Request": "true"})  # type: ignore[return-value]
+    return client.get(url, more, headers={"HX-Request": "true"})  # type: ignore[return-value]
 
 
 def names(reply: HttpResponse) -> list[str]:
@@ -130,11 +130,13 @@ def test_pages_ask_nothing_for_it(cast: dict[str, User], case: Case) -> None:
     client = Client()
     client.force_login(cast["alice"])
     page = client.get(reverse("ircase:log", args=[case.reference])).content.decode()
-    assert f'hx-post="{head(case)}" hx-trigger="load"' in page
+    assert f'hx-get="{head(case)}" hx-trigger="load"' in page
     with CaptureQueriesContext(connection) as asked:
-        client.post(head(case), headers={"HX-Request": "true"})
+        client.get(head(case), headers={"HX-Request": "true"})
     assert len(asked) <= 6
     assert not [query for query in asked if re.match("INSERT|UPDATE|DELETE", query["sql"])]
+    say(cast["bob"], head(case))
+    assert not CaseLook.objects.filter(actor=cast["bob"]).exists(), "a page that is left open looks at nothing anew"
 
 
 def test_off_by_a_setting(cast: dict[str, User], case: Case, here: redis.Redis) -> None:
