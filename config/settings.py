@@ -3,6 +3,7 @@
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kombu import Queue
 
@@ -147,6 +148,8 @@ AXES_LOCKOUT_CALLABLE = "ircase.views.people.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "ircase.addresses.address_of"
+# What axes keeps of a wrong try is what was sent, but for these: answers to "who are you" are nobody's to read.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "passkey", "confirm-passkey", "confirm-it-is-you", "code"]
 PASSWORD_RESET_TIMEOUT = 24 * 3600  # of a link by which a password is set
 
 # --- Transport and browser safety ----------------------------------------------------------------------------------
@@ -213,6 +216,8 @@ HUNT_IMPORT_ROOTS = env_list("IRCASE_IMPORT_ROOTS")
 # --- API: requests a minute (docs/api.md); 0: no limit ---------------------------------------------------------------
 API_PER_TOKEN = env_int("IRCASE_API_PER_TOKEN", 600)
 API_PER_PERSON = env_int("IRCASE_API_PER_PERSON", 1200)
+
+PRESENCE = env_bool("IRCASE_PRESENCE", True)  # colleagues see who else is on a case (docs/notes.md)
 
 # --- Background work -----------------------------------------------------------------------------------------------
 REDIS_URL = env_str("IRCASE_REDIS_URL", "redis://localhost:6379/0")
@@ -285,6 +290,11 @@ MAIL_DOMAIN = parseaddr(DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
 HOOK_PRIVATE_HOSTS = env_list("IRCASE_HOOK_PRIVATE_HOSTS")  # hosts of hooks that may lie on the house's own network
 # Seconds before each further try of a message: eight in a day.
 DELIVERY_WAITS = env_floats("IRCASE_DELIVERY_WAITS", "60,300,900,3600,7200,14400,21600,36000")
+
+# --- Passkeys (docs/people.md): never from what a request says of its host -------------------------------------------
+_PUBLIC = urlsplit(PUBLIC_URL)
+PASSKEY_RP_ID = env_str("IRCASE_PASSKEY_RP_ID", _PUBLIC.hostname or "")  # empty: no passkeys
+PASSKEY_ORIGINS = env_list("IRCASE_PASSKEY_ORIGINS", f"{_PUBLIC.scheme}://{_PUBLIC.netloc}".lower())
 
 # --- Logs: one JSON object a line, to standard error -----------------------------------------------------------------
 LOGGING = {

@@ -22,6 +22,7 @@ AREAS: Final = {
     "token": "API tokens",
     "person": "People",
     "factor": "Second factors",
+    "passkey": "Passkeys",
     "team": "Teams",
     "policy": "Rules of access",
     "signin": "Sign-in provider",

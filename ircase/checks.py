@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from ircase import catalogue, store
 from ircase.clocks.reading import regimes
 from ircase.secrets import decrypt, encrypt
+from ircase.services.identity import passkeys
 
 
 @register(Tags.compatibility)
@@ -81,6 +82,13 @@ def store_answers(**_: Any) -> list[CheckMessage]:
     except store.StoreError as error:
         found.append(Error(f"The evidence store cannot be used: {error}", id="ircase.E009"))
     return found
+
+
+@register(Tags.security, deploy=True)
+def passkeys_can_be_used(**_: Any) -> list[CheckMessage]:
+    """Who empties IRCASE_PASSKEY_RP_ID wants none; anything else that does not fit is a mistake."""
+    text = passkeys.problem() if settings.PASSKEY_RP_ID else ""
+    return [Warning(f"Nobody can use a passkey: {text}", id="ircase.W005")] if text else []
 
 
 @register(Tags.security, deploy=True)

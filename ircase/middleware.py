@@ -21,6 +21,7 @@ from ircase.services.writing import drafts
 logger = logging.getLogger("ircase.request")
 MUST_ENROL = "must_enrol"  # in a session: the rules of access want a second factor of this person
 ENROL_PATHS = ("/profile/second-factor/", "/sign-out/", "/static/", "/healthz", "/readyz", "/api/")
+BEATS = frozenset(("presence", "note_writing"))  # a page that is left open says these by itself: nobody looks anew
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
@@ -66,7 +67,7 @@ class LookMiddleware:
         match = request.resolver_match
         if request.method == "GET" and response.status_code in (200, 304) and match and isinstance(request.user, User):
             reference = match.kwargs.get("reference")
-            if isinstance(reference, str):
+            if isinstance(reference, str) and match.url_name not in BEATS:
                 looks.note(reference=reference, user=request.user)
         return response
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -41,7 +42,7 @@ def render_tab(
     """Render `template`, which extends `base` and fills the block `panel`.
 
     `base` is the whole case page, or only the panel when htmx replaces it: each tab is one template and one URL.
-    Templates find: case, tab, tabs, may_write, may_lead.
+    Templates find: case, tab, tabs, may_write, may_lead, presence_on.
     """
     partial = bool(request.headers.get("HX-Request")) and not request.headers.get("HX-Boosted")
     values = {
@@ -51,6 +52,7 @@ def render_tab(
         "tabs": TABS,
         "may_write": access.may(case, CaseRole.ANALYST) and case.is_open,
         "may_lead": access.may(case, CaseRole.LEAD),
+        "presence_on": settings.PRESENCE,
         **(context or {}),
     }
     response = render(request, template, values, status=status)

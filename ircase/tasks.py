@@ -28,6 +28,7 @@ from ircase.models import (
     IncidentFile,
     IndicatorLook,
     ParseJob,
+    Passkey,
     Preview,
     ReportBuild,
     RowTake,
@@ -48,7 +49,7 @@ from ircase.services.incidents import incidentfiles
 from ircase.services.managing import monthly, papers
 from ircase.services.phases import reminders, reminding
 from ircase.services.readiness import reminding as readiness
-from ircase.services.telling import confirming, sending, trying
+from ircase.services.telling import confirming, doubted, sending, trying
 from ircase.services.transfer import caseexports, caseimports, resumable, sharing
 from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
 from ircase.work import new_owner
@@ -142,6 +143,14 @@ def confirm_address(person_id: int) -> None:
     person = User.objects.filter(pk=person_id, is_active=True).first()
     if person is not None:
         confirming.send(person)
+
+
+@shared_task(name="ircase.tell_of_passkey")
+def tell_of_passkey(pk: int) -> None:
+    """Its counter went back: the owner is told by mail."""
+    passkey = Passkey.objects.select_related("user").filter(pk=pk, user__is_active=True).first()
+    if passkey is not None:
+        doubted.send(passkey)
 
 
 @shared_task(name="ircase.take_rows")

@@ -32,7 +32,7 @@ ROWS = (
     {"services", "intake", "metrics", "charts", "plots", "markdown", "recognition", "rendering", "work",
      "knownfiles", "profile", "worklist", "curated", "indicators", "entitygraph", "attackmatrix", "exchange",
      "readiness", "exercises"},
-    {"results", "clocks", "redaction", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota",
+    {"results", "clocks", "redaction", "grid", "supertimeline", "providers", "binding", "rowfacts", "quota", "presence",
      "retention", "rowwise", "slicing", "shelf", "telling", "textdiff", "textmerge", "constants", "sweeping",
      "responding"},
     {"ownscripts"},

@@ -57,6 +57,7 @@ from ircase.models import (
     Notice,
     NoticeCode,
     ParseJob,
+    Passkey,
     PlaybookVersion,
     PreparationItem,
     RecordBefore,
@@ -335,6 +336,9 @@ def make_world(case: Case, asker: User) -> World:
     TeamMember.objects.get_or_create(team=team, user=member)
     teams.set_on_case(case=case, team=team, role=CaseRole.VIEWER, actor=lead)
     session = SessionRecord.objects.create(user=lead, session_key=f"of {case.pk}", expires_at=case.opened_at)
+    passkey = Passkey.objects.create(
+        user=lead, name=f"of {case.reference}", credential=f"{case.pk:08d}", handle="QQ", public_key="QQ"
+    )
     prepared, _ = PreparationItem.objects.get_or_create(key="contacts", defaults={"title": "Contact lists are current"})
     rows = make_evidence(case, lead, json.dumps(ROW).encode() + b"\n", name="rows.ndjson")
     run = make_run(case, lead, rows, table)
@@ -513,6 +517,9 @@ def make_world(case: Case, asker: User) -> World:
         "ircase:person_token.pk": lead.pk,
         "ircase:person_token.token": token.pk,
         "ircase:session_end.uuid": session.uuid,
+        "ircase:passkey_remove.uuid": passkey.uuid,
+        "ircase:person_passkey.pk": lead.pk,
+        "ircase:person_passkey.uuid": passkey.uuid,
         "ircase:set_password.uidb64": "MQ",
         "ircase:set_password.token": "no-such-link",
         **dict.fromkeys(("ircase:team.pk", "ircase:case_team_remove.pk"), team.pk),

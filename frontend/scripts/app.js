@@ -13,6 +13,7 @@ import "./writing.js";
 import "./drafts.js"; // before forms.js: a form is sent once its session was found good
 import "./resumable.js"; // before forms.js, which lets a form alone that somebody else sends
 import "./forms.js";
+import "./passkeys.js";
 import "./uploads.js";
 import "./grid.js";
 import "./graph.js";

@@ -153,7 +153,8 @@ class Reach(Schema):
         if getattr(user, "entra", None):
             return "microsoft"
         factor = getattr(user, "second_factor", None)
-        return "on" if factor is not None and factor.confirmed_at else "off"
+        has_code = factor is not None and factor.confirmed_at
+        return "on" if has_code or user.has_passkey else "off"  # type: ignore[attr-defined]
 
 
 def _administrator(request: HttpRequest) -> User:

@@ -23,6 +23,10 @@ class ProfileForm(ScopedForm):
     time_zone = forms.ChoiceField(choices=zone_choices, help_text="Times on every page are shown in it.")
 
 
+class PasskeyForm(ScopedForm):
+    name = forms.CharField(max_length=100, help_text="What holds it, as in Security key in the drawer.")
+
+
 class TokenForm(ScopedForm):
     """A name that says what uses it, what it may be used for, from where, and how long it lives."""
 

@@ -85,6 +85,7 @@ from ircase.models.sharing import CaseShare
 from ircase.models.signin import (
     AccessPolicy,
     EntraIdentity,
+    Passkey,
     RecoveryCode,
     SecondFactor,
     SessionRecord,
@@ -199,6 +200,7 @@ __all__ = [
     "Preview",
     "Proof",
     "ReadinessPlan",
+    "Passkey",
     "RecoveryCode",
     "RegimePolicy",
     "NotificationFact",

@@ -113,6 +113,44 @@ class RecoveryCode(models.Model):
         return f"recovery code of {self.factor_id}"
 
 
+class Passkey(models.Model):
+    """A WebAuthn credential of a person's: what checks an answer, and nothing of the device that holds the secret half.
+
+    `credential` is its id and `handle` the name under which the device knows the account, both base64url; the same
+    handle for all passkeys of a person, and random, so that it says nothing of them. `public_key` is a COSE key
+    (RFC 9052), base64url. `sign_count` is the highest that the device has told; one that counts nothing says 0.
+    `last_challenge` is the SHA-256 of the challenge that it answered last: no answer opens twice. `doubted_at`: when
+    its count last went back, as that of a copy would (https://www.w3.org/TR/webauthn-3/#sctn-sign-counter)."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=100)
+    credential = models.CharField(max_length=1400, unique=True)  # an id has 1023 bytes at most
+    handle = models.CharField(max_length=86)
+    public_key = models.TextField()
+    sign_count = models.PositiveBigIntegerField(default=0)
+    last_challenge = models.CharField(max_length=64, blank=True)
+    made_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True, blank=True)
+    doubted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["made_at", "pk"]
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="passkey_named_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id}: {self.name}"
+
+    @property
+    def dialog(self) -> str:
+        """The id of the dialog that asks before it is removed."""
+        return f"passkey-{self.uuid}"
+
+    @property
+    def farewell(self) -> str:
+        return f"“{self.name}” opens IRCase no more. The device itself learns nothing of it."
+
+
 class SessionQuerySet(models.QuerySet["SessionRecord"]):
     def live(self) -> "SessionQuerySet":
         return self.filter(ended_at=None, expires_at__gt=timezone.now())
@@ -124,6 +162,8 @@ class SessionRecord(models.Model):
     class Method(models.TextChoices):
         PASSWORD = "password", "Password"
         CODE = "code", "Password and code"
+        PASSKEY = "passkey", "Passkey"
+        PASSWORD_PASSKEY = "pwkey", "Password and passkey"
         ENTRA = "entra", "Microsoft Entra ID"
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)

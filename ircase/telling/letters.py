@@ -34,6 +34,12 @@ def of_address(to: str, name: str, username: str, url: str, key: str) -> EmailMu
     return _made(to, "IRCase: confirm your address", "address", context, key, {})
 
 
+def of_passkey(to: str, name: str, passkey: str, url: str, key: str) -> EmailMultiAlternatives:
+    """The message that a passkey was refused because its counter went back."""
+    context = {"name": name, "passkey": passkey, "url": url}
+    return _made(to, "IRCase: a passkey of yours was refused", "passkey", context, key, {})
+
+
 def _made(
     to: str, subject: str, template: str, context: dict[str, Any], key: str, more: dict[str, str]
 ) -> EmailMultiAlternatives:

@@ -1,8 +1,8 @@
-"""Notes, comments, and what helps while somebody writes."""
+"""Notes, comments, who is there, and what helps while somebody writes."""
 
 from django.urls import URLPattern, path
 
-from ircase.views import comments, merging, notes, writing
+from ircase.views import comments, merging, notes, presence, writing
 
 _CASE = "cases/<str:reference>/"
 _NOTE = f"{_CASE}notes/<uuid:uuid>/"
@@ -10,10 +10,12 @@ _COMMENT = f"{_CASE}comment/<uuid:uuid>/"
 
 urlpatterns: list[URLPattern] = [
     path("session/", writing.session, name="session"),
+    path(f"{_CASE}presence/", presence.here, name="presence"),
     path(f"{_CASE}notes/", notes.notes, name="notes"),
     path(f"{_CASE}notes/new/", notes.note_new, name="note_new"),
     path(_NOTE, notes.note, name="note"),
     path(f"{_NOTE}edit/", notes.note_edit, name="note_edit"),
+    path(f"{_NOTE}writing/", presence.note_writing, name="note_writing"),
     path(f"{_NOTE}place/", notes.note_place, name="note_place"),
     path(f"{_NOTE}archive/", notes.note_archive, name="note_archive"),
     path(f"{_NOTE}compare/", merging.note_compare, name="note_compare"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import audit, caseaccess, factor, persons, policies, signin, teams
+from ircase.views import audit, caseaccess, factor, passkeys, persons, policies, signin, teams
 
 _PERSON = "administration/people/<int:pk>/"
 _CASE = "cases/<str:reference>/access/"
@@ -10,6 +10,9 @@ _CASE = "cases/<str:reference>/access/"
 urlpatterns = [
     path("sign-in/", signin.sign_in, name="sign_in"),
     path("sign-in/code/", signin.code, name="sign_in_code"),
+    path("sign-in/code/options/", signin.code_options, name="sign_in_code_options"),
+    path("sign-in/passkey/", signin.passkey, name="sign_in_passkey"),
+    path("sign-in/passkey/options/", signin.passkey_options, name="sign_in_passkey_options"),
     path("sign-in/entra/", signin.to_entra, name="entra"),
     path("sign-in/entra/back/", signin.entra_back, name="entra_back"),
     path("sign-in/entra/left/", signin.front_channel, name="entra_left"),
@@ -19,11 +22,16 @@ urlpatterns = [
     path("profile/second-factor/", factor.factor, name="factor"),
     path("profile/second-factor/codes/", factor.factor_codes, name="factor_codes"),
     path("profile/second-factor/remove/", factor.factor_remove, name="factor_remove"),
+    path("profile/second-factor/passkeys/new/", passkeys.new, name="passkey_new"),
+    path("profile/second-factor/passkeys/options/", passkeys.options, name="passkey_options"),
+    path("profile/second-factor/passkeys/proof/", passkeys.prove_options, name="passkey_proof"),
+    path("profile/second-factor/passkeys/<uuid:uuid>/remove/", passkeys.remove, name="passkey_remove"),
     path("profile/sessions/end/", factor.sessions_end, name="sessions_end"),
     path("profile/sessions/<uuid:uuid>/end/", factor.session_end, name="session_end"),
     path("administration/people/sessions/end/", persons.everyones_sessions, name="everyones_sessions"),
     path(f"{_PERSON}sessions/end/", persons.sessions_of, name="person_sessions"),
     path(f"{_PERSON}second-factor/remove/", persons.factor, name="person_factor"),
+    path(f"{_PERSON}passkeys/<uuid:uuid>/remove/", persons.passkey, name="person_passkey"),
     path(f"{_PERSON}tokens/<int:token>/revoke/", persons.token_revoke, name="person_token"),
     path("administration/teams/", teams.index, name="teams"),
     path("administration/teams/<int:pk>/", teams.team, name="team"),

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.middleware import MUST_ENROL
 from ircase.models import SessionRecord, User
-from ircase.services.identity import factors, sessions
+from ircase.services.identity import factors, passkeys, sessions
 from ircase.views.fresh import recently
 
 
@@ -47,6 +47,7 @@ def _page(request: HttpRequest, user: User, problem: str = "") -> HttpResponse:
         "secret": factors.secret_of(found),
         "problem": problem,
         "forced": MUST_ENROL in request.session,
+        "passkeys_too": not passkeys.problem() and passkeys.may_have(user),
     }
     return render(request, "registration/factor.html", context, status=422 if problem else 200)
 
@@ -78,7 +79,8 @@ def factor_remove(request: HttpRequest) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, "The second factor is removed. Your password alone opens IRCase.")
+        left = "A passkey is asked for" if factors.has_any(user) else "Your password alone opens IRCase"
+        messages.success(request, f"The second factor is removed. {left}.")
     return redirect("ircase:profile")
 
 

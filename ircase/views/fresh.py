@@ -14,12 +14,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from ircase import access
 from ircase.models import SessionRecord, User
-from ircase.services.identity import entra, factors, sessions
+from ircase.services.identity import entra, factors, passkeys, sessions
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], Any]
-FIELD = "confirm-it-is-you"
-_OURS = frozenset({FIELD, "csrfmiddlewaretoken"})
+FIELD, PASSKEY = "confirm-it-is-you", "confirm-passkey"
+_OURS = frozenset({FIELD, PASSKEY, "csrfmiddlewaretoken"})
 
 
 def recently(*, only_post: bool = False) -> Callable[[View[P]], View[P]]:
@@ -27,14 +27,14 @@ def recently(*, only_post: bool = False) -> Callable[[View[P]], View[P]]:
 
     def wrap(view: View[P]) -> View[P]:
         @wraps(view)
-        @sensitive_post_parameters(FIELD)
+        @sensitive_post_parameters(FIELD, PASSKEY)
         def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> Any:
             if sessions.is_fresh(request) or (only_post and request.method in ("GET", "HEAD")):
                 return view(request, *args, **kwargs)
             user = access.current_user(request)
             problem = ""
-            if request.method == "POST" and FIELD in request.POST:
-                problem = _problem(request, user, request.POST[FIELD])
+            if request.method == "POST" and (FIELD in request.POST or request.POST.get(PASSKEY)):
+                problem = _problem(request, user)
                 if not problem:
                     sessions.refresh(request)
                     return view(_as_it_was(request), *args, **kwargs)
@@ -50,6 +50,7 @@ def _as_it_was(request: HttpRequest) -> HttpRequest:
     """The request without the answer to our question; a page that was only to be read is read."""
     values = request.POST.copy()
     values.pop(FIELD, None)
+    values.pop(PASSKEY, None)
     was_get = values.pop("confirm-method", [""])[-1] == "GET"
     values._mutable = False
     request.POST = values  # type: ignore[assignment]
@@ -59,14 +60,19 @@ def _as_it_was(request: HttpRequest) -> HttpRequest:
     return request
 
 
-def _problem(request: HttpRequest, user: User, answer: str) -> str:
-    """Why the answer does not do; empty where it does. Wrong passwords count for the throttle like any other."""
-    wrong = "That is not right. Try again."
+def _problem(request: HttpRequest, user: User) -> str:
+    """Why the answer does not do; empty where it does. Wrong ones count for the throttle like any other."""
+    wrong, answer = "That is not right. Try again.", request.POST.get(FIELD, "")
     try:
+        if key := request.POST.get(PASSKEY):
+            passkeys.check(request=request, purpose=passkeys.Purpose.PROVE, answer=key, user=user)
+            return ""
         if factors.of(user) is not None:
             return "" if factors.check(user=user, code=answer) else wrong
     except ValidationError as error:
         return " ".join(error.messages)
+    if passkeys.of(user).exists():
+        return "Use your passkey."
     if not user.has_usable_password():
         return "Sign in at Microsoft again."
     found = authenticate(request, username=user.username, password=answer)
@@ -74,7 +80,7 @@ def _problem(request: HttpRequest, user: User, answer: str) -> str:
 
 
 def _ask(request: HttpRequest, user: User, problem: str) -> HttpResponse:
-    has_code = factors.of(user) is not None
+    has_code, has_passkey = factors.of(user) is not None, passkeys.of(user).exists()
     at_microsoft = request.session.get(sessions.METHOD) == SessionRecord.Method.ENTRA
     kept = [
         (name, value)
@@ -88,7 +94,10 @@ def _ask(request: HttpRequest, user: User, problem: str) -> HttpResponse:
         "kept": kept,
         "problem": problem,
         "asks_code": has_code,
-        "asks_password": not has_code and user.has_usable_password(),
+        "asks_passkey": has_passkey,
+        "passkey_origins": passkeys.origins(),
+        "passkey_field": PASSKEY,
+        "asks_password": not has_code and not has_passkey and user.has_usable_password(),
         "microsoft": at_microsoft and entra.way_in() is not None,
         "field": FIELD,
     }

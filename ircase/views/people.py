@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ircase import access
 from ircase.forms.people import ProfileForm, TokenForm
 from ircase.models import ApiToken, User
-from ircase.services.identity import factors, people, sessions
+from ircase.services.identity import factors, passkeys, people, sessions
 from ircase.services.telling import choosing
 from ircase.views.fresh import recently
 
@@ -54,6 +54,8 @@ def _page(request: HttpRequest, user: User, *, new_token: str = "", **forms: Any
         "new_token": new_token,
         "factor": (factor := factors.of(user)),
         "codes_left": factors.codes_left(factor) if factor else 0,
+        "passkeys": list(passkeys.of(user)),
+        "may_have_passkeys": not passkeys.problem() and passkeys.may_have(user),
         "sessions": list(sessions.live(user)[:50]),
         "this_session": request.session.session_key,
         **forms,

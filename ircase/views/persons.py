@@ -1,6 +1,7 @@
 """People, as administrators keep them."""
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -15,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access
 from ircase.forms.administration import NewPersonForm, PersonForm
 from ircase.models import ApiToken, CaseMember, CaseRole, EntraIdentity, Team, User
-from ircase.services.identity import accounts, factors, people, sessions
+from ircase.services.identity import accounts, factors, passkeys, people, policies, sessions
 from ircase.views.doors import attempt
 from ircase.views.fresh import recently
 from ircase.views.guard import administrators_only
@@ -28,6 +29,7 @@ PER_PAGE = 100
 def index(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "")
     found = User.objects.filter(elsewhere=None).select_related("second_factor", "entra")
+    found = found.annotate(has_passkey=policies.has_passkey())
     found = found.order_by("-is_active", "first_name", "username", "pk")
     if text:
         named = Q(username__icontains=text) | Q(first_name__icontains=text) | Q(last_name__icontains=text)
@@ -78,6 +80,7 @@ def _standing(person: User) -> dict[str, Any]:
     roles = CaseMember.objects.filter(user=person)
     return {
         "factor": factors.of(person),
+        "passkeys": list(passkeys.of(person)),
         "entra": EntraIdentity.objects.filter(user=person).first(),
         "sessions": list(sessions.live(person)[:50]),
         "tokens": list(people.live_tokens(person)),
@@ -125,6 +128,19 @@ def factor(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(User, pk=pk, elsewhere=None)
     actor = access.current_user(request)
     attempt(request, "The second factor is removed.", lambda: factors.remove(user=found, actor=actor))
+    return redirect("ircase:person", pk)
+
+
+@require_POST
+@administrators_only
+@recently()
+def passkey(request: HttpRequest, pk: int, uuid: UUID) -> HttpResponse:
+    """Take the passkey of a lost device away."""
+    owner = get_object_or_404(User, pk=pk, elsewhere=None)
+    found = get_object_or_404(passkeys.of(owner), uuid=uuid)
+    actor = access.current_user(request)
+    done = f"The passkey “{found.name}” of {owner.name} opens nothing any more."
+    attempt(request, done, lambda: passkeys.remove(passkey=found, actor=actor))
     return redirect("ircase:person", pk)
 
 

@@ -1,6 +1,7 @@
-"""Coming in and leaving: by a local password (and a code), and by Microsoft Entra ID."""
+"""Coming in and leaving: by a local password (and a second factor), by a passkey, and by Microsoft Entra ID."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -8,7 +9,7 @@ from django.contrib.auth import login, logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
@@ -22,7 +23,8 @@ from ircase.middleware import MUST_ENROL
 from ircase.models import AccessPolicy, SessionRecord, User
 from ircase.models.signin import policy
 from ircase.services import log
-from ircase.services.identity import entra, factors, sessions
+from ircase.services.identity import entra, factors, passkeys, sessions
+from ircase.services.identity.policies import may_use_password
 from msapi.errors import ApiError
 from msapi.signin import PeopleSignIn
 
@@ -40,13 +42,6 @@ class LocalForm(AuthenticationForm):
             raise self.get_invalid_login_error()
 
 
-def may_use_password(user: User) -> bool:
-    rule = policy().local_passwords
-    if user.break_glass or rule == AccessPolicy.LocalPasswords.EVERYBODY:
-        return True
-    return rule == AccessPolicy.LocalPasswords.ADMINISTRATORS and user.administers
-
-
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class SignInView(LoginView):
     """Django's own view rotates the session, checks where `next` leads, and answers alike for every wrong pair."""
@@ -58,7 +53,7 @@ class SignInView(LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
-        if factors.of(user) is None:
+        if not factors.has_any(user):
             return _enter(self.request, user, SessionRecord.Method.PASSWORD, self.get_success_url())
         # Nobody is in yet: the session holds whose code is asked for, and a new key so that nobody else waits with it.
         self.request.session.cycle_key()
@@ -68,7 +63,11 @@ class SignInView(LoginView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         rules = policy()
         return super().get_context_data(
-            **kwargs, microsoft=entra.way_in() is not None, passwords=rules.local_passwords, rules=AccessPolicy
+            **kwargs,
+            microsoft=entra.way_in() is not None,
+            passwords=rules.local_passwords,
+            rules=AccessPolicy,
+            passkey_origins=passkeys.origins(),
         )
 
 
@@ -78,9 +77,13 @@ sign_in = SignInView.as_view()
 def _enter(request: HttpRequest, user: Any, method: str, target: str, sid: str = "") -> HttpResponse:
     request.sign_in_by = (method, sid)  # type: ignore[attr-defined]
     sessions.close(request)  # of an earlier sign-in of this browser
+    request.session.pop(PENDING, None)  # nor does a half one wait on
     login(request, user, backend=BACKEND)
     if method == SessionRecord.Method.PASSWORD and factors.must_have(user):
         request.session[MUST_ENROL] = True
+    for name in passkeys.doubted(user):
+        text = "was refused because its counter went back: somebody may have a copy. Remove it on your profile."
+        messages.error(request, f"Your passkey “{name}” {text}")
     return HttpResponseRedirect(target)
 
 
@@ -88,7 +91,7 @@ def _enter(request: HttpRequest, user: Any, method: str, target: str, sid: str =
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def code(request: HttpRequest) -> HttpResponse:
-    """The second step: a code of the telephone, or a recovery code."""
+    """The second step: a code of the telephone, a recovery code, or a passkey."""
     pending = request.session.get(PENDING)
     user = _pending(pending)
     if user is None or pending is None:
@@ -96,19 +99,94 @@ def code(request: HttpRequest) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         try:
-            if factors.check(user=user, code=request.POST.get("code", "")[:40]):
-                request.session.pop(PENDING, None)
-                return _enter(request, user, SessionRecord.Method.CODE, safe_next(request, str(pending[2])))
+            if method := _second(request, user):
+                return _enter(request, user, method, safe_next(request, str(pending[2])))
             problem = "That code is not right."
         except ValidationError as error:
             problem = " ".join(error.messages)
-    return render(request, "registration/code.html", {"problem": problem}, status=422 if problem else 200)
+    context = {
+        "problem": problem,
+        "has_code": factors.of(user) is not None,
+        "has_passkey": passkeys.of(user).exists(),
+        "passkey_origins": passkeys.origins(),
+    }
+    return render(request, "registration/code.html", context, status=422 if problem else 200)
+
+
+def _second(request: HttpRequest, user: User) -> str:
+    """By what the second step was taken; empty where the code is wrong. Raises ValidationError."""
+    if answer := request.POST.get("passkey", ""):
+        passkeys.check(request=request, purpose=passkeys.Purpose.SECOND, answer=answer, user=user)
+        return SessionRecord.Method.PASSWORD_PASSKEY
+    right = factors.check(user=user, code=request.POST.get("code", "")[:40])
+    return SessionRecord.Method.CODE if right else ""
 
 
 def _pending(kept: Any) -> User | None:
     if not isinstance(kept, list) or len(kept) != 3 or time.time() - kept[1] > _PENDING_SECONDS:
         return None
     return User.objects.filter(pk=kept[0], is_active=True).first()
+
+
+# --- by a passkey ----------------------------------------------------------------------------------------------------
+
+
+@require_POST
+def passkey_options(request: HttpRequest) -> HttpResponse:
+    """What the browser is to answer: with any passkey for us, so that nobody says who they are before."""
+    return answer_options(lambda: passkeys.begin_asking(request=request, purpose=passkeys.Purpose.SIGN_IN))
+
+
+@require_POST
+def code_options(request: HttpRequest) -> HttpResponse:
+    """The same for the second step, with the passkeys of whoever gave the password."""
+    user = _pending(request.session.get(PENDING))
+    if user is None:
+        return JsonResponse({"problem": "Your password is wanted first. Start again."}, status=409)
+    return answer_options(lambda: passkeys.begin_asking(request=request, purpose=passkeys.Purpose.SECOND, user=user))
+
+
+def answer_options(make: Callable[[], str]) -> HttpResponse:
+    """Options for the browser's own passkey dialog as JSON, or the problem."""
+    try:
+        found = HttpResponse(make(), content_type="application/json")
+    except ValidationError as error:
+        return JsonResponse({"problem": " ".join(error.messages)}, status=409)
+    found["Cache-Control"] = "no-store"
+    return found
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def passkey(request: HttpRequest) -> HttpResponse:
+    """Come in by a passkey: the device and its owner, so that no code is asked for."""
+    if request.method == "GET":  # a refusal was reloaded
+        return redirect("ircase:sign_in")
+    target = safe_next(request, request.POST.get("next", ""))
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(target)
+    try:
+        user = passkeys.check(request=request, purpose=passkeys.Purpose.SIGN_IN, answer=request.POST.get("passkey", ""))
+    except ValidationError as error:
+        return _sign_in_again(request, " ".join(error.messages))
+    return _enter(request, user, SessionRecord.Method.PASSKEY, target)
+
+
+def _sign_in_again(request: HttpRequest, problem: str) -> HttpResponse:
+    """The page of the password door once more, with what was wrong."""
+    rules = policy()
+    context = {
+        "form": LocalForm(request),
+        "next": request.POST.get("next", ""),
+        "problem": problem,
+        "microsoft": entra.way_in() is not None,
+        "passwords": rules.local_passwords,
+        "rules": AccessPolicy,
+        "passkey_origins": passkeys.origins(),
+    }
+    response = render(request, SignInView.template_name, context, status=422)
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @require_POST

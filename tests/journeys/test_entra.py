@@ -1,11 +1,12 @@
-"""Coming in by Microsoft in a real browser: set up by an administrator, used by two people, and left again."""
+"""Coming in, in a real browser: by Microsoft, set up by an administrator, used by two people and left again; and by a
+passkey, in place of the password and after it."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from config.stack import Stack
 from tests.journeys.film import Film, Studio
@@ -87,3 +88,91 @@ def come_in(grace: Film, stack: Stack) -> None:
     grace.scene("out")
     page.get_by_role("link", name="Sign out of Microsoft too").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+class TestPasskey:
+    def test_registered_used_and_removed(self, studio: Studio, stack: Stack, browser: Browser) -> None:
+        stack.manage("shell", "-c", MAKE_KIM)
+        kim = studio.open("passkey")
+        give_a_device(kim.page)
+        kim.page.goto("/sign-in/")
+        by_password(kim.page)
+        is_in(kim.page)
+        register(kim)
+        leave(kim.page)
+        kim.scene("passkey-sign-in")
+        kim.small_and_dark("passkey-sign-in")
+        kim.page.get_by_role("button", name="Use a passkey").click()
+        is_in(kim.page)
+        leave(kim.page)
+        by_password(kim.page)
+        expect(kim.page.get_by_role("heading", name="Your passkey")).to_be_visible()
+        kim.scene("second-step")
+        kim.page.get_by_role("button", name="Use a passkey").click()
+        is_in(kim.page)
+        kim.go("/profile/")
+        passkeys(kim.page).get_by_role("button", name="Remove").click()
+        kim.page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(kim.page.get_by_text("opens nothing any more")).to_be_visible()
+        knows_no_passkeys(browser, stack)
+
+
+PASSWORD = "a long enough sentence"
+MAKE_KIM = f"from ircase.models import User; User.objects.create_user('kim', password='{PASSWORD}', first_name='Kim')"
+
+
+def give_a_device(page: Page) -> None:
+    """https://chromedevtools.github.io/devtools-protocol/tot/WebAuthn/"""
+    door = page.context.new_cdp_session(page)
+    door.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }  # fmt: skip
+    door.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+
+def by_password(page: Page) -> None:
+    page.get_by_label("Username").fill("kim")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def is_in(page: Page) -> None:
+    expect(page.get_by_role("button", name="Your menu")).to_be_visible()
+
+
+def leave(page: Page) -> None:
+    page.get_by_role("button", name="Your menu").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def passkeys(page: Page) -> Locator:
+    return page.get_by_role("region", name="Table of passkeys")
+
+
+def register(kim: Film) -> None:
+    kim.go("/profile/")
+    kim.page.get_by_role("link", name="Register a passkey").click()
+    kim.scene("new-passkey")
+    kim.small_and_dark("new-passkey")
+    kim.page.get_by_label("Name").fill("This laptop")
+    kim.page.get_by_role("button", name="Register").click()
+    expect(passkeys(kim.page)).to_contain_text("This laptop")
+    kim.scene("profile-passkeys")
+    kim.small_and_dark("profile-passkeys")
+
+
+def knows_no_passkeys(browser: Browser, stack: Stack) -> None:
+    """A browser without them, and an address that they do not hold for: the password stays."""
+    for base, script in ((stack.url, "delete window.PublicKeyCredential"), (f"http://127.0.0.1:{stack.port}", "")):
+        context = browser.new_context(base_url=base)
+        try:
+            page = context.new_page()
+            page.add_init_script(script)
+            page.goto("/sign-in/")
+            expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+            expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()
+        finally:
+            context.close()

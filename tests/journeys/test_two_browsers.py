@@ -40,6 +40,7 @@ def test_the_later_save_never_overwrites(note: str, studio: Studio, lead: Api) -
     for film, name in ((alice, "alice"), (bob, "bob")):
         film.sign_in(name)
         film.go(f"{note}edit/")
+    expect(bob.page.get_by_text("Alice Berg is editing this note")).to_be_visible()
     field(alice.page).fill(BASE.replace("by mail", "by Teams").replace("10:00", "10:05"))
     alice.page.get_by_role("button", name="Save").click()
     expect(alice.page.get_by_text("Version 2, saved by")).to_be_visible()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from ircase.models import CaseMember, CaseRole, SecondFactor, TeamMember, User
+from ircase.models import CaseMember, CaseRole, Passkey, SecondFactor, TeamMember, User
 from ircase.services import log
 from ircase.services.identity import sessions, teams
 from ircase.services.telling import confirming
@@ -113,6 +113,7 @@ def break_glass(*, username: str, email: str = "") -> ResetLink:
     person.full_clean()
     person.save()
     SecondFactor.objects.filter(user=person).delete()
+    Passkey.objects.filter(user=person).delete()
     TeamMember.objects.filter(user=person).delete()
     teams.settle(users=[person.pk])
     reset(username=person.username)

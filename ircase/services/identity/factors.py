@@ -1,4 +1,5 @@
-"""The second factor: six figures from a telephone (TOTP, RFC 6238), and recovery codes for when it is gone."""
+"""The second factor: six figures from a telephone (TOTP, RFC 6238), and recovery codes for when it is gone. A passkey
+(services.identity.passkeys) is one too."""
 
 import hashlib
 import io
@@ -15,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ircase import secrets
-from ircase.models import CaseMember, CaseRole, RecoveryCode, SecondFactor, User
+from ircase.models import CaseMember, CaseRole, Passkey, RecoveryCode, SecondFactor, User
 from ircase.models.signin import policy
 from ircase.services import log
 from ircase.services.identity import sessions
@@ -35,6 +36,11 @@ class Locked(ValidationError):
 def of(user: User) -> SecondFactor | None:
     """The person's second factor, where they have confirmed one."""
     return SecondFactor.objects.filter(user=user).exclude(confirmed_at=None).first()
+
+
+def has_any(user: User) -> bool:
+    """Whether a password alone does not open IRCase for this person: they have codes, or a passkey."""
+    return of(user) is not None or Passkey.objects.filter(user=user).exists()
 
 
 def must_have(user: User) -> bool:
@@ -176,7 +182,8 @@ def _count_failure(factor: SecondFactor) -> None:
 def remove(*, user: User, actor: User) -> None:
     """Take a second factor away: the person themselves, or an administrator where the telephone is lost, which also
     ends the person's sessions."""
-    if user.pk == actor.pk and must_have(user):
+    User.objects.select_for_update().get(pk=user.pk)  # of two that take away at once the second sees what is left
+    if user.pk == actor.pk and must_have(user) and not Passkey.objects.filter(user=user).exists():
         raise ValidationError("Your role needs a second factor. Ask an administrator if the telephone is lost.")
     gone, _ = SecondFactor.objects.filter(user=user).delete()
     if gone:

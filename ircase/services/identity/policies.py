@@ -2,10 +2,10 @@
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from ircase import secrets
-from ircase.models import AccessPolicy, CaseRole, SignInProvider, User
+from ircase.models import AccessPolicy, CaseRole, Passkey, SignInProvider, User
 from ircase.models.signin import policy, provider
 from ircase.services import log
 from ircase.services.identity import entra
@@ -67,14 +67,28 @@ def _keep_a_way_in(found: SignInProvider, rules: AccessPolicy) -> None:
         raise ValidationError("Without local passwords and without a sign-in provider nobody could come in.")
 
 
+def may_use_password(user: User) -> bool:
+    """Whether the rules let this person come in by what IRCase itself keeps, a password or a passkey."""
+    rule = policy().local_passwords
+    if user.break_glass or rule == AccessPolicy.LocalPasswords.EVERYBODY:
+        return True
+    return rule == AccessPolicy.LocalPasswords.ADMINISTRATORS and user.administers
+
+
+def has_passkey() -> Exists:
+    """For a list of people: whether each has a passkey."""
+    return Exists(Passkey.objects.filter(user=OuterRef("pk")))
+
+
 def reach() -> QuerySet[User]:
     """Everybody, with of how many cases they are lead (`leads`), analyst (`writes`) and viewer (`reads`), and when they
-    were put on one last (`last_case`)."""
+    were put on one last (`last_case`); `has_passkey`."""
     found = User.objects.filter(elsewhere=None).annotate(
         leads=Count("memberships", filter=Q(memberships__role=CaseRole.LEAD)),
         writes=Count("memberships", filter=Q(memberships__role=CaseRole.ANALYST)),
         reads=Count("memberships", filter=Q(memberships__role=CaseRole.VIEWER)),
         last_case=Max("memberships__added_at"),
+        has_passkey=has_passkey(),
     )
     ordered = found.order_by("-is_active", "first_name", "username", "pk")
     return ordered.select_related("entra", "second_factor")

@@ -39,7 +39,7 @@ BY_TOKEN = {
     "write": {"case_exports", "shares", "keeping"},
     "": {"person_new", "person_password", "person_factor", "person_token", "everyones_sessions", "team_gone",
          "signin_provider", "policies", "connection_new", "connection", "factor", "factor_codes",
-         "factor_remove", "profile_token"},
+         "factor_remove", "passkey_new", "passkey_remove", "person_passkey", "profile_token"},
 }  # fmt: skip
 
 

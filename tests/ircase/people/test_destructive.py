@@ -51,6 +51,7 @@ OWN = {
     "POST ircase:session_end",
     "POST ircase:sessions_end",
     "POST ircase:factor_remove",
+    "POST ircase:passkey_remove",
     "POST ircase:upload_discard",
     "DELETE ircase:upload",
     "DELETE ircase:import_upload",
@@ -91,6 +92,7 @@ SITE = {
     "POST ircase:person_sessions",
     "POST ircase:everyones_sessions",
     "POST ircase:person_factor",
+    "POST ircase:person_passkey",
     "DELETE /people/{username}/sessions",
     "DELETE /teams/{pk}/members/{username}",
     "DELETE /report-look/logo",  # every version before it is kept
