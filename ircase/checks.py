@@ -57,11 +57,33 @@ def store_can_be_used(**_: Any) -> list[CheckMessage]:
         found.append(Error(text, id="ircase.E006"))
     if s3["sse"] not in ("", "AES256", "aws:kms", "aws:kms:dsse"):
         found.append(Error("IRCASE_S3_SSE is AES256, aws:kms or aws:kms:dsse.", id="ircase.E007"))
+    found += _azure_problems(settings.AZURE) if settings.STORE == "azure" else []
     if min(settings.CASE_QUOTA_BYTES, settings.REHASH_DAYS, settings.STORE_RESERVE_BYTES) < 0 or (
         settings.REHASH_BYTES_PER_SECOND < 1
     ):
         text = "IRCASE_CASE_QUOTA_BYTES, IRCASE_REHASH_DAYS and IRCASE_STORE_RESERVE_BYTES are 0 or more."
         found.append(Error(f"{text} IRCASE_REHASH_BYTES_PER_SECOND is 1 or more.", id="ircase.E008"))
+    return found
+
+
+def _azure_problems(azure: dict[str, Any]) -> list[CheckMessage]:
+    """What the settings of a container lack, or say twice."""
+    found: list[CheckMessage] = []
+    if not azure["container"] or not (azure["account"] or azure["endpoint"]):
+        text = "IRCASE_STORE is azure; IRCASE_AZURE_CONTAINER and IRCASE_AZURE_ACCOUNT name no container of an account."
+        found.append(Error(text, id="ircase.E011"))
+    ways = [name for name in ("key", "sas", "client_secret", "identity") if azure[name]]
+    if len(ways) != 1:
+        text = "Set one of IRCASE_AZURE_KEY, IRCASE_AZURE_SAS, IRCASE_AZURE_CLIENT_SECRET and IRCASE_AZURE_IDENTITY."
+        found.append(Error(text, id="ircase.E012"))
+    if (azure["key"] and not azure["account"]) or (
+        azure["client_secret"] and not (azure["tenant"] and azure["client_id"])
+    ):
+        text = "IRCASE_AZURE_KEY needs IRCASE_AZURE_ACCOUNT; IRCASE_AZURE_CLIENT_SECRET the tenant and the client id."
+        found.append(Error(text, id="ircase.E013"))
+    if azure["lock_mode"] not in ("", "Unlocked", "Locked") or (azure["lock_mode"] and azure["lock_days"] < 1):
+        text = "IRCASE_AZURE_LOCK_MODE is Unlocked or Locked, with IRCASE_AZURE_LOCK_DAYS of 1 or more."
+        found.append(Error(text, id="ircase.E014"))
     return found
 
 
@@ -72,6 +94,9 @@ def store_answers(**_: Any) -> list[CheckMessage]:
     if settings.STORE == "s3" and settings.S3["endpoint"].startswith("http://"):
         text = "IRCASE_S3_ENDPOINT is http: evidence and its key would travel in the clear."
         found.append(Warning(text, id="ircase.W003"))
+    if settings.STORE == "azure" and settings.AZURE["endpoint"].startswith("http://"):
+        text = "IRCASE_AZURE_ENDPOINT is http: evidence would travel in the clear."
+        found.append(Warning(text, id="ircase.W005"))
     if not settings.REHASH_DAYS:
         found.append(
             Warning("IRCASE_REHASH_DAYS is 0: nobody looks whether evidence is still whole.", id="ircase.W004")
