@@ -287,6 +287,11 @@ SIGNING_KEY = env_secret("IRCASE_SIGNING_KEY", "")  # 32 bytes, hexadecimal; emp
 STATEMENT_HOURS = env_float("IRCASE_STATEMENT_HOURS", 24)
 STATEMENT_URLS = env_list("IRCASE_STATEMENT_URLS")  # https addresses that each statement is sent to
 STATEMENT_PRIVATE_HOSTS = env_list("IRCASE_STATEMENT_PRIVATE_HOSTS")  # hosts that may lie on the house's own network
+# A time-stamping authority (RFC 3161) that stamps each statement; http is usual there, for the answer is signed.
+TSA_URL = env_str("IRCASE_TSA_URL", "")
+TSA_CA_FILE = env_str("IRCASE_TSA_CA_FILE", "")  # PEM: its root and what lies between; empty: the machine's authorities
+TSA_POLICY = env_str("IRCASE_TSA_POLICY", "")  # the policy that is asked for, an OID; empty: the authority's own
+TSA_SECONDS = env_float("IRCASE_TSA_SECONDS", 20)
 
 # --- Telling people outside the app (docs/notifications.md) ----------------------------------------------------------
 # Where people reach this server, as in https://ircase.example.com: links in mail, cards and hooks begin with it.

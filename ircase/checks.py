@@ -4,10 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils import timezone
 
-from ircase import catalogue, store
+from ircase import catalogue, outgoing, store
 from ircase.clocks.reading import regimes
 from ircase.secrets import decrypt, encrypt
+from ircase.services.vault import stamps
 
 
 @register(Tags.compatibility)
@@ -105,6 +107,22 @@ def store_answers(**_: Any) -> list[CheckMessage]:
         store.current().backend.check()
     except store.StoreError as error:
         found.append(Error(f"The evidence store cannot be used: {error}", id="ircase.E009"))
+    return found
+
+
+@register(Tags.security, deploy=True)
+def stamps_can_be_verified(**_: Any) -> list[CheckMessage]:
+    """Where statements are stamped, somebody is named who is trusted to stamp them."""
+    if not settings.TSA_URL:
+        return []
+    found: list[CheckMessage] = []
+    try:
+        stamps.authorities_of(settings.TSA_CA_FILE)
+        stamps.question(b"", policy=settings.TSA_POLICY, now=timezone.now())
+    except stamps.BadAuthorities as error:
+        found.append(Error(f"No time stamp could be verified: {error}", id="ircase.E015"))
+    if problem := outgoing.problem_of(settings.TSA_URL, plain=lambda host: True):
+        found.append(Error(f"IRCASE_TSA_URL cannot be asked: {problem}", id="ircase.E016"))
     return found
 
 

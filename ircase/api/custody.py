@@ -5,7 +5,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Schema, Status
 from pydantic import Field
@@ -15,9 +15,9 @@ from ircase.api.auth import case_of, open_case_of, person
 from ircase.api.evidence import Password
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import EvidenceOut
-from ircase.models import Case, CaseExport, CaseRole, Evidence, SigningKey, Statement, Transfer, User
+from ircase.models import Case, CaseExport, CaseRole, Evidence, SigningKey, Statement, StatementStamp, Transfer, User
 from ircase.services.transfer import caseexports
-from ircase.services.vault import custody, delivery, statements
+from ircase.services.vault import custody, delivery, stamping, statements
 from ircase.services.vault.custody import Said
 
 router = Router(tags=["Custody"])
@@ -103,10 +103,26 @@ class KeyOut(Schema):
     retired_at: datetime | None
 
 
+class StampOut(Schema):
+    """What a time-stamping authority (RFC 3161) said of the statement's digest. `at` is its time."""
+
+    at: datetime
+    authority: str
+    serial: str
+    policy: str
+
+
 class StatementOut(Schema):
+    """`stamp` is null where no authority stamped it."""
+
     number: int
     at: datetime
     digest: str
+    stamp: StampOut | None
+
+    @staticmethod
+    def resolve_stamp(statement: Statement) -> StatementStamp | None:
+        return stamping.of(statement)
 
 
 class SignedOut(Schema):
@@ -249,10 +265,18 @@ def list_keys(request: HttpRequest) -> list[SigningKey]:
 @router.get("/statements", response=Page[StatementOut], summary="Signed statements of all chains, newest first")
 def list_statements(request: HttpRequest, window: Query[Window]) -> dict[str, Any]:
     access.require_administrator(person(request))
-    return page_of(Statement.objects.all(), window)
+    return page_of(Statement.objects.select_related("stamp").defer("stamp__answer"), window)
 
 
 @router.get("/statements/{number}", response=SignedOut, summary="One statement, signed")
 def get_statement(request: HttpRequest, number: int) -> dict[str, Any]:
     access.require_administrator(person(request))
     return statements.as_json(get_object_or_404(Statement.objects.select_related("key"), number=number))
+
+
+@router.get("/statements/{number}/stamp", response={200: bytes}, summary="Its time stamp, as the authority gave it")
+def get_stamp(request: HttpRequest, number: int) -> HttpResponse:
+    """The DER of a TimeStampResp (RFC 3161), which `openssl ts -verify -in` reads. 404 where it has none."""
+    access.require_administrator(person(request))
+    row = get_object_or_404(StatementStamp.objects.exclude(at=None), statement__number=number)
+    return HttpResponse(bytes(row.answer or b""), content_type="application/timestamp-reply")
