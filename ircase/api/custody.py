@@ -112,6 +112,14 @@ class StampOut(Schema):
     policy: str
 
 
+class StampWait(Schema):
+    """A stamp that is asked for: `problem` is what the last try said."""
+
+    attempts: int
+    next_at: datetime
+    problem: str
+
+
 class StatementOut(Schema):
     """`stamp` is null where no authority stamped it."""
 
@@ -280,3 +288,13 @@ def get_stamp(request: HttpRequest, number: int) -> HttpResponse:
     access.require_administrator(person(request))
     row = get_object_or_404(StatementStamp.objects.exclude(at=None), statement__number=number)
     return HttpResponse(bytes(row.answer or b""), content_type="application/timestamp-reply")
+
+
+@router.post("/statements/{number}/stamp", response={202: StampWait}, summary="Ask again for a stamp that was given up")
+def ask_for_stamp(request: HttpRequest, number: int) -> Status[StatementStamp]:
+    actor = person(request)
+    access.require_administrator(actor)
+    row = get_object_or_404(StatementStamp.objects.select_related("statement"), statement__number=number)
+    stamping.again(stamp=row, actor=actor)
+    row.refresh_from_db()
+    return Status(202, row)

@@ -206,6 +206,12 @@ class AskingTests(StampingTestCase):
         assert LogEntry.objects.filter(action="statement.stamp_asked_again", detail__number=1).exists()
         assert stamping.stamp_due() == 1
         assert health._stamps()[0].state == "healthy"
+        StatementStamp.objects.update(at=None, answer=None, given_up_at=timezone.now())
+        token = people.create_token(user=self.ada, name="test")[1]
+        bearer = {"Authorization": f"Bearer {token}"}
+        reply = self.client.post("/api/v1/statements/1/stamp", headers=bearer)
+        assert (reply.status_code, reply.json()["attempts"]) == (202, 0)
+        assert self.client.post("/api/v1/statements/1/stamp", headers=bearer).status_code == 422
         with pytest.raises(ValidationError, match="not given up"):
             stamping.again(stamp=StatementStamp.objects.get(), actor=self.ada)
 

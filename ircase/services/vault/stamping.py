@@ -44,7 +44,7 @@ def stamp_due() -> int:
 def remind() -> None:
     """Beat's tick: have a worker ask for what is due."""
     if _due().exists():
-        jobs.send(TASK)
+        jobs.send("ircase.stamp_statements")
 
 
 def again(*, stamp: StatementStamp, actor: User) -> None:
