@@ -35,7 +35,7 @@ UPLOADS_DIR = DATA_DIR / "uploads"  # what has arrived of uploads that are not w
 ATTACK_DIR = DATA_DIR / "attack"  # ATT&CK data that an administrator uploaded
 
 # --- Where evidence lies (docs/production.md) ------------------------------------------------------------------------
-STORE = env_str("IRCASE_STORE", "disk")  # disk or s3
+STORE = env_str("IRCASE_STORE", "disk")  # disk, s3 or azure
 STORE_KEYS = env_optional_secret("IRCASE_STORE_KEYS")  # id:base64, newest first; empty: not encrypted by IRCase
 STORE_READ_BACK = env_bool("IRCASE_STORE_READ_BACK", True)  # what was written is hashed again before it counts
 STORE_RESERVE_BYTES = env_int("IRCASE_STORE_RESERVE_BYTES", 256 * 2**20)  # of a disk that evidence may not take
@@ -63,6 +63,25 @@ S3: dict[str, Any] = {
     "plain_checksums": env_bool("IRCASE_S3_PLAIN_CHECKSUMS", False),  # 1 for vendors without CRC checksums
     "timeout": env_float("IRCASE_S3_TIMEOUT", 60),
     "tries": env_int("IRCASE_S3_TRIES", 5),
+}
+AZURE: dict[str, Any] = {
+    "container": env_str("IRCASE_AZURE_CONTAINER", ""),
+    "account": env_str("IRCASE_AZURE_ACCOUNT", ""),
+    "endpoint": env_str("IRCASE_AZURE_ENDPOINT", ""),  # empty: https://<account>.blob.core.windows.net
+    "prefix": env_str("IRCASE_AZURE_PREFIX", ""),
+    # How we sign in: one of the account's key, a shared access signature, an app registration, a managed identity.
+    "key": env_optional_secret("IRCASE_AZURE_KEY"),
+    "sas": env_optional_secret("IRCASE_AZURE_SAS"),
+    "tenant": env_str("IRCASE_AZURE_TENANT", ""),
+    "client_id": env_str("IRCASE_AZURE_CLIENT_ID", ""),
+    "client_secret": env_optional_secret("IRCASE_AZURE_CLIENT_SECRET"),
+    "identity": env_str("IRCASE_AZURE_IDENTITY", ""),  # system, or the client id of a user-assigned one
+    "login": env_str("IRCASE_AZURE_LOGIN", "https://login.microsoftonline.com"),
+    "ca_file": env_str("IRCASE_AZURE_CA_FILE", ""),
+    "lock_mode": env_str("IRCASE_AZURE_LOCK_MODE", ""),  # Unlocked or Locked
+    "lock_days": env_int("IRCASE_AZURE_LOCK_DAYS", 0),
+    "timeout": env_float("IRCASE_AZURE_TIMEOUT", 60),
+    "tries": env_int("IRCASE_AZURE_TRIES", 5),
 }
 
 # --- Django --------------------------------------------------------------------------------------------------------
@@ -273,6 +292,11 @@ SIGNING_KEY = env_secret("IRCASE_SIGNING_KEY", "")  # 32 bytes, hexadecimal; emp
 STATEMENT_HOURS = env_float("IRCASE_STATEMENT_HOURS", 24)
 STATEMENT_URLS = env_list("IRCASE_STATEMENT_URLS")  # https addresses that each statement is sent to
 STATEMENT_PRIVATE_HOSTS = env_list("IRCASE_STATEMENT_PRIVATE_HOSTS")  # hosts that may lie on the house's own network
+# A time-stamping authority (RFC 3161) that stamps each statement; http is usual there, for the answer is signed.
+TSA_URL = env_str("IRCASE_TSA_URL", "")
+TSA_CA_FILE = env_str("IRCASE_TSA_CA_FILE", "")  # PEM: its root and what lies between; empty: the machine's authorities
+TSA_POLICY = env_str("IRCASE_TSA_POLICY", "")  # the policy that is asked for, an OID; empty: the authority's own
+TSA_SECONDS = env_float("IRCASE_TSA_SECONDS", 20)
 
 # --- Telling people outside the app (docs/notifications.md) ----------------------------------------------------------
 # Where people reach this server, as in https://ircase.example.com: links in mail, cards and hooks begin with it.

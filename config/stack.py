@@ -135,6 +135,8 @@ class Stack:
             "IRCASE_ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
             "IRCASE_PUBLIC_URL": self.url,
             "IRCASE_SWEEP_SECONDS": "5",
+            "IRCASE_TSA_URL": f"https://localhost:{self.simulator_port}/tsa",
+            "IRCASE_TSA_CA_FILE": str(self.simulator_state / "time-stamps.pem"),
             "PYTHONUNBUFFERED": "1",
             **self.settings,
         }

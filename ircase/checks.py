@@ -4,11 +4,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils import timezone
 
-from ircase import catalogue, store
+from ircase import catalogue, outgoing, store
 from ircase.clocks.reading import regimes
 from ircase.secrets import decrypt, encrypt
 from ircase.services.identity import passkeys
+from ircase.services.vault import stamps
 
 
 @register(Tags.compatibility)
@@ -58,11 +60,33 @@ def store_can_be_used(**_: Any) -> list[CheckMessage]:
         found.append(Error(text, id="ircase.E006"))
     if s3["sse"] not in ("", "AES256", "aws:kms", "aws:kms:dsse"):
         found.append(Error("IRCASE_S3_SSE is AES256, aws:kms or aws:kms:dsse.", id="ircase.E007"))
+    found += _azure_problems(settings.AZURE) if settings.STORE == "azure" else []
     if min(settings.CASE_QUOTA_BYTES, settings.REHASH_DAYS, settings.STORE_RESERVE_BYTES) < 0 or (
         settings.REHASH_BYTES_PER_SECOND < 1
     ):
         text = "IRCASE_CASE_QUOTA_BYTES, IRCASE_REHASH_DAYS and IRCASE_STORE_RESERVE_BYTES are 0 or more."
         found.append(Error(f"{text} IRCASE_REHASH_BYTES_PER_SECOND is 1 or more.", id="ircase.E008"))
+    return found
+
+
+def _azure_problems(azure: dict[str, Any]) -> list[CheckMessage]:
+    """What the settings of a container lack, or say twice."""
+    found: list[CheckMessage] = []
+    if not azure["container"] or not (azure["account"] or azure["endpoint"]):
+        text = "IRCASE_STORE is azure; IRCASE_AZURE_CONTAINER and IRCASE_AZURE_ACCOUNT name no container of an account."
+        found.append(Error(text, id="ircase.E011"))
+    ways = [name for name in ("key", "sas", "client_secret", "identity") if azure[name]]
+    if len(ways) != 1:
+        text = "Set one of IRCASE_AZURE_KEY, IRCASE_AZURE_SAS, IRCASE_AZURE_CLIENT_SECRET and IRCASE_AZURE_IDENTITY."
+        found.append(Error(text, id="ircase.E012"))
+    if (azure["key"] and not azure["account"]) or (
+        azure["client_secret"] and not (azure["tenant"] and azure["client_id"])
+    ):
+        text = "IRCASE_AZURE_KEY needs IRCASE_AZURE_ACCOUNT; IRCASE_AZURE_CLIENT_SECRET the tenant and the client id."
+        found.append(Error(text, id="ircase.E013"))
+    if azure["lock_mode"] not in ("", "Unlocked", "Locked") or (azure["lock_mode"] and azure["lock_days"] < 1):
+        text = "IRCASE_AZURE_LOCK_MODE is Unlocked or Locked, with IRCASE_AZURE_LOCK_DAYS of 1 or more."
+        found.append(Error(text, id="ircase.E014"))
     return found
 
 
@@ -73,6 +97,9 @@ def store_answers(**_: Any) -> list[CheckMessage]:
     if settings.STORE == "s3" and settings.S3["endpoint"].startswith("http://"):
         text = "IRCASE_S3_ENDPOINT is http: evidence and its key would travel in the clear."
         found.append(Warning(text, id="ircase.W003"))
+    if settings.STORE == "azure" and settings.AZURE["endpoint"].startswith("http://"):
+        text = "IRCASE_AZURE_ENDPOINT is http: evidence would travel in the clear."
+        found.append(Warning(text, id="ircase.W005"))
     if not settings.REHASH_DAYS:
         found.append(
             Warning("IRCASE_REHASH_DAYS is 0: nobody looks whether evidence is still whole.", id="ircase.W004")
@@ -88,7 +115,23 @@ def store_answers(**_: Any) -> list[CheckMessage]:
 def passkeys_can_be_used(**_: Any) -> list[CheckMessage]:
     """Who empties IRCASE_PASSKEY_RP_ID wants none; anything else that does not fit is a mistake."""
     text = passkeys.problem() if settings.PASSKEY_RP_ID else ""
-    return [Warning(f"Nobody can use a passkey: {text}", id="ircase.W005")] if text else []
+    return [Warning(f"Nobody can use a passkey: {text}", id="ircase.W006")] if text else []
+
+
+@register(Tags.security, deploy=True)
+def stamps_can_be_verified(**_: Any) -> list[CheckMessage]:
+    """Where statements are stamped, somebody is named who is trusted to stamp them."""
+    if not settings.TSA_URL:
+        return []
+    found: list[CheckMessage] = []
+    try:
+        stamps.authorities_of(settings.TSA_CA_FILE)
+        stamps.question(b"", policy=settings.TSA_POLICY, now=timezone.now())
+    except stamps.BadAuthorities as error:
+        found.append(Error(f"No time stamp could be verified: {error}", id="ircase.E015"))
+    if problem := outgoing.problem_of(settings.TSA_URL, plain=lambda host: True):
+        found.append(Error(f"IRCASE_TSA_URL cannot be asked: {problem}", id="ircase.E016"))
+    return found
 
 
 @register(Tags.security, deploy=True)

@@ -50,11 +50,18 @@ class NotReached(Exception):
 @dataclass(frozen=True)
 class Rules:
     """What a POST may do. `hosts`: lower-case names of hosts that may lie on the house's own network; one of them that
-    is this machine by its name may also be asked by plain http."""
+    is this machine by its name may also be asked by plain http, and with `plain_http` so may every one of them.
+    `ca_pem`: authorities that are trusted beside the machine's."""
 
     hosts: frozenset[str] = frozenset()
     seconds: float = 20.0
     headers: Mapping[str, str] = field(default_factory=dict)
+    plain_http: bool = False
+    ca_pem: str | None = None
+
+    def plain(self, host: str) -> bool:
+        """Whether plain http is enough for a lower-case host."""
+        return host in self.hosts if self.plain_http else plain_where(self.hosts)(host)
 
 
 def resolved(host: str, port: int) -> Sequence[str]:
@@ -106,7 +113,9 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-def connection(parts: SplitResult, may: May, resolve: Resolve = resolved) -> http.client.HTTPConnection:
+def connection(
+    parts: SplitResult, may: May, resolve: Resolve = resolved, ca_pem: str | None = None
+) -> http.client.HTTPConnection:
     """A connection, not yet open, to an address that `may` allows, in the name of the host. Raises NotReached."""
     host = (parts.hostname or "").lower()
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -120,25 +129,39 @@ def connection(parts: SplitResult, may: May, resolve: Resolve = resolved) -> htt
         logger.warning("outgoing.private_address", extra={"host": host[:200], "addresses": [str(a) for a in refused]})
         raise NotReached(f"The host {host[:200]} is not on the public internet; such addresses are never asked.")
     if parts.scheme == "https":
-        return _Pinned(host, port, [str(one) for one in found], tls_context(None))
+        return _Pinned(host, port, [str(one) for one in found], tls_context(ca_pem))
     return _PlainPinned(host, port, [str(one) for one in found])
 
 
 def post(url: str, body: bytes, rules: Rules, resolve: Resolve = resolved) -> int:
     """One POST of JSON; the status of its 2xx answer. Raises NotReached for anything else; a redirect is not followed
     and of the answer nothing but its status counts."""
-    if problem := problem_of(url, plain=plain_where(rules.hosts)):
+    return _exchanged(url, body, rules, resolve)[0]
+
+
+def ask(url: str, body: bytes, rules: Rules, resolve: Resolve = resolved) -> bytes:
+    """The same for one who wants the answer: its bytes, at most 64 KiB of them."""
+    _, content, over = _exchanged(url, body, rules, resolve)
+    if over or len(content) > _MOST_ANSWER:
+        raise NotReached(over or f"Its answer is longer than {_MOST_ANSWER // 1024} KiB.")
+    return content
+
+
+def _exchanged(url: str, body: bytes, rules: Rules, resolve: Resolve) -> tuple[int, bytes, str]:
+    """Status and beginning of a 2xx answer, and a sentence where the time ended it."""
+    if problem := problem_of(url, plain=rules.plain):
         raise NotReached(problem)
     parts = urlsplit(url)
     named = (parts.hostname or "").lower() in rules.hosts
     try:
-        door = connection(parts, lambda one: is_public(one) or (named and not _never(one)), resolve)
-        status, wait = _sent(door, parts, body, rules)
+        may: May = lambda one: is_public(one) or (named and not _never(one))  # noqa: E731
+        door = connection(parts, may, resolve, rules.ca_pem)
+        status, wait, content, over = _sent(door, parts, body, rules)
     except ApiError as error:
         raise NotReached(str(error)) from error
     if not 200 <= status < 300:
         raise NotReached(f"It answered with status {status}.", wait)
-    return status
+    return status, content, over
 
 
 def _never(address: Address) -> bool:
@@ -147,7 +170,9 @@ def _never(address: Address) -> bool:
     return (inside or address).is_link_local or (inside or address).is_unspecified
 
 
-def _sent(door: http.client.HTTPConnection, parts: SplitResult, body: bytes, rules: Rules) -> tuple[int, float]:
+def _sent(
+    door: http.client.HTTPConnection, parts: SplitResult, body: bytes, rules: Rules
+) -> tuple[int, float, bytes, str]:
     clock = Clock(rules.seconds)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {"User-Agent": USER_AGENT, "Content-Type": "application/json", "Connection": "close", **rules.headers}
@@ -156,8 +181,8 @@ def _sent(door: http.client.HTTPConnection, parts: SplitResult, body: bytes, rul
         clock.start(door.sock, time.monotonic() + rules.seconds)
         door.request("POST", path, body, headers)
         reply = door.getresponse()
-        reply.read(_MOST_ANSWER)
-        return reply.status, _wait(reply) if reply.status in _LATER else 0.0
+        content = reply.read(_MOST_ANSWER + 1)
+        return reply.status, _wait(reply) if reply.status in _LATER else 0.0, content, clock.words()
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotReached(clock.words() or words_of(error)) from error
     finally:

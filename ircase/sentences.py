@@ -255,6 +255,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "case.brought_in": lambda d: f"brought the case in from another IRCase, where it was {d.get('reference')}:",
     "signing.key_made": lambda d: f"made the signing key {d.get('key')}",
     "signing.rotated": lambda d: f"changed the signing key to {d.get('key')}",
+    "statement.stamp_asked_again": lambda d: f"had a time stamp for statement {d.get('number')} asked for again",
     "statement.sent_again": lambda d: f"had statement {d.get('number')} sent again",
     "upload.begun": lambda d: f"began to upload ({filesizeformat(d.get('size') or 0)})",
     "upload.discarded": lambda d: "discarded the unfinished upload of",

@@ -51,7 +51,7 @@ from ircase.services.phases import reminders, reminding
 from ircase.services.readiness import reminding as readiness
 from ircase.services.telling import confirming, doubted, sending, trying
 from ircase.services.transfer import caseexports, caseimports, resumable, sharing
-from ircase.services.vault import destruction, holds, looking, posting, removal, statements, storehealth
+from ircase.services.vault import destruction, holds, looking, posting, removal, stamping, statements, storehealth
 from ircase.work import new_owner
 
 logger = logging.getLogger(__name__)
@@ -121,6 +121,12 @@ def share_case(pk: int) -> None:
 def post_statements() -> None:
     """Statements that wait to be sent outside; the tick below sends it again where this message is lost."""
     posting.send_due()
+
+
+@shared_task(name="ircase.stamp_statements")
+def stamp_statements() -> None:
+    """Statements that wait for their time stamp; the tick below sends it again where this message is lost."""
+    stamping.stamp_due()
 
 
 @shared_task(name="ircase.send_deliveries")
@@ -272,6 +278,7 @@ def sweep_all() -> None:
     sharing.tidy()
     statements.make_if_due()
     posting.remind()
+    stamping.remind()
     sending.remind()
     supertimeline.tidy()
     sweep.take_up(AttackRelease.objects.all(), attackdata.TASK)

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from simulator import blob, control, entra, faults, kusto, loganalytics
+from simulator import blob, control, entra, faults, kusto, loganalytics, stamping
 from simulator.access import authorise
 from simulator.core import Simulator
 from simulator.defender import routes as defender
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 ROUTES: tuple[Route, ...] = (
     *control.ROUTES, *entra.ROUTES, *graph.ROUTES, *loganalytics.ROUTES, *defender.ROUTES, *blob.ROUTES,
-    *kusto.ROUTES,
+    *kusto.ROUTES, *stamping.ROUTES,
 )  # fmt: skip
 _SECRET_QUERY = re.compile(r"(?i)\b(sig|code|client_secret|token)=[^&]*")
 _SECRET_KEYS = frozenset({"client_secret", "client_assertion", "code", "refresh_token"})
@@ -151,7 +151,7 @@ def _service(path: str) -> Service:
     for prefix, service in (
         ("/v1.0/", Service.GRAPH), ("/api/", Service.DEFENDER), ("/v1/rest/", Service.KUSTO),
         ("/v2/rest/", Service.KUSTO), ("/v1/", Service.LOG_ANALYTICS),
-        ("/blob/", Service.BLOB), ("/_sim/", Service.CONTROL),
+        ("/blob/", Service.BLOB), ("/tsa", Service.STAMPS), ("/_sim/", Service.CONTROL),
     ):  # fmt: skip
         if path.lower().startswith(prefix):
             return service

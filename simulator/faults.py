@@ -19,7 +19,13 @@ BEFORE_FAULTS = frozenset(
     {"timeout", "slow", "reset", "unknown_error", "cpu_quota", "disabled_feature", "disallowed_operation", "vanished"}
 )
 AFTER_FAULTS = frozenset({"reset_after", "truncated_reply", "not_json", "empty", "no_content"})
-HANDLER_FAULTS = frozenset(
+STAMPS = frozenset(
+    {
+        "stamp_rejected", "stamp_other_hash", "stamp_other_nonce", "stamp_old", "stamp_expired", "stamp_unknown",
+        "stamp_forged",
+    }
+)  # fmt: skip
+HANDLER_FAULTS = STAMPS | frozenset(
     {
         "token_life", "expired_link", "truncated_blob", "stalled_blob", "not_gzip", "script_fails", "script_timeout",
         "command_fails", "stays_pending", "partial", "pascal_case", "hostile_zip", "german_device", "cut_blob",

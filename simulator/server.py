@@ -22,6 +22,7 @@ from simulator.certificates import server_context
 from simulator.core import Simulator, build
 from simulator.kusto.access import CASES, TELEMETRY
 from simulator.options import Options
+from simulator.stamping import publish
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ def ready_document(simulator: Simulator, base_url: str) -> dict[str, Any]:
         "kusto_database": TELEMETRY,
         "kusto_push_database": CASES,
         "ca": str((simulator.options.state / "ca.pem").resolve()),
+        "tsa_ca": str(publish(simulator.options.state)),
         "apps": {app.name: {"client_id": app.client_id, "client_secret": app.secret} for app in tenant.apps},
         "speed": simulator.clock.speed,
         "patient_zero": simulator.story.world.patient_zero.name,

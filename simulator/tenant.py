@@ -23,6 +23,7 @@ class Service(StrEnum):
     LOG_ANALYTICS = "loganalytics"
     KUSTO = "kusto"
     BLOB = "blob"
+    STAMPS = "stamps"
     CONTROL = "control"
 
 

@@ -67,6 +67,7 @@ from ircase.models import (
     SessionRecord,
     Statement,
     StatementPost,
+    StatementStamp,
     SyncConflict,
     Team,
     TeamMember,
@@ -391,6 +392,7 @@ def make_world(case: Case, asker: User) -> World:
     coming = CaseImport.objects.create(requested_by=lead, name="export.zip")
     record = RecordBefore.objects.create(case=case, area="hunt_runs", sequence=1, key=uuid4(), line="{}")
     statement = Statement.objects.first() or statements.make()
+    StatementStamp.objects.get_or_create(statement=statement, defaults={"answer": b"0", "at": statement.at})
     post, _ = StatementPost.objects.get_or_create(statement=statement, url="https://example.com/")
     hold = holds.place(case=case, actor=lead, evidence=held, reason="A court asked for it")
     gone = Destruction.objects.create(case=case, why="Its time is over", requested_by=lead, certificate={"a": 1})
@@ -463,6 +465,10 @@ def make_world(case: Case, asker: User) -> World:
         "api:PUT /retention-policies/{pk}.pk": policy.pk,
         "ircase:statement.number": statement.number,
         "ircase:statement_again.post": post.pk,
+        "ircase:statement_stamp.number": statement.number,
+        "ircase:statement_stamp_again.number": statement.number,
+        "api:GET /statements/{number}/stamp.number": statement.number,
+        "api:POST /statements/{number}/stamp.number": statement.number,
         "api:POST /cases/{reference}/transfers/{uuid}.uuid": transfer.uuid,
         "api:POST /cases/{reference}/holds/{uuid}/lift.uuid": hold.uuid,
         "api:POST /cases/{reference}/exports/{uuid}/cancel.uuid": export.uuid,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Schema, Status
 from pydantic import Field
@@ -16,9 +16,9 @@ from ircase.api.evidence import Password
 from ircase.api.onefile import ONE_FILE
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import EvidenceOut
-from ircase.models import Case, CaseExport, CaseRole, Evidence, SigningKey, Statement, Transfer, User
+from ircase.models import Case, CaseExport, CaseRole, Evidence, SigningKey, Statement, StatementStamp, Transfer, User
 from ircase.services.transfer import caseexports, uploads
-from ircase.services.vault import custody, delivery, registering, statements
+from ircase.services.vault import custody, delivery, registering, stamping, statements
 from ircase.services.vault.custody import Said
 
 router = Router(tags=["Custody"])
@@ -133,10 +133,34 @@ class KeyOut(Schema):
     retired_at: datetime | None
 
 
+class StampOut(Schema):
+    """What a time-stamping authority (RFC 3161) said of the statement's digest. `at` is its time."""
+
+    at: datetime
+    authority: str
+    serial: str
+    policy: str
+
+
+class StampWait(Schema):
+    """A stamp that is asked for: `problem` is what the last try said."""
+
+    attempts: int
+    next_at: datetime
+    problem: str
+
+
 class StatementOut(Schema):
+    """`stamp` is null where no authority stamped it."""
+
     number: int
     at: datetime
     digest: str
+    stamp: StampOut | None
+
+    @staticmethod
+    def resolve_stamp(statement: Statement) -> StatementStamp | None:
+        return stamping.of(statement)
 
 
 class SignedOut(Schema):
@@ -314,10 +338,28 @@ def list_keys(request: HttpRequest) -> list[SigningKey]:
 @router.get("/statements", response=Page[StatementOut], summary="Signed statements of all chains, newest first")
 def list_statements(request: HttpRequest, window: Query[Window]) -> dict[str, Any]:
     access.require_administrator(person(request))
-    return page_of(Statement.objects.all(), window)
+    return page_of(Statement.objects.select_related("stamp").defer("stamp__answer"), window)
 
 
 @router.get("/statements/{number}", response=SignedOut, summary="One statement, signed")
 def get_statement(request: HttpRequest, number: int) -> dict[str, Any]:
     access.require_administrator(person(request))
     return statements.as_json(get_object_or_404(Statement.objects.select_related("key"), number=number))
+
+
+@router.get("/statements/{number}/stamp", response={200: bytes}, summary="Its time stamp, as the authority gave it")
+def get_stamp(request: HttpRequest, number: int) -> HttpResponse:
+    """The DER of a TimeStampResp (RFC 3161), which `openssl ts -verify -in` reads. 404 where it has none."""
+    access.require_administrator(person(request))
+    row = get_object_or_404(StatementStamp.objects.exclude(at=None), statement__number=number)
+    return HttpResponse(bytes(row.answer or b""), content_type="application/timestamp-reply")
+
+
+@router.post("/statements/{number}/stamp", response={202: StampWait}, summary="Ask again for a stamp that was given up")
+def ask_for_stamp(request: HttpRequest, number: int) -> Status[StatementStamp]:
+    actor = person(request)
+    access.require_administrator(actor)
+    row = get_object_or_404(StatementStamp.objects.select_related("statement"), statement__number=number)
+    stamping.again(stamp=row, actor=actor)
+    row.refresh_from_db()
+    return Status(202, row)

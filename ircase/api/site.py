@@ -67,9 +67,17 @@ class StoreFault(Schema):
         return item.case.reference
 
 
+class StoreFact(Schema):
+    """What the store itself answers about how it keeps things."""
+
+    what: str
+    answer: str
+
+
 class StoreOut(Schema):
-    """`faults` are of cases that you may see, at most 100; `hidden_faults` counts those of others. `free` in bytes,
-    where the store knows it. `oldest_look`: every file was seen to be right since then."""
+    """`lock` is what the settings ask for, `says` what the store answers; `drops_drafts`: it drops half-written objects
+    by itself. `faults` are of cases that you may see, at most 100; `hidden_faults` counts those of others. `free` in
+    bytes, where the store knows it. `oldest_look`: every file was seen to be right since then."""
 
     kind: str
     where: str
@@ -79,6 +87,8 @@ class StoreOut(Schema):
     key_id: str
     keys: dict[str, int]
     lock: str
+    says: list[StoreFact]
+    drops_drafts: bool
     exhibits: int
     oldest_look: datetime | None
     overdue: int
@@ -89,6 +99,10 @@ class StoreOut(Schema):
     removal_problem: str
     survey: SurveyOut | None
     waiting: bool
+
+    @staticmethod
+    def resolve_says(shown: storehealth.Picture) -> list[dict[str, str]]:
+        return [{"what": what, "answer": answer} for what, answer in shown.says]
 
 
 class SurveyAsked(Schema):

@@ -14,6 +14,7 @@ evidence/     the exhibits, byte for byte as they were sealed. Their true names 
 manifests/    where each exhibit came from; its SHA-256 was kept when the exhibit was sealed.
 custody/      every touch of each exhibit, an entry a line. Each entry holds the digest of the one before.
 {case_part}statements/   what IRCase signed about these chains before the export was asked for (may be absent).
+              A .tsr is an authority's time stamp on one (RFC 3161): verify.py prints how to check who signed it.
 export.json   the register: exhibits, hashes, chains, keys.
 files.json    the SHA-256 of every file. signature.json signs it (Ed25519).
 verify.py     checks all of this. It is one readable file and needs Python 3.8 or newer, nothing else.

@@ -15,6 +15,8 @@ What it checks, in this order (the functions below are called so):
   check_exhibits     the register in export.json agrees with each manifest, and with the first entry of custody
   check_chain        each entry of custody and log holds the digest of its content and of the entry before it
   check_statements   the signed daily statements of IRCase knew these chains as they are here
+  check_stamp        a time stamp (RFC 3161) on a statement is of that statement. Its signature and the certificates
+                     behind it are NOT checked here: that takes OpenSSL, and the command is printed
 
 A signature proves who signed only to those who know the key: compare the key that is printed with the one that the
 organisation shows you by another way.
@@ -106,6 +108,46 @@ def signature_holds(public: bytes, message: bytes, signature: bytes) -> bool:
     h = int.from_bytes(hashlib.sha512(r + public + message).digest(), "little") % ORDER
     minus_key = (P - key[0], key[1], key[2], P - key[3])
     return _encoded(_add(_times(s, BASE), _times(h, minus_key))) == r
+
+
+# --- a time stamp: what was stamped, and when. https://www.rfc-editor.org/rfc/rfc3161#section-2.4.2 ------------------
+SHA256_OID = bytes.fromhex("608648016503040201")
+STAMP_INFO_OID = bytes.fromhex("2a864886f70d0109100104")
+
+
+def der_parts(data: bytes) -> list[tuple[int, bytes]]:
+    """The values in DER, each with its tag. Raises ValueError."""
+    found, at = [], 0
+    while at < len(data):
+        tag, size, at = data[at], data[at + 1], at + 2
+        if size & 0x80:
+            digits = size & 0x7F
+            if not 1 <= digits <= 4:
+                raise ValueError("a length is not one of DER")
+            size, at = int.from_bytes(data[at : at + digits], "big"), at + digits
+        if at + size > len(data):
+            raise ValueError("a value is cut off")
+        found.append((tag, data[at : at + size]))
+        at += size
+    return found
+
+
+def stamp_facts(data: bytes) -> tuple[bytes, bytes, str]:
+    """The hash algorithm, the hash and the time in a TimeStampResp. Raises ValueError, IndexError."""
+    status, token = der_parts(der_parts(data)[0][1])[:2]
+    if der_parts(status[1])[0][1] not in (b"\0", b"\1"):
+        raise ValueError("no stamp was granted")
+    signed = der_parts(der_parts(der_parts(token[1])[1][1])[0][1])
+    kind, content = der_parts(signed[2][1])[:2]
+    if kind[1] != STAMP_INFO_OID:
+        raise ValueError("what was signed is no time stamp")
+    info = der_parts(der_parts(der_parts(content[1])[0][1])[0][1])
+    algorithm, imprint = der_parts(info[2][1])[:2]
+    text = info[4][1].decode("ascii")
+    if info[4][0] != 0x18 or not re.fullmatch(r"\d{14}(\.\d+)?Z", text):
+        raise ValueError("its time is not one of UTC")
+    day, clock = f"{text[:4]}-{text[4:6]}-{text[6:8]}", f"{text[8:10]}:{text[10:12]}:{text[12:-1]}"
+    return der_parts(algorithm[1])[0][1], imprint[1], f"{day} {clock} UTC"
 
 
 # --- where the files are: an unpacked folder, or the zip as IRCase writes it -----------------------------------------
@@ -404,6 +446,26 @@ class Verifier:
                 if self.chains.get(proof["chain"], {}).get(proof["sequence"]) != proof["digest"]:
                     self.report(name, f"it knew entry {proof['sequence']} of {proof['chain']} otherwise")
             self.notes.append(f"Statement {body['number']} of {body['at']}, signed with {public.hex()}")
+            if found.get("time_stamp"):
+                self.check_stamp(str(found["time_stamp"]), body)
+
+    def check_stamp(self, name: str, body: dict[str, Any]) -> None:
+        data, digest = self.read(name), sha256(canonical(body))
+        if data is None:
+            return
+        try:
+            algorithm, imprint, moment = stamp_facts(data)
+        except (ValueError, IndexError, UnicodeDecodeError):
+            self.report(name, "it cannot be read as a time stamp")
+            return
+        if algorithm != SHA256_OID or imprint.hex() != digest:
+            self.report(name, f"it is a stamp of other bytes ({imprint.hex()}), not of statement {body['number']}")
+            return
+        self.notes.append(
+            f"Statement {body['number']} carries a time stamp of {moment} on its SHA-256 {digest}.\n"
+            "  Who signed that stamp was not checked here. With the certificate of an authority that you trust:\n"
+            f"  openssl ts -verify -digest {digest} -in {name} -CAfile AUTHORITY.pem"
+        )
 
 
 def main(arguments: list[str]) -> int:

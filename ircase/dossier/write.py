@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from ircase.dossier import content, readme, verify
 from ircase.dossier.container import Writer
-from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogEntry, SigningKey, User
+from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogEntry, SigningKey, Statement, User
 from ircase.models.chain import ChainedRow
 from ircase.services import evidence
-from ircase.services.vault import signing, statements
+from ircase.services.vault import signing, stamping, statements
 from ircase.store import NotStored
 
 FORMAT: Final = "ircase-export/1"
@@ -193,15 +193,22 @@ class _Work:
 
     def _statements(self, register: dict[str, Any]) -> list[str]:
         chains = [item["chain"] for item in [*register["exhibits"], *filter(None, [register["log"]])]]
-        found = statements.proofs(chains)
+        return [path for one in statements.for_export() if (path := self._statement(one, chains, register))]
+
+    def _statement(self, statement: Statement, chains: list[str], register: dict[str, Any]) -> str:
+        """One statement with its time stamp, where it has one; "" where it knows none of the chains."""
+        found = statements.proofs(statement, chains)
         if found is None:
-            return []
+            return ""
         # A chain that was cut since is not hidden by leaving its proof out: the verifier finds the two apart.
-        path = f"statements/{found['body']['number']:06d}.json"
+        path = f"statements/{statement.number:06d}.json"
         public = found.pop("public_key")
         register["keys"][found["body"]["key"]] = public
+        if stamp := stamping.of(statement):
+            found["time_stamp"] = f"statements/{statement.number:06d}.tsr"
+            self.add(found["time_stamp"], [bytes(stamp.answer or b"")])
         self.add(path, [signing.canonical(found)])
-        return [path]
+        return path
 
     def _sign(self) -> None:
         listed = signing.canonical({"format": "ircase-files/1", "files": sorted(self.files)})

@@ -30,6 +30,7 @@ from ircase.models.custody import (
     StatedHead,
     Statement,
     StatementPost,
+    StatementStamp,
     Transfer,
 )
 from ircase.models.decisions import Decision
@@ -231,6 +232,7 @@ __all__ = [
     "StatedHead",
     "Statement",
     "StatementPost",
+    "StatementStamp",
     "StoreSurvey",
     "StoredBytes",
     "Target",

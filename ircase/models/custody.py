@@ -104,6 +104,43 @@ class StatementPost(models.Model):
         return f"{self.statement_id} to {self.url}"
 
 
+class StatementStamp(models.Model):
+    """
+    WAITING -> STAMPED, or given up after many tries and WAITING again when a person asks
+
+    A time-stamping authority's word that it saw a statement's digest (RFC 3161). Kept only once it was verified; until
+    then the statement has no stamp. `answer` is the DER of the authority's answer as it came, which `openssl ts` reads.
+    """
+
+    statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="stamp")
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(default=timezone.now, db_index=True)
+    given_up_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=300, blank=True)
+    url = models.CharField(max_length=500, blank=True, editable=False, help_text="Who was asked.")
+    answer = models.BinaryField(null=True, blank=True, editable=False)
+    at = models.DateTimeField(null=True, blank=True, editable=False, help_text="The authority's time.")
+    authority = models.CharField(max_length=300, blank=True, editable=False, help_text="Who signed it.")
+    serial = models.CharField(max_length=100, blank=True, editable=False)
+    policy = models.CharField(max_length=100, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-statement_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(at=None, answer=None) | models.Q(at__isnull=False, answer__isnull=False),
+                name="stamp_whole_or_not_at_all",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"stamp of statement {self.statement_id}"
+
+    @property
+    def is_stamped(self) -> bool:
+        return self.at is not None
+
+
 class Transfer(models.Model):
     """
     OFFERED -> CONFIRMED | REFUSED (by the receiver) | WITHDRAWN (by the giver)

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
@@ -110,10 +109,8 @@ def seal(
 
 def _locked_until() -> datetime | None:
     """What a store with object lock was told for this exhibit. Asking the store would tell of other cases' locks."""
-    if settings.STORE != "s3" or not settings.S3["lock_mode"]:
-        return None
-    days = int(settings.S3["lock_days"])
-    return timezone.now() + timedelta(days=days)
+    mode, days = store.lock()
+    return timezone.now() + timedelta(days=days) if mode else None
 
 
 def verify(evidence: Evidence, *, actor: User | None = None) -> Evidence.Integrity:

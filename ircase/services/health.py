@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from django.utils import timezone
 from redis import Redis
 from redis.exceptions import RedisError
 
-from ircase.models import Activity, Evidence, JobState
+from ircase.models import Activity, Evidence, JobState, StatementStamp
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ PULSE_LIFE: Final = 15  # seconds without a beat after which a worker counts as 
 WORKER_KEY: Final = "ircase:worker:"
 SWEEP_KEY: Final = "ircase:last-sweep"
 QUEUES: Final = frozenset(("celery", "devices"))  # lists in Redis; every one needs a worker that takes it
+_STAMP_PATIENCE: Final = timedelta(hours=1)
 LOW_DISK: Final = 5 * 2**30
 _MOST_WORKERS: Final = 1000
 
@@ -61,7 +62,7 @@ def essentials() -> list[Part]:
 
 def everything() -> list[Part]:
     """What an administrator sees."""
-    return [*essentials(), _sweep(), _queue(), _disk(), _jobs(), _evidence()]
+    return [*essentials(), _sweep(), _queue(), _disk(), _jobs(), _evidence(), *_stamps()]
 
 
 def _database() -> Part:
@@ -158,6 +159,21 @@ def _evidence() -> Part:
         what = "1 file is" if bad == 1 else f"{bad:,} files are"
         return Part("evidence", "down", f"{what} altered or missing; manage.py verify_evidence names them.")
     return Part("evidence", "healthy", "No file is known to be altered or missing.")
+
+
+def _stamps() -> list[Part]:
+    """Where statements are stamped (RFC 3161): whether they are."""
+    if not settings.TSA_URL:
+        return []
+    waiting = StatementStamp.objects.filter(at=None).select_related("statement")
+    given_up = waiting.exclude(given_up_at=None).count()
+    late = waiting.filter(statement__at__lt=timezone.now() - _STAMP_PATIENCE).order_by("statement__number").first()
+    if given_up or late:
+        why = f" {late.problem}" if late and late.problem else ""
+        text = f"{given_up} given up." if given_up else "The oldest waits for more than an hour."
+        return [Part("time stamps", "degraded", f"{text}{why} See Statements.")]
+    last = StatementStamp.objects.exclude(at=None).order_by("-statement__number").values_list("at", flat=True).first()
+    return [Part("time stamps", "healthy", f"The last is of {last:%Y-%m-%d %H:%M} UTC." if last else "None yet.")]
 
 
 def note_sweep() -> None:

@@ -1,4 +1,5 @@
-"""The evidence store: bytes under their SHA-256, written once, on a disk or in a bucket, encrypted where a key is set.
+"""The evidence store: bytes under their SHA-256, written once, on a disk, in a bucket or in a container,
+encrypted where a key is set.
 
 File first, row second: an orphan file may exist, a row without its file may not.
 """
@@ -14,11 +15,12 @@ from ircase.store.base import (
     StoreAltered,
     StoreError,
     StoreFull,
+    StoreLingers,
     StoreLocked,
     chunks_of,
     digest_of,
 )
-from ircase.store.chosen import KINDS, current, named
+from ircase.store.chosen import KINDS, current, lock, named, where
 from ircase.store.whole import Item, Store, Stored
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "StoreAltered",
     "StoreError",
     "StoreFull",
+    "StoreLingers",
     "StoreLocked",
     "Stored",
     "chunks",
@@ -40,11 +43,13 @@ __all__ = [
     "exists",
     "local",
     "local_path",
+    "lock",
     "named",
     "opened",
     "put",
     "put_file",
     "size",
+    "where",
 ]
 
 

@@ -34,6 +34,10 @@ class StoreLocked(StoreError):
         self.until = until
 
 
+class StoreLingers(StoreLocked):
+    """The object was deleted, and the store keeps its bytes until `until` all the same."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """An object as the store lists it. `size` in bytes, as it lies there."""
@@ -52,6 +56,8 @@ class Backend(Protocol):
     label: str
     names_first: bool
     """Whether the name must be known before the first byte is written."""
+    drops_drafts: bool
+    """Whether the store itself drops half-written objects after some days, and offers no other way to remove them."""
 
     def create(
         self, chunks: Iterable[bytes], name: Callable[[], str], is_sound: Callable[[str], bool], size: int
@@ -70,7 +76,7 @@ class Backend(Protocol):
         """Bytes as they lie there. Raises NotStored."""
 
     def remove(self, name: str) -> None:
-        """Every version of it; harmless where there is none. Raises StoreLocked."""
+        """Every version of it; harmless where there is none. Raises StoreLocked, StoreLingers."""
 
     def set_aside(self, name: str) -> None:
         """Keep an object that is not what it should be under another name, so that the tampering stays visible."""
@@ -86,6 +92,10 @@ class Backend(Protocol):
 
     def check(self) -> None:
         """Whether the store answers and is ours to use."""
+
+    def says(self) -> list[tuple[str, str]]:
+        """What the store itself says of how it keeps things, as (what, answer) for an administrator: asked now, never
+        taken from our settings. Empty where it says nothing; never raises."""
 
     def path(self, name: str) -> Path | None:
         """The file itself, where the store is a disk of this machine."""

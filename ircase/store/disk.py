@@ -23,6 +23,7 @@ class DiskStore:
 
     label = "disk"
     names_first = False
+    drops_drafts = False
 
     def __init__(self, root: Path, reserve: int = 0) -> None:
         self.root, self.reserve = root, reserve
@@ -159,6 +160,9 @@ class DiskStore:
             probe = self.root / f".probe-{uuid.uuid4().hex[:8]}"
             probe.touch()
             probe.unlink()
+
+    def says(self) -> list[tuple[str, str]]:
+        return []
 
     def path(self, name: str) -> Path:
         return self.root / name[:2] / name[2:4] / name

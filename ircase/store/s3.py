@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ircase.store import pieces
 from ircase.store.base import CHUNK, Entry, NotStored, StoreError, StoreFull, StoreLocked
 
 _PART: Final = 16 * 2**20
@@ -57,6 +58,7 @@ class S3Store:
 
     label = "s3"
     names_first = True
+    drops_drafts = False
 
     def __init__(self, options: S3Options) -> None:
         self.options = options
@@ -76,12 +78,12 @@ class S3Store:
         self, chunks: Iterable[bytes], name: Callable[[], str], is_sound: Callable[[str], bool], size: int
     ) -> bool:
         called = name()
-        parts = _parts(chunks, max(_PART, -(-size // _MOST_PARTS)))
+        parts = pieces.parts(chunks, max(_PART, -(-size // _MOST_PARTS)))
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
             return self._placed(called, is_sound, lambda **new: self._put(called, first, **new))
-        return self._in_parts(called, is_sound, _chained(first, second, parts))
+        return self._in_parts(called, is_sound, pieces.chained(first, second, parts))
 
     def _in_parts(self, name: str, is_sound: Callable[[str], bool], parts: Iterator[bytes]) -> bool:
         where = self._where(name)
@@ -222,7 +224,7 @@ class S3Store:
         base = self._base()
         with self._told("read"):
             pages = self.client.get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=self.options.bucket, Prefix=base + _spread(prefix)):
+            for page in pages.paginate(Bucket=self.options.bucket, Prefix=base + pieces.spread(prefix)):
                 for row in page.get("Contents", ()):
                     name = str(row["Key"]).rsplit("/", 1)[-1]
                     if name.startswith(prefix):
@@ -246,6 +248,9 @@ class S3Store:
         with self._told("read"):
             self._quick.list_objects_v2(Bucket=self.options.bucket, Prefix=self._base(), MaxKeys=1)
 
+    def says(self) -> list[tuple[str, str]]:
+        return []
+
     def path(self, name: str) -> Path | None:
         return None
 
@@ -264,10 +269,10 @@ class S3Store:
     # --- how
 
     def _base(self) -> str:
-        return f"{self.options.prefix.strip('/')}/" if self.options.prefix.strip("/") else ""
+        return pieces.base_of(self.options.prefix)
 
     def _where(self, name: str) -> dict[str, str]:
-        return {"Bucket": self.options.bucket, "Key": f"{self._base()}{name[:2]}/{name[2:4]}/{name}"}
+        return {"Bucket": self.options.bucket, "Key": pieces.place(self._base(), name)}
 
     def _sealed(self) -> dict[str, Any]:
         o = self.options
@@ -358,26 +363,3 @@ class _There(Exception):
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _spread(prefix: str) -> str:
-    """The key's beginning for names that begin with `prefix`."""
-    return f"{prefix[:2]}/{prefix[2:4]}/{prefix}" if len(prefix) >= 4 else ""
-
-
-def _parts(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The stream in parts of exactly `size`, but the last."""
-    waiting = bytearray()
-    for chunk in chunks:
-        waiting += chunk
-        while len(waiting) >= size:
-            yield bytes(waiting[:size])
-            del waiting[:size]
-    if waiting:
-        yield bytes(waiting)
-
-
-def _chained(first: bytes, second: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield second
-    yield from rest

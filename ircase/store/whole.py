@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,6 +25,7 @@ from ircase.store.base import (
     StoreAltered,
     StoreError,
     StoreFull,
+    StoreLingers,
     chunks_of,
     hashed,
 )
@@ -114,7 +115,8 @@ class Store:
             if made:
                 made.drop_key()
             raise
-        if made and not new:
+        # A store that did as asked, and whose answer was lost, says to the next try that the object is there already.
+        if made and not new and self._header(meter.sha256 + suffix).identifier != made.header.identifier:
             made.drop_key()
         stored = Stored(meter.sha256, meter.size, datetime.now().astimezone(), self.keys.current)
         # Also where the same bytes were there before, which takes the same time: nobody can tell that they were.
@@ -219,11 +221,18 @@ class Store:
     # --- removing, looking after
 
     def delete(self, sha256: str) -> None:
-        """Remove the bytes in every form. Raises StoreLocked. The keys go first: without them nothing can be read."""
+        """Remove the bytes in every form. Raises StoreLocked. The keys go first: without them nothing can be read.
+        Raises StoreLingers when everything was deleted that the store nevertheless keeps for a while."""
         keys = [entry.name for entry in self.backend.entries(sha256) if _KEY.match(entry.name)]
+        lingering: list[StoreLingers] = []
         for name in (*keys, sha256 + _ENC, sha256):
-            self.backend.remove(name)
+            try:
+                self.backend.remove(name)
+            except StoreLingers as error:
+                lingering.append(error)
         self.copies.forget(sha256)
+        if lingering:
+            raise max(lingering, key=lambda one: one.until or datetime.max.replace(tzinfo=UTC))
 
     def locked_until(self, sha256: str) -> datetime | None:
         found = [until for name in (sha256, sha256 + _ENC) if (until := self.backend.locked_until(name))]

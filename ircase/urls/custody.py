@@ -30,5 +30,7 @@ urlpatterns = [
     path("administration/statements/", statements.index, name="statements"),
     path("administration/statements/key/", statements.rotate, name="signing_rotate"),
     path("administration/statements/<int:number>/", statements.download, name="statement"),
+    path("administration/statements/<int:number>/stamp/", statements.stamp, name="statement_stamp"),
+    path("administration/statements/<int:number>/stamp/again/", statements.stamp_again, name="statement_stamp_again"),
     path("administration/statements/posts/<int:post>/", statements.again, name="statement_again"),
 ]

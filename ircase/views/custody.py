@@ -18,7 +18,7 @@ from ircase.forms.custody import ActForm, PhysicalForm, ReturnForm, SealForm, Tr
 from ircase.models import Case, CaseRole, CustodyBefore, Evidence, Transfer, User
 from ircase.pages import render_tab
 from ircase.report.typeset import TypesetError
-from ircase.services.vault import custody, delivery, verification
+from ircase.services.vault import custody, delivery, stamping, verification
 from ircase.services.vault.custody import Said
 from ircase.views.doors import attempt, case_to_change
 
@@ -53,6 +53,7 @@ def _show(request: HttpRequest, item: Evidence, wrong: dict[str, Any] | None = N
     context = {
         "item": item,
         "holding": custody.holding_of(item),
+        "vouched": stamping.reach_of(f"evidence:{item.uuid}"),
         "page": Paginator(item.custody.all(), PER_PAGE).get_page(request.GET.get("page")),
         "before": Paginator(before, PER_PAGE).get_page(request.GET.get("before")),
         "faults": faults,

@@ -19,9 +19,9 @@ from tests.simulator.conftest import ANALYTICS, DEFENDER, GRAPH, NOW, Tenant
 PROTECTED = [route for route in ROUTES if route.roles]
 
 
-def test_only_sign_in_links_control_and_the_cluster_need_no_role() -> None:
+def test_only_sign_in_links_control_the_cluster_and_time_stamps_need_no_role() -> None:
     assert {route.service for route in ROUTES if not route.roles} == {
-        Service.ENTRA, Service.BLOB, Service.CONTROL, Service.KUSTO,
+        Service.ENTRA, Service.BLOB, Service.CONTROL, Service.KUSTO, Service.STAMPS,
     }  # fmt: skip
 
 

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from simulator.defender.routes import ROUTES
-from simulator.faults import KINDS
+from simulator.faults import KINDS, STAMPS
 from tests.journeys.test_liveresponse_faults import TROUBLES
 from tests.simulator.checklist import PAGE, ROOT, SECTIONS, page, whole
 
-# Of hunting, sign-in, Log Analytics and the cluster.
-ELSEWHERE = {"unknown_error", "cpu_quota", "token_life", "partial", "pascal_case", "id_token"}
+# Of hunting, sign-in, Log Analytics, the cluster and time stamps.
+ELSEWHERE = {"unknown_error", "cpu_quota", "token_life", "partial", "pascal_case", "id_token"} | STAMPS
 ITEMS = [one for items in SECTIONS.values() for one in items]
 PLACES = {place for one in ITEMS for place in one.where}
 ROUTED = {f"{route.method} {route.path.removeprefix('/api')}" for route in ROUTES}

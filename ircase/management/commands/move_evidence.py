@@ -1,4 +1,4 @@
-"""`manage.py move_evidence --from disk --to s3`: copy every file that a record needs to another store, verified."""
+"""`manage.py move_evidence --from disk --to azure`: copy every file that a record needs to another store, verified."""
 
 from collections.abc import Iterator
 from typing import Any

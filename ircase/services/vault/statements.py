@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from ircase import jobs
 from ircase.models import GENESIS, ChainHead, CustodyEntry, LogEntry, StatedHead, Statement, StatementPost
-from ircase.services.vault import signing
+from ircase.services.vault import signing, stamping, stamps
 
 FORMAT: Final = "ircase-statement/1"
 TASK: Final = "ircase.post_statements"
@@ -93,6 +93,7 @@ def make() -> Statement:
     StatementPost.objects.bulk_create(StatementPost(statement=statement, url=url) for url in settings.STATEMENT_URLS)
     if settings.STATEMENT_URLS:
         jobs.enqueue(TASK)
+    stamping.begin(statement)
     return statement
 
 
@@ -147,11 +148,15 @@ def as_json(statement: Statement) -> dict[str, Any]:
     }
 
 
-def proofs(chains: Collection[str]) -> dict[str, Any] | None:
-    """The newest statement with the proofs of those of `chains` that it knows; None where it knows none."""
-    statement = Statement.objects.select_related("key").order_by("-number").first()
-    if statement is None:
-        return None
+def for_export() -> list[Statement]:
+    """The newest statement and, where that has no time stamp yet, the newest that has one."""
+    rows = Statement.objects.select_related("key", "stamp").order_by("-number")
+    found = {row.pk: row for row in (rows.first(), rows.exclude(stamp__at=None).first()) if row is not None}
+    return list(found.values())
+
+
+def proofs(statement: Statement, chains: Collection[str]) -> dict[str, Any] | None:
+    """The statement with the proofs of those of `chains` that it knows; None where it knows none."""
     leaves = leaves_at(statement.number)
     known = [chain for chain in chains if chain in leaves]
     tree = Tree(leaves)
@@ -169,7 +174,7 @@ def disagreements() -> Iterator[Disagreement]:
     number, previous, waiting = 0, GENESIS, []
     heads = StatedHead.objects.order_by("statement__number", "pk").select_related("statement").iterator(chunk_size=5000)
     head = next(heads, None)
-    for statement in Statement.objects.select_related("key").order_by("number").iterator(chunk_size=500):
+    for statement in Statement.objects.select_related("key", "stamp").order_by("number").iterator(chunk_size=500):
         while head is not None and head.statement_id == statement.pk:
             yield from _went_back(head, leaves)
             leaves[head.chain] = (head.sequence, head.digest)
@@ -234,6 +239,9 @@ def _of_itself(statement: Statement, number: int, previous: str, leaves: Leaves)
         yield fault("it does not hold the digest of the statement before it, or was changed")
     if not signing.holds(statement.key, text, statement.signature) or body.get("key") != statement.key.key_id:
         yield fault("its signature does not hold")
+    stamp = stamping.of(statement)
+    if stamp is not None and (wrong := stamps.problem_of(bytes(stamp.answer or b""), statement.digest)):
+        yield fault(f"its time stamp does not hold: {wrong}")
     if Tree(leaves).root != body.get("root"):
         yield fault("what is kept of the chains' ends is not what was signed")
 

@@ -176,7 +176,8 @@ def _key_of(place: store.Store, item: store.Item) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """The store at this moment. `faults` are the exhibits that the reader may see, `hidden_faults` how many others."""
+    """The store at this moment. `says`: what it answers about itself, in rows; `drops_drafts`: what was half-written
+    goes by itself. `faults` are the exhibits that the reader may see, `hidden_faults` how many others."""
 
     kind: str
     where: str
@@ -186,6 +187,8 @@ class Picture:
     key_id: str
     keys: dict[str, int]
     lock: str
+    says: list[tuple[str, str]]
+    drops_drafts: bool
     exhibits: int
     oldest_look: datetime | None
     overdue: int
@@ -232,15 +235,16 @@ def picture(user: User) -> Picture:
 
 def _of_the_store() -> dict[str, Any]:
     found: dict[str, Any] = {"problem": "", "free": None, "encrypted": False, "key_id": "", "lock": "", "where": ""}
-    found["kind"] = settings.STORE
-    found["where"] = f"bucket {settings.S3['bucket']}" if settings.STORE == "s3" else str(settings.EVIDENCE_DIR)
-    if settings.STORE == "s3" and settings.S3["lock_mode"]:
-        found["lock"] = f"{settings.S3['lock_mode'].capitalize()}, {settings.S3['lock_days']} days"
+    found |= {"kind": settings.STORE, "where": store.where(), "says": [], "drops_drafts": False}
+    mode, days = store.lock()
+    if mode:
+        found["lock"] = f"{mode.capitalize()}, {days} days"
     try:
         place = store.current()
         found |= {"encrypted": place.is_encrypted, "key_id": place.keys.current}
+        found["drops_drafts"] = place.backend.drops_drafts
         place.backend.check()
-        found["free"] = place.backend.free()
+        found |= {"free": place.backend.free(), "says": place.backend.says()}
     except store.StoreError as error:
         found["problem"] = str(error)
     return found

@@ -549,12 +549,12 @@ class SettingsTests(PasskeyTestCase):
         ]
         for given_settings, words in wrong:
             with override_settings(**given_settings):
-                found = [one.msg for one in run_checks(include_deployment_checks=True) if one.id == "ircase.W005"]
+                found = [one.msg for one in run_checks(include_deployment_checks=True) if one.id == "ircase.W006"]
                 assert len(found) == 1 and words in found[0]
                 self.assertNotContains(self.client.get(SIGN_IN), "data-passkey")
                 assert self.client.post(reverse("ircase:sign_in_passkey_options")).status_code == 409
         with override_settings(PASSKEY_RP_ID=""):
-            assert "ircase.W005" not in [one.id for one in run_checks(include_deployment_checks=True)]
+            assert "ircase.W006" not in [one.id for one in run_checks(include_deployment_checks=True)]
 
     def test_what_was_answered_is_not_kept_by_the_throttle(self) -> None:
         self.enter('{"a": "secret of the answer"}')

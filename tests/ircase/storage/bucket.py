@@ -20,11 +20,13 @@ class Quiet(WSGIRequestHandler):
 
 
 class Bucket:
-    """`gate` sees every request first; what it returns is answered in place of S3. `asked`: method, path, query."""
+    """`gate` sees every request first; what it returns is answered in place of S3. `lost` picks a request that is
+    carried out and answered with 503. `asked`: method, path, query."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
         self.gate: Gate | None = None
+        self.lost: Callable[[dict[str, Any]], bool] | None = None
         self.cut = 0
         self._inner = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
@@ -65,6 +67,14 @@ class Bucket:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
             return [body]
+        if self.lost and self.lost(environ):
+            self.lost = None
+            b"".join(self._inner(environ, lambda *_: None))
+            start(
+                "503 Service Unavailable",
+                [("Content-Type", "application/xml"), ("Content-Length", str(len(SLOW_DOWN)))],
+            )
+            return [SLOW_DOWN]
         answer: Iterable[bytes] = self._inner(environ, start)
         if self.cut and environ["REQUEST_METHOD"] == "GET" and "list-type" not in environ.get("QUERY_STRING", ""):
             whole = b"".join(answer)

@@ -3,21 +3,24 @@
 import base64
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from ircase.store.azure import AzureOptions, AzureStore
 from ircase.store.base import Backend
 from ircase.store.copies import Copies
 from ircase.store.disk import DiskStore
 from ircase.store.s3 import S3Options, S3Store
 from ircase.store.sealing import Keyring
 from ircase.store.whole import Store
+from tests.azurite.setup import is_installed
 from tests.ircase.storage.bucket import Bucket
+from tests.ircase.storage.container import ACCOUNT, Containers
 
-KINDS = ("disk", "disk encrypted", "s3", "s3 encrypted")
+KINDS = ("disk", "disk encrypted", "s3", "s3 encrypted", "azure", "azure encrypted")
 
 
 def make_key(name: str) -> str:
@@ -26,23 +29,13 @@ def make_key(name: str) -> str:
 
 @dataclass(frozen=True)
 class Stage:
-    """A store and how to look behind it."""
+    """A store and how to look behind it. `tamper` writes an object's bytes past the store."""
 
     store: Store
-    bucket: Bucket | None
-    name: str
+    tamper: Callable[[str, bytes], None]
 
     def names(self) -> list[str]:
         return sorted(entry.name for entry in self.store.backend.entries())
-
-    def tamper(self, name: str, data: bytes) -> None:
-        if self.bucket is not None:
-            self.bucket.client.put_object(Bucket=self.name, Key=f"p/{name[:2]}/{name[2:4]}/{name}", Body=data)
-        else:
-            path = self.store.backend.path(name)
-            assert path is not None
-            path.chmod(0o640)
-            path.write_bytes(data)
 
     def raw(self, name: str) -> bytes:
         return b"".join(self.store.backend.read(name))
@@ -55,9 +48,26 @@ def bucket() -> Iterator[Bucket]:
     made.stop()
 
 
+@pytest.fixture(scope="session")
+def containers() -> Iterator[Containers]:
+    if not is_installed():
+        reason = "Azurite is not installed: python -m tests.azurite.setup"
+        if os.environ.get("CI"):
+            pytest.fail(f"{reason}, which .ci/run does.")
+        pytest.skip(reason)
+    made = Containers()
+    yield made
+    made.stop()
+
+
 def options(bucket: Bucket, name: str, **more: object) -> S3Options:
     values: dict[str, object] = {"prefix": "p", "access_key": "a", "secret_key": "b", "path_style": True, "tries": 3}
     return S3Options(bucket=name, endpoint=bucket.endpoint, **{**values, **more})  # type: ignore[arg-type]
+
+
+def azure_options(containers: Containers, name: str, **more: object) -> AzureOptions:
+    values: dict[str, object] = {"prefix": "p", "account": ACCOUNT, "key": containers.key, "tries": 3, "pause": 0.01}
+    return AzureOptions(container=name, endpoint=containers.endpoint, **{**values, **more})  # type: ignore[arg-type]
 
 
 def make_store(backend: Backend, tmp_path: Path, *, keys: str = "", cache: int = 2**30) -> Store:
@@ -66,10 +76,38 @@ def make_store(backend: Backend, tmp_path: Path, *, keys: str = "", cache: int =
 
 @pytest.fixture(params=KINDS)
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
-    keys = make_key("k1") if "encrypted" in request.param else ""
-    if request.param.startswith("disk"):
-        return Stage(make_store(DiskStore(tmp_path / "evidence"), tmp_path, keys=keys), None, "")
+    kind, _, encrypted = request.param.partition(" ")
+    backend, tamper = {"disk": on_disk, "s3": in_bucket, "azure": in_container}[kind](request, tmp_path)
+    return Stage(make_store(backend, tmp_path, keys=make_key("k1") if encrypted else ""), tamper)
+
+
+Made = tuple[Backend, Callable[[str, bytes], None]]
+
+
+def on_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
+    backend = DiskStore(tmp_path / "evidence")
+
+    def tamper(name: str, data: bytes) -> None:
+        path = backend.path(name)
+        path.chmod(0o640)
+        path.write_bytes(data)
+
+    return backend, tamper
+
+
+def in_bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
     bucket: Bucket = request.getfixturevalue("bucket")
     name = f"b-{uuid.uuid4().hex}"
     bucket.make(name)
-    return Stage(make_store(S3Store(options(bucket, name)), tmp_path, keys=keys), bucket, name)
+
+    def tamper(called: str, data: bytes) -> None:
+        bucket.client.put_object(Bucket=name, Key=f"p/{called[:2]}/{called[2:4]}/{called}", Body=data)
+
+    return S3Store(options(bucket, name)), tamper
+
+
+def in_container(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
+    containers: Containers = request.getfixturevalue("containers")
+    name = f"c-{uuid.uuid4().hex}"
+    containers.make(name)
+    return AzureStore(azure_options(containers, name)), lambda called, data: containers.write(name, called, data)

@@ -15,7 +15,7 @@ from ircase.store import NotStored, StoreError, StoreLocked
 from ircase.store.s3 import S3Store
 from ircase.store.whole import Store
 from tests.ircase.storage.bucket import Bucket, busy
-from tests.ircase.storage.conftest import make_store, options
+from tests.ircase.storage.conftest import make_key, make_store, options
 from tests.ircase.storage.test_stores import LARGE, pieces, sha
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -151,6 +151,26 @@ def test_the_same_bytes_later_make_the_lock_longer(bucket: Bucket, tmp_path: Pat
     stored = longer.put([b"kept"])
     until = longer.locked_until(stored.sha256)
     assert until is not None and until > datetime.now(UTC) + timedelta(days=89)
+
+
+@pytest.mark.parametrize("content", [b"small", LARGE])
+def test_an_answer_that_is_lost_leaves_a_file_that_can_be_read(
+    bucket: Bucket, name: str, tmp_path: Path, content: bytes
+) -> None:
+    """The next try is told that the object is there: it is our own, and so is the key beside it."""
+    store = make_store(S3Store(options(bucket, name)), tmp_path, keys=make_key("k1"))
+    bucket.lost = lambda e: (
+        e["PATH_INFO"].endswith(".enc")
+        and (
+            e["REQUEST_METHOD"] == "PUT"
+            if content == b"small"
+            else "uploadId" in e["QUERY_STRING"] and e["REQUEST_METHOD"] == "POST"
+        )
+    )
+    stored = store.put(pieces(content))
+    assert bucket.lost is None
+    assert b"".join(store.chunks(stored.sha256)) == content
+    assert len([key for key in bucket.keys(name) if key.endswith(".key")]) == 1
 
 
 def test_what_is_deleted_leaves_no_version_behind(bucket: Bucket, tmp_path: Path) -> None:

@@ -194,3 +194,19 @@ class CheckTests(StoreTestCase):
         away = settings.S3 | {"endpoint": "http://127.0.0.1:9", "timeout": 1.0, "tries": 1, "access_key": "a"}
         found = self.ids(STORE="s3", S3=away | {"secret_key": "b"})
         assert found == ["ircase.E005", "ircase.W003", "ircase.E009"]
+
+    def test_settings_of_a_container_that_do_not_fit_are_named(self) -> None:
+        from django.conf import settings
+
+        def found(**azure: Any) -> list[str]:
+            with mock.patch("ircase.store.azure.AzureStore.check"):
+                return self.ids(STORE="azure", AZURE=settings.AZURE | azure)
+
+        fit = {"container": "evidence", "account": "ircase", "key": "YQ=="}
+        assert found(**fit) == []
+        assert found() == ["ircase.E011", "ircase.E012"]
+        assert found(**fit | {"identity": "system"}) == ["ircase.E012"]
+        assert found(**fit | {"key": "", "client_secret": "x"}) == ["ircase.E013"]
+        assert found(**fit | {"lock_mode": "GOVERNANCE", "lock_days": 3}) == ["ircase.E014"]
+        assert found(**fit | {"lock_mode": "Locked"}) == ["ircase.E014"]
+        assert found(**fit | {"endpoint": "http://10.0.0.1/ircase"}) == ["ircase.W005"]
