@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from PIL import Image
 
 from artifacts.choices import Dialect
@@ -82,13 +83,14 @@ from ircase.services.managing import papers
 from ircase.services.phases import checklist, clocks, playbooks, servicelevels
 from ircase.services.reporting import looks
 from ircase.services.transfer import caseexports, caseimports, resumable, shareddata, sharing
-from ircase.services.vault import custody, holds, statements
+from ircase.services.vault import custody, holds, stamps, statements
 from ircase.services.writing import comments, notes
 from kql.parquet import write_parquet
 from kql.types import Column
 from liveresponse.models import CollectionVersion, Freeze, LibraryScript, Lookup
 from liveresponse.services import actions, analyses, batches, collections, lookups
 from liveresponse.services import definitions as collection_definitions
+from simulator.stamping import Authority
 from tests import hunts_world, readyworld
 from tests.cast import make_evidence
 
@@ -290,6 +292,16 @@ def make_look(administrator: User) -> dict[str, Any]:
     return {}
 
 
+def make_stamp(statement: Statement) -> None:
+    """A time stamp of the simulator's authority, once for each statement."""
+    if StatementStamp.objects.filter(statement=statement).exists():
+        return
+    with tempfile.TemporaryDirectory(prefix="tsa-") as folder:
+        query = stamps.question(stamps.digest_of(statement.body), policy="", now=timezone.now()).query
+        answer = Authority(Path(folder)).answer(query)
+    StatementStamp.objects.create(statement=statement, answer=answer, at=statement.at)
+
+
 def make_world(case: Case, asker: User) -> World:
     """`asker` has asked for an approval on `case`, which somebody else leads."""
     lead = case.members.get(role=CaseRole.LEAD).user
@@ -392,7 +404,7 @@ def make_world(case: Case, asker: User) -> World:
     coming = CaseImport.objects.create(requested_by=lead, name="export.zip")
     record = RecordBefore.objects.create(case=case, area="hunt_runs", sequence=1, key=uuid4(), line="{}")
     statement = Statement.objects.first() or statements.make()
-    StatementStamp.objects.get_or_create(statement=statement, defaults={"answer": b"0", "at": statement.at})
+    make_stamp(statement)
     post, _ = StatementPost.objects.get_or_create(statement=statement, url="https://example.com/")
     hold = holds.place(case=case, actor=lead, evidence=held, reason="A court asked for it")
     gone = Destruction.objects.create(case=case, why="Its time is over", requested_by=lead, certificate={"a": 1})
