@@ -13,25 +13,12 @@ from hunting.models import Feed, FeedFetch, PlacesFile, ProfilesFile
 from hunting.services import feeds, supplies
 from ircase.access import require_administrator
 from ircase.api.auth import person
+from ircase.api.onefile import ONE_FILE
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import User
 from ircase.services.transfer import uploads
 
 router = Router(tags=["Supplies of hunts"])
-_UPLOAD: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
 
 
 class FeedIn(Schema):
@@ -163,7 +150,7 @@ def get_supplies(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.post(
-    "/supplies/places", response={201: PlacesOut}, openapi_extra=_UPLOAD, summary="Use a database of places (.mmdb)"
+    "/supplies/places", response={201: PlacesOut}, openapi_extra=ONE_FILE, summary="Use a database of places (.mmdb)"
 )
 def install_places(request: HttpRequest) -> Status[PlacesFile]:
     """A GeoLite2 City or Country database, the field `file` of multipart/form-data."""
@@ -182,7 +169,7 @@ def withdraw_places(request: HttpRequest, pk: int) -> PlacesFile:
 
 
 @router.post(
-    "/supplies/profiles", response={201: InstalledOut}, openapi_extra=_UPLOAD, summary="Use a table of file profiles"
+    "/supplies/profiles", response={201: InstalledOut}, openapi_extra=ONE_FILE, summary="Use a table of file profiles"
 )
 def install_profiles(request: HttpRequest) -> Status[ProfilesFile]:
     """A CSV with SHA1 or SHA256 and other columns of FileProfile(), the field `file` of multipart/form-data."""

@@ -1,7 +1,7 @@
 """ATT&CK data of one's own, for administrators: which is in use, a newer one, back to the one before."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -11,26 +11,13 @@ from pydantic import Field
 
 from ircase import access, attack
 from ircase.api.auth import person
+from ircase.api.onefile import ONE_FILE
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.models import AttackRelease, User
 from ircase.services.analysis import attackdata
 from ircase.services.transfer import uploads
 
 router = Router(tags=["Administration"])
-_UPLOAD: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
 
 
 class AttackFile(Schema):
@@ -80,7 +67,7 @@ def list_attack_files(request: HttpRequest, window: Query[Window]) -> dict[str, 
     return page_of(AttackRelease.objects.select_related("uploaded_by"), window)
 
 
-@router.post("/attack-data/files", response={202: AttackFile}, openapi_extra=_UPLOAD, summary="Bring a newer one")
+@router.post("/attack-data/files", response={202: AttackFile}, openapi_extra=ONE_FILE, summary="Bring a newer one")
 def bring_attack_data(request: HttpRequest) -> Status[AttackRelease]:
     """MITRE's enterprise-attack.json as the field `file`, as multipart/form-data. A worker reads it; then it is used by
     everybody."""
