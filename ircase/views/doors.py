@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.forms import Form
 from django.http import HttpRequest
 
 from ircase import access
@@ -35,3 +36,10 @@ def say_errors(request: HttpRequest, errors: dict[str, list[str]]) -> None:
     for field, found in errors.items():
         name = "" if field == "__all__" else f"{field.replace('_', ' ').capitalize()}: "
         messages.error(request, name + " ".join(found))
+
+
+def file_refused(form: Form, error: Exception) -> Form:
+    """The form again, saying of its field `file` why that was not taken and nothing else: the rest was not read."""
+    form.errors.clear()
+    form.add_error("file", "; ".join(getattr(error, "messages", [str(error)])))
+    return form

@@ -17,7 +17,7 @@ from ircase.models import Case, User
 from ircase.pages import render_tab
 from ircase.services.analysis import indicatorfiles
 from ircase.services.transfer import uploads
-from ircase.views.doors import case_to_change, say_errors
+from ircase.views.doors import case_to_change, file_refused, say_errors
 
 MOST_SAID = 5
 
@@ -36,10 +36,7 @@ def indicators_file(request: HttpRequest, reference: str) -> HttpResponse:
     try:
         file = uploads.receive_one(request, MOST_BYTES)
     except (ValidationError, RequestDataTooBig) as error:
-        form = IndicatorFileForm(request.POST)
-        form.errors.clear()
-        form.add_error("file", "; ".join(getattr(error, "messages", [str(error)])))
-        return _page(request, case, {"form": form}, status=422)
+        return _page(request, case, {"form": file_refused(IndicatorFileForm(request.POST), error)}, status=422)
     response = _read(request, case, file)
     return response
 

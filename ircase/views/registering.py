@@ -19,7 +19,7 @@ from ircase.services.evidence import StoreError
 from ircase.services.transfer import uploads
 from ircase.services.vault import registering
 from ircase.services.vault.custody import What
-from ircase.views.doors import case_to_change
+from ircase.views.doors import case_to_change, file_refused
 
 
 @csrf_exempt  # `_read` and `_register` check it, after the handler that takes the file is in place
@@ -36,10 +36,7 @@ def register(request: HttpRequest, reference: str) -> HttpResponse:
     try:
         file = uploads.receive_one(request, registering.MOST_BYTES)
     except (ValidationError, RequestDataTooBig) as error:
-        form = RegisterForm(request.POST)
-        form.errors.clear()
-        form.add_error("file", "; ".join(getattr(error, "messages", [str(error)])))
-        return _page(request, case, {"form": form}, status=422)
+        return _page(request, case, {"form": file_refused(RegisterForm(request.POST), error)}, status=422)
     response = _read(request, case, file)
     return response
 
