@@ -61,10 +61,22 @@ class CommentKindOut(Schema):
     label: str
 
 
-class Filter(Schema):
+class Kinds(Schema):
     kind: str = Field("", max_length=24)
+
+
+class Filter(Kinds):
     subject: str = Field("", max_length=255)
     resolved: bool | None = None
+
+
+class CommentCountOut(Schema):
+    """One thing that was commented on."""
+
+    kind: str
+    subject: str = Field(description="The thing's uuid, number, hash or name.")
+    comments: int
+    unresolved: int
 
 
 class CommentRevisionOut(Schema):
@@ -85,6 +97,15 @@ def list_comments(request: HttpRequest, reference: str, window: Query[Window], a
     if asked.resolved is not None:
         rows = rows.filter(resolved_at__isnull=not asked.resolved)
     return page_of(rows, window)
+
+
+@router.get(
+    "/cases/{reference}/comment-counts",
+    response=Page[CommentCountOut],
+    summary="How many comments stand beside each thing of the case; things without one are left out",
+)
+def list_counts(request: HttpRequest, reference: str, window: Query[Window], asked: Query[Kinds]) -> dict[str, Any]:
+    return page_of(comments.tally(case_of(request, reference), asked.kind), window)
 
 
 @router.post("/cases/{reference}/comments", response={201: CommentOut}, summary="Comment on a thing of the case")

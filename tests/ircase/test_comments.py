@@ -217,22 +217,35 @@ class CommentApiTests(CommentsTestCase):
             _, self.token = people.create_token(user=self.bob, name="test")
         headers = {"Authorization": f"Bearer {self.token}", **{k.replace("_", "-"): v for k, v in headers.items()}}
         data = "" if body is None else json.dumps(body)
-        url = f"/api/v1/cases/{self.case.reference}/comments{path}"
+        url = f"/api/v1/cases/{self.case.reference}/{path}"
         return self.client.generic(method, url, data, content_type="application/json", headers=headers)
 
     def test_the_life_of_a_comment(self) -> None:
         new = {"kind": "evidence", "subject": str(self.item.uuid), "body": "First"}
-        made = self.call("POST", "", new)
+        made = self.call("POST", "comments", new)
         assert (made.status_code, made.headers["ETag"]) == (201, '"1"')
-        path = f"/{made.json()['uuid']}"
+        path = f"comments/{made.json()['uuid']}"
         assert self.call("PUT", path, {"body": "Second"}, If_Match='"1"').headers["ETag"] == '"2"'
         assert self.call("PUT", path, {"body": "Third"}, If_Match='"1"').status_code == 412
         assert self.call("PUT", path, {"body": "Third", "version": 1}).status_code == 409
         assert self.call("POST", f"{path}/resolve", {"resolved": True}).json()["resolved_by"] == "bob"
-        assert self.call("GET", "?resolved=false").json()["total"] == 0
-        assert self.call("GET", f"?kind=evidence&subject={self.item.uuid}").json()["total"] == 1
+        assert self.call("GET", "comments?resolved=false").json()["total"] == 0
+        assert self.call("GET", f"comments?kind=evidence&subject={self.item.uuid}").json()["total"] == 1
         assert [row["body"] for row in self.call("GET", f"{path}/revisions").json()["items"]] == ["First"]
-        assert self.call("POST", "", {**new, "subject": str(uuid.uuid4())}).status_code == 422
+        assert self.call("POST", "comments", {**new, "subject": str(uuid.uuid4())}).status_code == 422
+
+    def test_how_many_each_thing_has(self) -> None:
+        note = notes.create_note(case=self.case, actor=self.bob, title="Calls")
+        comments.resolve(comment=self.write(), actor=self.alice, resolved=True)
+        self.write("And this?")
+        self.write(kind="note", subject=str(note.uuid))
+        exhibit = {"kind": "evidence", "subject": str(self.item.uuid), "comments": 2, "unresolved": 1}
+        said = {"kind": "note", "subject": str(note.uuid), "comments": 1, "unresolved": 1}
+        everything = self.call("GET", "comment-counts").json()
+        assert (everything["items"], everything["total"]) == ([exhibit, said], 2)
+        assert self.call("GET", "comment-counts?kind=note").json()["items"] == [said]
+        assert self.call("GET", "comment-counts?limit=1&offset=1").json()["items"] == [said]
+        assert self.call("GET", "comment-counts?kind=nothing").json()["total"] == 0
 
     def test_they_leave_with_the_case(self) -> None:
         self.write()

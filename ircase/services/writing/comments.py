@@ -102,6 +102,14 @@ def counts(case: Case, things: Mapping[str, Iterable[object]]) -> dict[tuple[str
     return {(kind, subject): n for kind, subject, n in rows.annotate(n=Count("pk"))}
 
 
+def tally(case: Case, kind: str = "") -> QuerySet[Comment, dict[str, Any]]:
+    """Every thing of `case` (of one kind, where given) that has comments, with how many and how many are unresolved."""
+    rows = Comment.objects.filter(case=case, **({"kind": kind} if kind else {}))
+    unresolved = Count("pk", filter=Q(resolved_at__isnull=True))
+    grouped = rows.order_by("kind", "subject").values("kind", "subject")
+    return grouped.annotate(comments=Count("pk"), unresolved=unresolved)
+
+
 def counted(rows: QuerySet[Row], kind: str) -> QuerySet[Row]:
     """`rows`, things of a case with uuids, each with its count: for a list that has no query left. See `beside`."""
     # SQLite keeps a uuid without its hyphens, PostgreSQL shows it with them.
