@@ -102,7 +102,7 @@ def counts(case: Case, things: Mapping[str, Iterable[object]]) -> dict[tuple[str
     return {(kind, subject): n for kind, subject, n in rows.annotate(n=Count("pk"))}
 
 
-def tally(case: Case, kind: str = "") -> QuerySet[Comment, dict[str, Any]]:
+def tally(case: Case, kind: str = "") -> QuerySet[Any, Any]:
     """Every thing of `case` (of one kind, where given) that has comments, with how many and how many are unresolved."""
     rows = Comment.objects.filter(case=case, **({"kind": kind} if kind else {}))
     unresolved = Count("pk", filter=Q(resolved_at__isnull=True))
