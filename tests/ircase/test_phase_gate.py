@@ -159,6 +159,16 @@ class ClockTests(GateCase):
     def spent(self, case: Case, now: datetime) -> dict[str, float]:
         return {phase: row.seconds / 3600 for phase, row in self.stays(case, now).items()}
 
+    def test_two_leads_open_it_again_once(self) -> None:
+        case = make_case(self.alice)
+        cases.edit_case(case=case, actor=self.alice, classification="truePositive")
+        cases.close_case(case=case, actor=self.alice, reason="")
+        mine, theirs = Case.objects.get(pk=case.pk), Case.objects.get(pk=case.pk)
+        cases.reopen_case(case=theirs, actor=self.alice, reason="It came back")
+        with pytest.raises(ValidationError, match="The case is open"):
+            cases.reopen_case(case=mine, actor=self.alice, reason="It came back")
+        assert PhaseEntry.objects.filter(case=case, left_at=None).count() == 1
+
     def test_the_time_between_closing_and_reopening_is_in_no_phase(self) -> None:
         case = self.closed_and_opened_again()
         now = START + 13 * HOUR
