@@ -50,6 +50,12 @@ class MergeTests(CastTestCase):
         assert CustodyEntry.objects.filter(evidence=exhibit, action="incident_taken_out").exists()
         assert not intake.cases_of(self.bob, keep(self.connection, "11")).exists()
 
+    def test_an_event_with_a_technique_leaves_as_any_other(self) -> None:
+        link = self.merged("11", alert("1", ip("192.0.2.1")) | {"mitreTechniques": ["T1078"]})
+        assert self.case.events.get().techniques.get().technique == "T1078"
+        taken = merging.unmerge(link=link, actor=self.bob, reason="Another department's")
+        assert taken.stayed == () and not self.case.events.exists()
+
     def test_what_was_touched_stays_and_is_said(self) -> None:
         link = self.merged()
         marked = self.case.indicators.get(value=A)
