@@ -100,12 +100,23 @@ def _holds(case: Case, into: Case, actor: User) -> list[str]:
         found.append("This case is confidential and the other is not: its findings would be seen by more people.")
     if case.classification == into.classification == Classification.UNKNOWN:
         found.append("Neither case has a classification: set one, for the duplicate is closed with it.")
+    if case.exercise != into.exercise:
+        found.append("One of the two is an exercise: what was played would stand beside what happened.")
+    if _escapes_review(case, into):
+        found.append("This case is closed by two people and the other is not: give the other its severity first.")
     if not access.still_may(actor, into, access.LEAD):
         found.append("You have to lead both cases.")
     if max(case.assets.count(), case.indicators.count(), case.events.count()) > MOST:
         found.append(f"It has more than {MOST:,} assets, indicators or events.")
     checks = closing.look_over(case)
     return found + [one.text for one in checks if one.holds and one.code != "classification"]
+
+
+def _escapes_review(case: Case, into: Case) -> bool:
+    """Whether a second person would have to look at the end of this case, and nobody at that of the other."""
+    known = case.classification != Classification.UNKNOWN
+    closed_as = Case(severity=case.severity, classification=case.classification if known else into.classification)
+    return closing.needs_review(closed_as) and not closing.needs_review(into)
 
 
 def _missing(case: Case, into: Case) -> _Findings:

@@ -170,6 +170,16 @@ class MergeTests(CastTestCase):
             casemerging.merge(case=self.secret_case, into=self.into, actor=self.alice, reason="x")
         assert self.counts(self.into) == (1, 1, 1)
 
+    def test_a_merge_is_no_way_round_the_second_person_nor_into_an_exercise(self) -> None:
+        cases.edit_case(case=self.into, actor=self.alice, severity="low")
+        with pytest.raises(ValidationError, match="closed by two people"):
+            self.merge()
+        cases.edit_case(case=self.case, actor=self.alice, classification="falsePositive")
+        assert casemerging.plan(self.case, self.into, self.alice).hold == ()
+        drill = make_case(self.alice, exercise=True)
+        with pytest.raises(ValidationError, match="an exercise"):
+            casemerging.merge(case=self.case, into=drill, actor=self.alice, reason="x")
+
     def test_a_running_deadline_holds_the_merge(self) -> None:
         clocks.start(case=self.case, actor=self.alice, rule="gdpr-notification", reason="x")
         with pytest.raises(ValidationError, match="Deadlines of the law run"):
