@@ -78,7 +78,7 @@ def milestone_taken_back(*, case: Case, kind: str) -> None:
 
 
 @transaction.atomic
-def severity_changed(*, case: Case, actor: User) -> None:
+def severity_changed(*, case: Case, actor: User | None) -> None:
     """The promises of the new severity begin where their milestone is set; those of the old one no longer apply."""
     if case.exercise:
         return
