@@ -4,6 +4,7 @@ Pages that the other case has in the same words are there already. Of the items 
 began: what a playbook planned and nobody touched is the other playbook's to plan. What ended stays with its proofs.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +23,9 @@ State = ChecklistItem.State
 UNDONE: Final = "The merge that had brought it was undone."
 _WORDS: Final = 2_000
 _TITLE: Final = 200
+# As the markdown of notes and comments reads them (ircase.markdown).
+_EXHIBIT: Final = re.compile(r"\bE-?[0-9]{1,6}\b")
+_PICTURE: Final = re.compile(r"!\[([^\]\n]{0,300})\]\((E-?[0-9]{1,6})\)")
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def bring(work: Work, into: Case, actor: User, link: str) -> dict[str, list[str]
     titles = set(into.notes.there().values_list("title", flat=True))
     pages = [
         notes.create_note(
-            case=into, actor=actor, title=_beside(note.title, titles), body=note.body, folder=note.folder
+            case=into, actor=actor, title=_beside(note.title, titles), body=_elsewhere(note.body), folder=note.folder
         )
         for note in work.notes
     ]  # fmt: skip
@@ -81,6 +85,15 @@ def bring(work: Work, into: Case, actor: User, link: str) -> dict[str, list[str]
         comments.write(case=into, actor=actor, kind="checklist", subject=str(same.pk), body=_told(item))
     found = {"notes": [str(page.uuid) for page in pages], "items": [item.key for item in made]}
     return {name: names for name, names in found.items() if names}
+
+
+def _elsewhere(text: str) -> str:
+    """E003 is another exhibit in the other case: where the text names some, it begins by saying whose they are, and
+    shows none of them as a picture."""
+    if not _EXHIBIT.search(text):
+        return text
+    plain = _PICTURE.sub(r"(picture: \1, \2 of the merged case)", text)
+    return f"> Written in a case that was merged into this one: the exhibits that it names are that case's.\n\n{plain}"
 
 
 def _beside(title: str, there: set[str]) -> str:
@@ -105,7 +118,7 @@ def _told(item: ChecklistItem) -> str:
     who = item.ended_by.name if item.ended_by else "somebody"
     when = f"{item.ended_at:%Y-%m-%d %H:%M} UTC" if item.ended_at else "an unknown time"
     said = f"{item.get_state_display()} by {who} on {when}, in the case that was merged into this one."
-    return f"{said}\n\n{item.result[:_WORDS]}".strip()
+    return f"{said}\n\n{_elsewhere(item.result[:_WORDS])}".strip()
 
 
 @transaction.atomic

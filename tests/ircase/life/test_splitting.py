@@ -226,6 +226,15 @@ class BackAgainTests(Splitting):
         pages = dict(self.case.notes.values_list("title", "body"))
         assert pages == {"Who is it": "Another one.", "Who is it (merged)": "Another one. Eve."}
 
+    def test_exhibits_that_a_page_names_are_said_to_be_elsewhere(self) -> None:
+        made = self.split().case
+        body = "See E-1. ![the tree](E-1)"
+        notes.create_note(case=made, actor=self.alice, title="Seen", body=body)
+        self.back(made)
+        page = self.case.notes.get(title="Seen").body
+        assert page.startswith("> Written in a case that was merged into this one")
+        assert page.endswith("See E-1. (picture: the tree, E-1 of the merged case)")
+
     def test_items_that_were_added_or_begun_come_and_what_ended_is_told(self) -> None:
         made = self.split().case
         fields = {"case": made, "actor": self.alice}
