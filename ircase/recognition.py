@@ -133,15 +133,17 @@ _SHAPES = (
     (re.compile(r"(?i)(HKEY_[A-Z_]+|HKLM|HKCU|HKU|HKCR)[\\:].*"), Indicator.Kind.REGISTRY),
     (re.compile(r"(?i)([a-z]:\\|\\\\|%[a-z0-9_()]+%\\|/(?!/)).+"), Indicator.Kind.FILE_PATH),
 )
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}\.[^@\s.]{2,63}")
+_EMAIL = re.compile(r"[^@\s:]{1,64}@[^@\s:/]{1,255}\.[^@\s.:/]{2,63}")
 _DOMAIN = re.compile(r"(?i)([a-z0-9_](-*[a-z0-9_])*\.)+([a-z]{2,63}|xn--[a-z0-9-]{1,59})")
 _FILE = re.compile(r"[^\\/:*?\"<>|]{1,240}\.[A-Za-z0-9]{1,10}")
-# Endings that are both a file's and, rarely, a top-level domain's: in an incident they are nearly always files.
+# Endings that are a file's alone, or rarely a top-level domain's too: in an incident they are nearly always files.
 _FILE_ENDINGS = frozenset(
     {
         *("exe", "dll", "sys", "ps1", "psm1", "bat", "cmd", "vbs", "vbe", "js", "jse", "wsf", "hta", "lnk"),
         *("zip", "rar", "7z", "iso", "img", "msi", "scr", "docx", "docm", "xlsx", "xlsm", "pptx", "pdf", "txt"),
         *("log", "csv", "xml", "json", "evtx", "dat", "bin", "tmp", "dmp", "py", "jar"),
+        *("doc", "dotm", "xls", "xlsb", "xll", "ppt", "rtf", "html", "htm", "php", "asp", "aspx", "jsp", "eml"),
+        *("msg", "cab", "chm", "vhd", "vhdx", "ini", "cfg", "conf", "reg", "inf", "cpl", "ocx", "pif", "gz", "tar"),
     }
 )
 

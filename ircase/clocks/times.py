@@ -7,7 +7,7 @@ that one too.
 
 import calendar as months
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -51,15 +51,18 @@ class Span:
         return f"{said} ({self.calendar.title}; {self.calendar.zone}, the last one until {self.calendar.closes:%H:%M})"
 
     def after(self, start: datetime) -> datetime:
-        """The moment when the span that begins at `start` (aware) is over, in the zone of `start`."""
+        """The moment when the span that begins at `start` (aware) is over, in UTC."""
+        # A time that a person typed carries their zone, and Python adds to what the wall's clock shows there: where
+        # summer time ends in between, 72 hours would be 73.
+        begin = start.astimezone(UTC)
         if self.unit == "hours":
-            return start + timedelta(hours=self.amount)
+            return begin + timedelta(hours=self.amount)
         if self.unit == "days":
-            return start + timedelta(days=self.amount)
+            return begin + timedelta(days=self.amount)
         if self.unit == "months":
-            return _months_after(start, self.amount)
+            return _months_after(begin, self.amount)
         assert self.calendar is not None, "business days need a calendar"
-        return _business_days_after(start, self.amount, self.calendar)
+        return _business_days_after(begin, self.amount, self.calendar)
 
 
 def _months_after(start: datetime, amount: int) -> datetime:
@@ -77,4 +80,4 @@ def _business_days_after(start: datetime, amount: int, among: Calendar) -> datet
     day = among.next_business_day(happened + timedelta(days=1))
     for _ in range(amount - 1):
         day = among.next_business_day(day + timedelta(days=1))
-    return datetime.combine(day, among.closes, zone).astimezone(start.tzinfo)
+    return datetime.combine(day, among.closes, zone).astimezone(UTC)

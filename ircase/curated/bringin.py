@@ -16,6 +16,7 @@ from ircase.curated import files, times
 from ircase.curated.files import FileError, Record
 from ircase.models import Asset, Case, Event, EventTechnique, FindingTag, Indicator, User
 from ircase.models.findings import TAG
+from ircase.search import index
 from ircase.services import log
 from ircase.services.analysis import findings
 
@@ -183,7 +184,7 @@ def _keep(case: Case, actor: User, drafts: list[_Draft], name: str, sha256: str)
         event.technique = draft.uses[0].technique if draft.uses else ""
         event.provenance = {"file": name[:255], "row": event.provenance["file"], "file_sha256": sha256}
         new.append(draft)
-    Event.objects.bulk_create([draft.event for draft in new], batch_size=500)
+    index.write_many("event", Event.objects.bulk_create([draft.event for draft in new], batch_size=500))
     _link(case, actor, new)
     if new:
         log.record("event.imported", case=case, actor=actor, title=name[:255], count=len(new), sha256=sha256)

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from ircase import attack
 from ircase.models import Case, Event, EventTechnique, User
+from ircase.search import index
 from ircase.services import log
 from ircase.services.analysis import findings, tagging
 
@@ -65,6 +66,7 @@ def _add_technique(events: Sequence[Event], number: str) -> None:
     new = [one for one in events if one.pk not in known]
     EventTechnique.objects.bulk_create(EventTechnique(event=one, technique=number, version=version) for one in new)
     Event.objects.filter(pk__in=[one.pk for one in new], technique="").update(technique=number)
+    index.write_many("event", Event.objects.filter(pk__in=[one.pk for one in new]))
 
 
 def _tags(case: Case, events: Sequence[Event], add: Sequence[str], remove: Sequence[str]) -> None:

@@ -53,8 +53,21 @@ class ReviewForm(ScopedForm):
 
 
 class PlanForm(ScopedForm):
+    """It knows what its writer saw, so that only what they changed is written."""
+
     owner = PersonField(required=False, empty_label="Nobody yet")
     due_at = MomentField(required=False, label="Due")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        said = not self.is_bound or self.add_initial_prefix("due_at") in self.data
+        for field in self.fields.values():
+            field.show_hidden_initial = said
+
+    def changes(self, item: ChecklistItem) -> dict[str, Any]:
+        """What the writer changed; of the item as it is now, where the form does not say what they saw."""
+        self.initial = {"owner": item.owner_id, "due_at": item.due_at}
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 class SkipForm(ScopedForm):

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ircase.models import Case, Indicator, Pap, Tlp, User
+from ircase.search import index
 from ircase.services import log
 from ircase.services.analysis import findings, tagging
 
@@ -48,6 +49,8 @@ def change_indicators(
     own |= {"expires_at": expires_at} if expires_at else {}
     if own:
         Indicator.objects.filter(pk__in=[one.pk for one in rows]).update(**own)
+    if verdict:
+        index.write_status("indicator", rows, own["verdict"])
     links = Indicator.tags.through
     tags = tagging.tags_of(case, add_tags)
     links.objects.bulk_create(

@@ -35,6 +35,11 @@ _BLANK_AT: Final = re.compile(r"(?i)[ ]?[\[({] ?(at|@) ?[\])}][ ]?")
 _TAKEN: Final = frozenset(
     {Kind.SHA256, Kind.SHA1, Kind.MD5, Kind.IP, Kind.DOMAIN, Kind.URL, Kind.EMAIL, Kind.FILE_NAME, Kind.FILE_PATH}
 )
+_NAMED: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,20}:(?!//)(.+)")
+_HOST: Final = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9+.-]{1,15}://)?(?:\[?([0-9A-Fa-f:.]+)\]|([^:/?#]+))(?::[0-9]{1,5})?(?:[/?#].*)?"
+)
+_NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 # A sentence that ends without a blank ("done.Then") has a domain's shape.
 _SENTENCE: Final = re.compile(r"[A-Za-z][a-z]*\.[A-Z][a-z]*")
 # Endings of names of software and of abbreviations.
@@ -72,6 +77,8 @@ def extract(text: str) -> list[Found]:
 
 
 def _candidates(text: str) -> Iterator[tuple[str, str]]:
+    # Out of JSON a slash comes with a backslash; a link of markdown has its address after its words.
+    text = text.replace("\\/", "/").replace("](", " ")
     text = _BLANK_AT.sub("[@]", _BLANK_DOT.sub("[.]", text))
     for pattern, kind in _WHOLE:
         for match in pattern.finditer(text):
@@ -86,7 +93,7 @@ def _token(token: str) -> Iterator[tuple[str, str]]:
     word = refang(token).strip(_AROUND) if len(token) <= _LONGEST else ""
     if len(word) < 4:
         return
-    for part in (word, *word.split("=")[1:]):
+    for part in _readings(word):
         kind = recognise(part)
         if kind == Kind.FILE_NAME and not _is_file(part):
             continue
@@ -95,6 +102,21 @@ def _token(token: str) -> Iterator[tuple[str, str]]:
         if kind in _TAKEN:
             yield kind, part
             return
+
+
+def _readings(word: str) -> Iterator[str]:
+    """What a word may be, the likeliest first: itself, the value of `name=value` or `name:value`, and a host that
+    stands with its port, its path, or a scheme that is no URL's."""
+    yield word
+    yield from word.split("=")[1:]
+    named = _NAMED.fullmatch(word)
+    rest = named[1] if named else word
+    if named:
+        yield rest
+    host = _HOST.fullmatch(rest)
+    # With a number after the slash it is a network, which is more than one address.
+    if host is not None and not (_NETWORK.fullmatch(rest)):
+        yield host[1] or host[2]
 
 
 def _is_file(word: str) -> bool:

@@ -4,19 +4,21 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import ForeignObjectRel, Model
 
-from ircase.models import Asset, CaseIncident, Event, Indicator, LogEntry
+from ircase.models import Asset, Case, CaseIncident, Event, EventTechnique, Indicator, LogEntry
 
 KINDS: Final = (Event, Indicator, Asset)
 Row = Asset | Indicator | Event
 # Who wrote the row and when says nothing of a touch; provenance is ours to mend when an incident goes.
 _ASIDE: Final = frozenset({"id", "uuid", "case", "added_by", "added_at", "updated_at", "provenance", "value_digest"})
+_PARTS: Final = (EventTechnique,)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -55,7 +57,7 @@ def weigh(link: CaseIncident) -> tuple[list[Row], list[Stays]]:
     """The rows that may leave with the incident, events first, and those that stay."""
     rows = list(rows_of(link.brought, link))
     reasons = _changed(rows, link.brought)
-    for uuid in _logged(link):
+    for uuid in logged(link.case, link.brought, since=link.taken_at):
         reasons.setdefault(uuid, "the log names it since")
     elsewhere = _named_elsewhere(link)
     for uuid, number in elsewhere.items():
@@ -63,7 +65,7 @@ def weigh(link: CaseIncident) -> tuple[list[Row], list[Stays]]:
     for kind in KINDS:
         own = [row for row in rows if isinstance(row, kind) and str(row.uuid) not in reasons]
         leaving = {str(row.uuid) for row in rows if str(row.uuid) not in reasons}
-        for uuid, why in _linked(kind, own, leaving).items():
+        for uuid, why in linked(kind, own, leaving).items():
             reasons.setdefault(uuid, why)
     going = [row for row in rows if str(row.uuid) not in reasons]
     return going, [Stays(row, reasons[str(row.uuid)]) for row in rows if str(row.uuid) in reasons]
@@ -77,14 +79,13 @@ def _changed(rows: Iterable[Row], brought: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _logged(link: CaseIncident) -> set[str]:
-    """Everything that the case's log names by uuid since the rows came."""
+def logged(case: Case, uuids: Iterable[str], *, since: datetime) -> set[str]:
+    """Those that the case's log names by uuid since then, other than for an incident that came or went."""
     found: set[str] = set()
-    came: dict[str, str] = link.brought
-    entries = LogEntry.objects.filter(case=link.case_id, at__gt=link.taken_at).exclude(action__startswith="incident.")
+    entries = LogEntry.objects.filter(case=case, at__gt=since).exclude(action__startswith="incident.")
     for detail in entries.values_list("detail", flat=True).iterator(chunk_size=500):
         found.update(_UUID.findall(json.dumps(detail)))
-    return found & came.keys()
+    return found.intersection(uuids)
 
 
 def _named_elsewhere(link: CaseIncident) -> dict[str, str]:
@@ -92,15 +93,20 @@ def _named_elsewhere(link: CaseIncident) -> dict[str, str]:
     return {uuid: number for named, number in others.values_list("named", "number") for uuid in named}
 
 
-def _linked(kind: type[Row], rows: list[Row], leaving: set[str]) -> dict[str, str]:
-    """Rows that something points to that does not leave with them: a proof, an event of somebody's, a comment."""
+def linked(
+    kind: type[Row], rows: Sequence[Row], leaving: set[str], *, aside: tuple[type[Model], ...] = ()
+) -> dict[str, str]:
+    """Rows that something points to that does not leave with them: a proof, an event of somebody's, a star. What is of
+    the models `aside` is not asked."""
     by_pk = {row.pk: str(row.uuid) for row in rows}
     found: dict[str, set[str]] = defaultdict(set)
     for relation in kind._meta.get_fields(include_hidden=True):
-        # The table between a row and its own many-to-many field is not a link of somebody else's.
-        if not isinstance(relation, ForeignObjectRel) or not by_pk or relation.related_model._meta.auto_created:
+        if not isinstance(relation, ForeignObjectRel) or not by_pk:
             continue
         name, model = relation.field.name, relation.related_model
+        # The table between a row and its own many-to-many field is not a link of somebody else's, nor are its parts.
+        if model._meta.auto_created or model in (*_PARTS, *aside):
+            continue
         own = "uuid" if any(field.name == "uuid" for field in model._meta.concrete_fields) else "pk"
         pairs = model._default_manager.filter(**{f"{name}__in": list(by_pk)}).values_list(name, own)
         for pk, other in pairs:

@@ -3,7 +3,7 @@
 import base64
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -271,6 +271,8 @@ def close_case(*, case: Case, actor: User, reason: str, approved_by: str = "", p
 
 @transaction.atomic
 def reopen_case(*, case: Case, actor: User, reason: str) -> Case:
+    # The row is the lock: of two leads who press at once one opens it.
+    case = Case.objects.select_for_update().get(pk=case.pk)
     if case.is_open:
         raise ValidationError("The case is open.")
     if not reason.strip():
@@ -280,6 +282,7 @@ def reopen_case(*, case: Case, actor: User, reason: str) -> Case:
     PhaseEntry.objects.create(case=case, phase=case.phase, moved_by=actor, reason=f"Opened again: {reason.strip()}")
     Milestone.objects.filter(case=case, kind=Milestone.Kind.CLOSED).delete()
     checklist.set_due_dates(case=case, milestone=Milestone.Kind.CLOSED, at=None)
+    servicelevels.milestone_taken_back(case=case, kind=Milestone.Kind.CLOSED)
     log.record("case.reopened", case=case, actor=actor, reason=reason)
     moving.moved(case=case, actor=actor, title=f"{case.reference} is opened again", why=reason)
     return case
@@ -288,6 +291,8 @@ def reopen_case(*, case: Case, actor: User, reason: str) -> Case:
 @transaction.atomic
 def set_milestone(*, case: Case, actor: User, kind: str, at: datetime, note: str = "") -> Milestone:
     """Set or move a milestone. The log keeps every earlier value."""
+    # In UTC, for what is due so long after it is counted from here: hours, not what a clock on the wall shows.
+    at = at.astimezone(UTC)
     if at > timezone.now() + timedelta(minutes=5):
         raise ValidationError("A milestone cannot lie in the future.")
     before = Milestone.objects.filter(case=case, kind=kind).first()

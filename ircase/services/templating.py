@@ -11,6 +11,7 @@ from django.db import transaction
 
 from ircase import access, shelf
 from ircase.models import Case, CasePlaybook, ChecklistItem, Phase, User
+from ircase.search import index
 from ircase.services import log
 from ircase.services.analysis.findings import clean
 from ircase.services.casework import opening
@@ -69,7 +70,7 @@ def open_from(*, source: Case, actor: User, title: str, severity: str = "", conf
 
 
 def _copy(case: Case, items: list[ChecklistItem]) -> None:
-    ChecklistItem.objects.bulk_create(
+    made = ChecklistItem.objects.bulk_create(
         ChecklistItem(
             case=case,
             key=f"own_{place}",
@@ -86,6 +87,7 @@ def _copy(case: Case, items: list[ChecklistItem]) -> None:
         )
         for place, item in enumerate(items, start=1)
     )
+    index.write_many("item", made)
 
 
 def _suggest(case: Case, hunts: list[str]) -> None:

@@ -261,6 +261,9 @@ def provenance(case: Case, source: dict[str, Any]) -> dict[str, str]:
             return {"text": words, "url": _link(page, case.reference, str(uuid))}
         if source.get(f"{kind}_before"):
             return {"text": f"{words} before import", "url": ""}
+    if source.get("merge") or source.get("split"):
+        words = "merged case" if source.get("merge") else "case that this was split from"
+        return {"text": words, "url": _link("ircase:links", case.reference)}
     if name := source.get("file"):
         return {"text": f"{name}, line {source.get('row')}", "url": ""}
     return {"text": "by hand" if source.get("by") == "hand" else "", "url": ""}

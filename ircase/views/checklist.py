@@ -155,6 +155,12 @@ def _prove(item: ChecklistItem, actor: User, form: FinishForm) -> object:
     return proof
 
 
+def _plan(item: ChecklistItem, actor: User, form: PlanForm) -> object:
+    """A date that nobody typed goes on following its milestone; what a colleague set meanwhile stays."""
+    planned = {"owner": item.owner, "due_at": item.due_at} | form.changes(item)
+    return service.plan_item(item=item, actor=actor, **planned)
+
+
 def _with(act: Callable[..., object]) -> Callable[..., object]:
     """A service that takes the form's fields by name."""
     return lambda item, actor, form: act(item=item, actor=actor, **form.cleaned_data)
@@ -172,7 +178,7 @@ ACTS = {
     "finish": _Act("finish_form", lambda r, c: FinishForm(r.POST, case=c), _finish, "Done."),
     "prove": _Act("finish_form", lambda r, c: FinishForm(r.POST, case=c), _prove, "The proof is linked."),
     "skip": _Act("skip_form", lambda r, c: SkipForm(r.POST), _with(service.skip_item), "Skipped, with your reason."),
-    "plan": _Act("plan_form", lambda r, c: PlanForm(r.POST), _with(service.plan_item), "Planned."),
+    "plan": _Act("plan_form", lambda r, c: PlanForm(r.POST), _plan, "Planned."),
     "reopen": _Act("start_form", lambda r, c: ScopedForm(r.POST), _bare(service.reopen_item), "Open again."),
 }
 

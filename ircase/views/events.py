@@ -17,7 +17,7 @@ from ircase.models import Asset, Case, Event, Indicator, User
 from ircase.pages import render_tab
 from ircase.recognition import recognise
 from ircase.services.analysis import findings
-from ircase.views.doors import case_to_change
+from ircase.views.doors import attempt, case_to_change
 
 
 @require_http_methods(["GET", "POST"])
@@ -161,6 +161,7 @@ def event_remove(request: HttpRequest, reference: str, uuid: UUID) -> HttpRespon
     if not reason:
         messages.error(request, "Say why the event is taken off; the log keeps it.")
         return redirect("ircase:event", case.reference, uuid)
-    findings.remove_event(event=_event(case, uuid), actor=user, reason=reason)
-    messages.success(request, "The event is off the timeline. The log keeps what it said.")
-    return redirect("ircase:timeline", case.reference)
+    found, said = _event(case, uuid), "The event is off the timeline. The log keeps what it said."
+    if attempt(request, said, lambda: findings.remove_event(event=found, actor=user, reason=reason)):
+        return redirect("ircase:timeline", case.reference)
+    return redirect("ircase:event", case.reference, uuid)

@@ -1,5 +1,6 @@
 """The checklist in the browser: both orders, one item's life, proofs, and the row that htmx swaps."""
 
+import re
 from datetime import timedelta
 
 from django.urls import reverse
@@ -9,6 +10,7 @@ from ircase import profile
 from ircase.models import Case, ChecklistItem, Event
 from ircase.nist import frameworks
 from ircase.services.analysis import findings
+from ircase.services.phases import checklist
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
 
@@ -97,6 +99,30 @@ class ItemTests(ChecklistCase):
         assert self.act("watch", "plan", owner=str(self.alice.pk), due_at="2026-05-01T08:00:00") == 302
         assert self.item("watch").owner == self.alice
         assert self.act("watch", "explode") == 404
+
+    def plan_as_shown(self, key: str) -> dict[str, str]:
+        """What a browser sends back of the form of the plan, where nothing is changed."""
+        form = self.client.get(self.url(key)).context["plan_form"]
+        page = form.as_p()
+        return dict(re.findall(r'<input[^>]*? name="([a-z_-]+)"[^>]*? value="([^"]*)"', page)) | {"action": "plan"}
+
+    def test_a_new_owner_leaves_the_date_to_its_milestone(self) -> None:
+        self.sign_in(self.bob)
+        due = self.item("validate").due_at
+        assert due is not None and due.microsecond, "kept finer than a browser shows it"
+        assert self.client.post(self.url("validate"), self.plan_as_shown("validate") | {"owner": self.alice.pk})
+        item = self.item("validate")
+        assert (item.owner, item.due_at, item.due_by_hand) == (self.alice, due, False)
+        assert self.act("validate", "plan", owner="", due_at=f"{due:%Y-%m-%dT%H:%M:%S}") == 302
+        assert (self.item("validate").owner, self.item("validate").due_by_hand) == (None, False)
+
+    def test_two_who_plan_at_once_lose_nothing(self) -> None:
+        self.sign_in(self.bob)
+        mine = self.plan_as_shown("validate")
+        later = timezone.now().replace(microsecond=0) + timedelta(days=2)
+        checklist.plan_item(item=self.item("validate"), actor=self.alice, owner=None, due_at=later)
+        self.client.post(self.url("validate"), mine | {"owner": self.bob.pk})
+        assert (self.item("validate").owner, self.item("validate").due_at) == (self.bob, later)
 
     def test_proofs_of_every_kind(self) -> None:
         exhibit = make_evidence(self.plan, self.alice)

@@ -49,10 +49,31 @@ def test_a_report_gives_what_is_in_it_once_and_whole() -> None:
         ("ann[at]evil[dot]example", "email", "ann@evil.example"),
         ("md5=d41d8cd98f00b204e9800998ecf8427e", "md5", "d41d8cd98f00b204e9800998ecf8427e"),
         ("dropper.ps1", "file_name", "dropper.ps1"),
+        ("invoice.doc", "file_name", "invoice.doc"),
+        ("gate.php", "file_name", "gate.php"),
+        ("203[.]0[.]113[.]9:4443", "ip", "203.0.113.9"),
+        ("evil[.]example:8080", "domain", "evil.example"),
+        ("[2001:db8::9]:443", "ip", "2001:db8::9"),
+        ("tcp://203.0.113.9:443", "ip", "203.0.113.9"),
+        ("evil[.]example/gate.php?id=1", "domain", "evil.example"),
+        ("203.0.113.9/a.ps1", "ip", "203.0.113.9"),
+        ("URL:hxxp://evil[.]example/x", "url", "http://evil.example/x"),
+        ("MD5:d41d8cd98f00b204e9800998ecf8427e", "md5", "d41d8cd98f00b204e9800998ecf8427e"),
+        ("Domain:evil.example:443", "domain", "evil.example"),
+        ("mailto:ann@evil.example", "email", "ann@evil.example"),
+        ("[the page](https://evil.example/a)", "url", "https://evil.example/a"),
+        (r'{"u":"https:\/\/evil.example\/x"}', "url", "https://evil.example/x"),
     ],
 )
 def test_spellings(written: str, kind: str, value: str) -> None:
     assert [(one.kind, one.value) for one in extract(f"see {written}, please")] == [(kind, value)]
+
+
+@pytest.mark.parametrize(
+    "written", ["203.0.113.0/24", "2001:db8::/32", "and/or", "TCP/IP", "text/html", "at 12:30:45", "10.0.19045.3803/x"]
+)
+def test_what_is_none(written: str) -> None:
+    assert extract(f"see {written}, please") == []
 
 
 def test_too_much_text_is_refused() -> None:

@@ -3,9 +3,12 @@
 import json
 import time
 from typing import Any
+from unittest import mock
 
+import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError
 from django.test import SimpleTestCase
 from django.urls import reverse
 from django.utils import timezone
@@ -84,6 +87,14 @@ class HookTests(CastTestCase):
         signed = incidentdoors.signature_of(self.secret, stamp, b"{}")
         headers = {"X-IRCase-Timestamp": stamp, "X-IRCase-Signature": signed}
         assert self.client.post(self.url, b"{ }", content_type="application/json", headers=headers).status_code == 401
+
+    def test_a_delivery_that_broke_off_can_be_sent_again_as_it_was(self) -> None:
+        now = time.time()
+        broken = mock.patch.object(incidentdoors.incidentkeeping, "keep_incident", side_effect=OperationalError)
+        with broken, pytest.raises(OperationalError):
+            self.post({"records": [RECORD]}, at=now)
+        assert self.post({"records": [RECORD]}, at=now).status_code == 202
+        assert self.post({"records": [RECORD]}, at=now).status_code == 409
 
     def test_too_much_is_refused_before_it_is_read(self) -> None:
         assert self.post(None, body=b"x" * (incidentdoors.MOST_BYTES + 1)).status_code == 413

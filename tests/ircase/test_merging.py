@@ -5,11 +5,11 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.urls import reverse
 
-from ircase.models import Asset, CaseIncident, CustodyEntry, Event, Indicator, LogEntry, Notice
+from ircase.models import Asset, CaseIncident, CustodyEntry, Event, IncidentSync, Indicator, LogEntry, Notice
 from ircase.services import cases
 from ircase.services.analysis import findings
-from ircase.services.incidents import intake, merging
-from ircase.services.phases import checklist
+from ircase.services.incidents import incidentsync, intake, merging
+from ircase.services.phases import checklist, servicelevels
 from tests.cast import CastTestCase
 from tests.ircase.incidents import account, alert, device, file, ip, keep
 
@@ -49,6 +49,12 @@ class MergeTests(CastTestCase):
         assert exhibit is not None and exhibit.path.is_file()
         assert CustodyEntry.objects.filter(evidence=exhibit, action="incident_taken_out").exists()
         assert not intake.cases_of(self.bob, keep(self.connection, "11")).exists()
+
+    def test_an_event_with_a_technique_leaves_as_any_other(self) -> None:
+        link = self.merged("11", alert("1", ip("192.0.2.1")) | {"mitreTechniques": ["T1078"]})
+        assert self.case.events.get().techniques.get().technique == "T1078"
+        taken = merging.unmerge(link=link, actor=self.bob, reason="Another department's")
+        assert taken.stayed == () and not self.case.events.exists()
 
     def test_what_was_touched_stays_and_is_said(self) -> None:
         link = self.merged()
@@ -101,6 +107,20 @@ class MergeTests(CastTestCase):
         self.merged("11", alert("1", ip("192.0.2.1")))
         self.merged("12", alert("1", ip("192.0.2.1")))
         assert self.case.events.count() == self.case.indicators.count() == 1
+
+    def test_a_severity_taken_over_from_defender_brings_its_promises(self) -> None:
+        values = {"starts_from": "detected", "met_by": "contained", "amount": 4, "unit": "hours", "deliver": "x"}
+        servicelevels.save(actor=self.ada, name="Low", severity="low", **values)
+        servicelevels.save(actor=self.ada, name="High", severity="high", **values)
+        IncidentSync.objects.create(connection=self.connection, enabled=True, fields=["severity"])
+        link = self.merged("11", alert("1", ip("192.0.2.1")))
+        incidentsync.reconcile(link)
+        raw = {"lastUpdateDateTime": "2026-02-15T00:00:00Z", "severity": "low"}
+        keep(self.connection, "11", alert("1", ip("192.0.2.1")), **raw)
+        incidentsync.reconcile(CaseIncident.objects.get(pk=link.pk))
+        self.case.refresh_from_db()
+        states = dict(self.case.clocks.values_list("title", "state"))
+        assert (self.case.severity, states) == ("low", {"Low": "running"})
 
     def test_what_cannot_be_merged_says_why(self) -> None:
         incident = keep(self.connection, "11")

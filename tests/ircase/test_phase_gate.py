@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 
 from ircase import dashboard
 from ircase.casehead import head_of
@@ -14,6 +15,7 @@ from ircase.metrics import Period
 from ircase.models import Case, ChecklistItem, LogEntry, Notice, NoticeCode, Phase, PhaseEntry
 from ircase.report.data import collect
 from ircase.services import cases
+from ircase.services.analysis import findings
 from ircase.services.phases import checklist, gate
 from tests.cast import CastTestCase, make_case
 from tests.ircase.test_dashboard import row
@@ -158,6 +160,32 @@ class ClockTests(GateCase):
 
     def spent(self, case: Case, now: datetime) -> dict[str, float]:
         return {phase: row.seconds / 3600 for phase, row in self.stays(case, now).items()}
+
+    def test_an_event_that_alone_proves_a_required_item_stays(self) -> None:
+        case = make_case(self.alice)
+        item = checklist.add_item(case=case, actor=self.alice, title="Contain it", phase="detection", required=True)
+        event = findings.add_event(case=case, actor=self.alice, at=START, title="The port was closed")
+        checklist.finish_item(item=item, actor=self.alice, result="", proofs=[("event", event)])
+        with pytest.raises(ValidationError, match="Contain it"):
+            findings.remove_event(event=event, actor=self.alice, reason="Noise")
+        self.sign_in(self.alice)
+        page = reverse("ircase:event_remove", args=[case.reference, event.uuid])
+        shown = self.client.post(page, {"reason": "Noise"}, follow=True)
+        self.assertContains(shown, "It is the proof of what was done: Contain it.")
+        assert item.proofs.count() == 1
+        checklist.add_proof(item=item, actor=self.alice, decision="The firewall's log, line 12")
+        findings.remove_event(event=event, actor=self.alice, reason="Noise")
+        assert item.proofs.count() == 1
+
+    def test_two_leads_open_it_again_once(self) -> None:
+        case = make_case(self.alice)
+        cases.edit_case(case=case, actor=self.alice, classification="truePositive")
+        cases.close_case(case=case, actor=self.alice, reason="")
+        mine, theirs = Case.objects.get(pk=case.pk), Case.objects.get(pk=case.pk)
+        cases.reopen_case(case=theirs, actor=self.alice, reason="It came back")
+        with pytest.raises(ValidationError, match="The case is open"):
+            cases.reopen_case(case=mine, actor=self.alice, reason="It came back")
+        assert PhaseEntry.objects.filter(case=case, left_at=None).count() == 1
 
     def test_the_time_between_closing_and_reopening_is_in_no_phase(self) -> None:
         case = self.closed_and_opened_again()

@@ -14,18 +14,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
 from ircase import finder
+from ircase.curated import bringin
+from ircase.curated.bulk import change_events
 from ircase.finder import cells
 from ircase.finder.answering import Answer, answer
-from ircase.models import Case, CaseTable, SearchEntry, TableIndexing, User
+from ircase.indicators import bulk
+from ircase.models import Case, CaseTable, ChecklistItem, SearchEntry, TableIndexing, User
 from ircase.search import index, words
 from ircase.search.fields import FIELDS
 from ircase.search.language import All, Any_, Field, Not, QueryProblem, Text, parse
 from ircase.search.sources import sources
 from ircase.search.words import Term
-from ircase.services import cases
+from ircase.services import cases, templating
 from ircase.services.analysis import findings, tablesearch
+from ircase.services.phases import checklist
 from ircase.services.writing import notes
-from tests.cast import CastTestCase, make_evidence
+from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
 from tests.world import make_table
 
@@ -163,6 +167,27 @@ class SearchTests(CastTestCase):
         assert index.compare("case", mend=True).stale == 1
         assert index.compare("note", mend=False).is_sound
         assert self.kinds("written past")["case"] == 1
+
+    def test_what_is_written_in_bulk_is_found_too(self) -> None:
+        case = make_case(self.alice, playbook="device-compromise")
+        asset, _ = findings.add_asset(
+            case=case, actor=self.alice, kind="device", name="okapi-1", compromise="confirmed"
+        )
+        checklist.add_item(case=case, actor=self.alice, title="Ask the okapi", phase="detection")
+        templating.open_from(source=case, actor=self.alice, title="Like it")
+        bulk.change_indicators(
+            case=self.case, actor=self.alice, uuids=[one.uuid for one in self.case.indicators.all()],
+            verdict="malicious", reason="Seen",
+        )  # fmt: skip
+        events = [findings.add_event(case=case, actor=self.alice, at=timezone.now(), title="Quiet").uuid]
+        change_events(case=case, actor=self.alice, uuids=events, add_technique="T1078")
+        line = b"datetime,message,timestamp_desc\n2026-01-02T03:04:05Z,okapi came,Seen\n"
+        bringin.bring_in(case=case, actor=self.alice, name="x.csv", data=line)
+        for source in sources():
+            assert index.compare(source.kind, mend=False).is_sound, source.kind
+        assert self.kinds("okapi", self.alice)["item"] == 2 + ChecklistItem.objects.filter(asset=asset).count()
+        assert self.kinds("technique:T1078", self.alice)["event"] == 1
+        assert self.kinds("okapi came", self.alice)["event"] == 1
 
     def test_pages_go_by_key_and_repeat_nothing(self) -> None:
         for number in range(60):

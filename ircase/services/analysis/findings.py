@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ircase import attack
-from ircase.models import Asset, Case, Event, EventTechnique, Indicator, Pap, User
+from ircase.models import Asset, Case, ChecklistItem, Event, EventTechnique, Indicator, Pap, User
 from ircase.services import log
 from ircase.services.analysis import tagging
 from ircase.services.phases import repeats
@@ -354,7 +354,16 @@ def keep_techniques(event: Event, uses: Sequence[Use]) -> None:
 
 @transaction.atomic
 def remove_event(*, event: Event, actor: User, reason: str) -> None:
-    """Take an event off the timeline. The log keeps what it said."""
+    """Take an event off the timeline. The log keeps what it said. Raises ValidationError where it is all that proves
+    an item that was closed with it: the gate would stand open on nothing."""
+    proven = ChecklistItem.objects.filter(
+        proofs__event=event, required=True, state=ChecklistItem.State.DONE, proof_rule=ChecklistItem.ProofRule.LINK
+    )
+    bare = [item.title for item in proven.distinct() if not item.proofs.exclude(event=event).exists()]
+    if bare:
+        raise ValidationError(
+            f"It is the proof of what was done: {'; '.join(bare[:5])}. Link another proof there, or open that again."
+        )
     log.record(
         "event.removed",
         case=event.case,

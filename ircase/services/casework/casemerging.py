@@ -1,17 +1,19 @@
-"""Merging a duplicate into another case: findings are joined by value, evidence stays with its custody.
+"""Merging a duplicate into another case: findings are joined by value, notes and items that it lacks come along, and
+evidence stays with its custody.
 
 The duplicate is closed with a link. What the merge added is remembered in the link, so that it can be taken back.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ircase import access
+from ircase.intake import touched
 from ircase.models import (
     Asset,
     Case,
@@ -26,14 +28,17 @@ from ircase.models import (
 )
 from ircase.services import cases, log
 from ircase.services.analysis.findings import clean
-from ircase.services.casework import closing
+from ircase.services.casework import casecopies, closing, mergedwork
+from ircase.services.phases import repeats
 
 MOST: Final = 20_000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a merge would do. `hold` says why it cannot be done now."""
+    """What a merge would do. `notes` and `open_items` are all of them, of which `new_notes` and `new_items` come along;
+    `told` is how many open items of the other case get to know what was done here. `hold` says why it cannot be done
+    now."""
 
     new_assets: int
     joined_assets: int
@@ -44,6 +49,9 @@ class Plan:
     exhibits: int
     open_items: int
     notes: int
+    new_notes: int
+    new_items: int
+    told: int
     people: tuple[str, ...]
     hold: tuple[str, ...]
 
@@ -59,7 +67,7 @@ class _Findings:
 
 def plan(case: Case, into: Case, actor: User) -> Plan:
     """What would move and what would stay; changes nothing."""
-    new = _missing(case, into)
+    new, work = _missing(case, into), mergedwork.lacking(case, into)
     there = CaseMember.objects.filter(case=into).values("user")
     left = CaseMember.objects.filter(case=case).exclude(user__in=there).select_related("user")
     return Plan(
@@ -72,6 +80,9 @@ def plan(case: Case, into: Case, actor: User) -> Plan:
         exhibits=Evidence.objects.filter(case=case).count(),
         open_items=case.checklist.filter(state__in=ChecklistItem.LIVE).exclude(phase="preparation").count(),
         notes=case.notes.count(),
+        new_notes=len(work.notes),
+        new_items=len(work.items),
+        told=len(work.ended),
         people=tuple(member.user.name for member in left),
         hold=tuple(_holds(case, into, actor)),
     )
@@ -89,6 +100,10 @@ def _holds(case: Case, into: Case, actor: User) -> list[str]:
         found.append("This case is confidential and the other is not: its findings would be seen by more people.")
     if case.classification == into.classification == Classification.UNKNOWN:
         found.append("Neither case has a classification: set one, for the duplicate is closed with it.")
+    if case.exercise != into.exercise:
+        found.append("One of the two is an exercise: what was played would stand beside what happened.")
+    if _escapes_review(case, into):
+        found.append("This case is closed by two people and the other is not: give the other its severity first.")
     if not access.still_may(actor, into, access.LEAD):
         found.append("You have to lead both cases.")
     if max(case.assets.count(), case.indicators.count(), case.events.count()) > MOST:
@@ -97,14 +112,22 @@ def _holds(case: Case, into: Case, actor: User) -> list[str]:
     return found + [one.text for one in checks if one.holds and one.code != "classification"]
 
 
+def _escapes_review(case: Case, into: Case) -> bool:
+    """Whether a second person would have to look at the end of this case, and nobody at that of the other."""
+    known = case.classification != Classification.UNKNOWN
+    closed_as = Case(severity=case.severity, classification=case.classification if known else into.classification)
+    return closing.needs_review(closed_as) and not closing.needs_review(into)
+
+
 def _missing(case: Case, into: Case) -> _Findings:
     assets = set(into.assets.values_list("kind", "name"))
     indicators = set(into.indicators.values_list("kind", "value_digest"))
     events = set(into.events.values_list("at", "title"))
+    told = case.events.prefetch_related("techniques", "assets", "indicators")
     return _Findings(
         [row for row in case.assets.all()[:MOST] if (row.kind, row.name) not in assets],
         [row for row in case.indicators.all()[:MOST] if (row.kind, row.value_digest) not in indicators],
-        [row for row in case.events.all()[:MOST] if (row.at, row.title) not in events],
+        [row for row in told[:MOST] if (row.at, row.title) not in events],
     )
 
 
@@ -124,40 +147,43 @@ def merge(*, case: Case, into: Case, actor: User, reason: str) -> CaseLink:
     if CaseLink.objects.filter(case=case, other=into, kind=CaseLink.Kind.DUPLICATE, removed_at=None).exists():
         raise ValidationError("The two are linked as duplicates already. Remove that link first.")
     made = CaseLink(case=case, other=into, kind=CaseLink.Kind.DUPLICATE, reason=clean(reason).strip(), made_by=actor)
-    added = _join(_missing(case, into), into, actor, made)
-    made.merge = {name: [str(row.uuid) for row in rows] for name, rows in added.items()}
+    new, work = _missing(case, into), mergedwork.lacking(case, into)
+    link = str(made.uuid)
+    made.merge = _join(new, case, into, actor, link) | mergedwork.bring(work, into, actor, link)
+    # What was written until here came by the merge: whoever touches it from now on works on it.
+    made.made_at = timezone.now()
     made.save()
-    counts = {name: len(rows) for name, rows in added.items()}
-    log.record("case.merged_in", case=into, actor=actor, link=str(made.uuid), **counts)
+    counts = {name: len(names) for name, names in made.merge.items()}
+    log.record("case.merged_in", case=into, actor=actor, link=link, **counts)
     _close(case, into, actor)
     return made
 
 
-def _join(new: _Findings, into: Case, actor: User, made: CaseLink) -> dict[str, Sequence[Any]]:
-    """Copies of what the other case lacks. They say which merge they came by, and no reference of the other case."""
-
-    def origin(row: Any) -> dict[str, Any]:
-        return {"case": into, "added_by": actor, "provenance": {"merge": str(made.uuid), "finding": str(row.uuid)}}
-
-    assets = Asset.objects.bulk_create(
-        Asset(**_copied(row, "kind", "name", "identifier", "description", "compromise", "details"), **origin(row))
-        for row in new.assets
-    )
-    indicators = Indicator.objects.bulk_create(
-        Indicator(**_copied(row, "kind", "value", "value_digest", "tlp", "verdict", "first_seen", "last_seen",
-                            "description"), **origin(row))
-        for row in new.indicators
+def _join(new: _Findings, case: Case, into: Case, actor: User, link: str) -> dict[str, list[str]]:
+    """Copies of what the other case lacks, their uuids by kind. They say which merge they came by, and no reference of
+    the other case; events name what they named, as it is called there."""
+    assets = casecopies.findings(Asset, new.assets, into, actor, "merge", link)
+    indicators = casecopies.findings(Indicator, new.indicators, into, actor, "merge", link)
+    events = casecopies.findings(Event, new.events, into, actor, "merge", link)
+    casecopies.join(
+        new.events, events,
+        _counterparts(case.assets.all(), into.assets.all(), "kind", "name"),
+        _counterparts(case.indicators.all(), into.indicators.all(), "kind", "value_digest"),
     )  # fmt: skip
-    events = Event.objects.bulk_create(
-        Event(**_copied(row, "at", "title", "technique", "lane", "source", "row", "in_report", "description"),
-              **origin(row))
-        for row in new.events
-    )  # fmt: skip
-    return {"assets": assets, "indicators": indicators, "events": events}
+    casecopies.tags(into, Event.tags.through, "event", events)
+    casecopies.tags(into, Indicator.tags.through, "indicator", indicators)
+    # Devices and accounts that the other case did not know of have their own steps there (SP 800-61r2, step 6.3).
+    for asset in assets.values():
+        repeats.judged(asset=asset, actor=actor)
+    made = {"assets": assets, "indicators": indicators, "events": events}
+    return {name: [str(row.uuid) for row in copies.values()] for name, copies in made.items()}
 
 
-def _copied(row: Any, *names: str) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
+def _counterparts(here: QuerySet[Any], there: QuerySet[Any], *names: str) -> dict[int, Any]:
+    """Key of a row -> the row of the other case that stands for the same thing."""
+    known = {tuple(getattr(row, name) for name in names): row for row in there.only(*names)}
+    rows = here.values_list("pk", *names)
+    return {pk: known[tuple(key)] for pk, *key in rows if tuple(key) in known}
 
 
 def _close(case: Case, into: Case, actor: User) -> None:
@@ -180,37 +206,60 @@ def undo(*, made: CaseLink, actor: User, reason: str) -> dict[str, int]:
         raise ValidationError({"reason": "Say why the two are taken apart again."})
     if not row.other.is_open:
         raise ValidationError("The case it was merged into is closed. Open it again first.")
-    kept = {
-        "events": _take_away(Event, row, "title", "description", "technique", "lane", "in_report"),
-        "indicators": _take_away(Indicator, row, "verdict", "description", "tlp"),
-        "assets": _take_away(Asset, row, "compromise", "description"),
-    }
+    kept = _take_away(row, actor)
+    work = mergedwork.take_away(row.other, row.merge, actor, row.made_at)
     row.removed_at, row.removed_by = timezone.now(), actor
     row.save(update_fields=["removed_at", "removed_by"])
     if not row.case.is_open:
         cases.reopen_case(case=row.case, actor=actor, reason=reason)
-    log.record("case.merge_undone", case=row.other, actor=actor, reason=reason, link=str(row.uuid), kept=kept)
+    log.record("case.merge_undone", case=row.other, actor=actor, reason=reason, link=str(row.uuid), kept=kept | work)
     return kept
 
 
-def _take_away(model: Any, made: CaseLink, *judged: str) -> int:
-    """Delete the copies that still say what their originals say; how many were kept because somebody changed them."""
-    copies = list(model.objects.filter(case=made.other, uuid__in=(made.merge or {}).get(_NAMES[model], [])))
-    originals = {
-        str(one.uuid): one
-        for one in model.objects.filter(case=made.case, uuid__in=[c.provenance.get("finding") for c in copies])
+def _take_away(made: CaseLink, actor: User) -> dict[str, int]:
+    """Delete the copies that nobody changed, named in the log, or linked since; how many of each were kept."""
+    came = made.merge or {}
+    copies = {
+        model: list(model.objects.filter(case=made.other, uuid__in=came.get(name, ())))
+        for model, name in _NAMES.items()
     }
-    untouched = [
-        copy.pk
+    every = {str(row.uuid) for rows in copies.values() for row in rows}
+    stays = touched.logged(made.other, every, since=made.made_at)
+    for model, rows in copies.items():
+        stays |= _changed(model, rows, made)
+    # Events first: what only they name leaves with them.
+    for model, rows in copies.items():
+        stays |= touched.linked(model, rows, every - stays, aside=(ChecklistItem,)).keys()
+        stays |= {str(row.uuid) for row in rows if model is Asset and _is_worked_on(row)}
+    kept = {}
+    for model, rows in copies.items():
+        going = [row for row in rows if str(row.uuid) not in stays]
+        for row in going if model is Asset else ():
+            repeats.leave(asset=row, actor=actor, reason=f"The merge that had brought {row.name} was undone.")
+        model.objects.filter(pk__in=[row.pk for row in going]).delete()
+        kept[_NAMES[model]] = len(rows) - len(going)
+    return kept
+
+
+def _changed(model: Any, copies: list[Any], made: CaseLink) -> set[str]:
+    """Those that say something else than their origins."""
+    origins = {
+        str(row.uuid): casecopies.values_of(row)
+        for row in model.objects.filter(case=made.case, uuid__in=[copy.provenance.get("finding") for copy in copies])
+    }
+    return {
+        str(copy.uuid)
         for copy in copies
-        if (original := originals.get(copy.provenance.get("finding", ""))) is not None
-        and all(getattr(copy, name) == getattr(original, name) for name in judged)
-    ]
-    model.objects.filter(pk__in=untouched).delete()
-    return len(copies) - len(untouched)
+        if origins.get(copy.provenance.get("finding", "")) != casecopies.values_of(copy)
+    }
 
 
-_NAMES: Final = {Asset: "assets", Indicator: "indicators", Event: "events"}
+def _is_worked_on(asset: Asset) -> bool:
+    """Whether somebody began one of the steps that the asset got."""
+    return asset.checklist_items.exclude(state=ChecklistItem.State.OPEN).exists()
+
+
+_NAMES: Final[dict[Any, str]] = {Event: "events", Indicator: "indicators", Asset: "assets"}
 
 
 def _require_lead(actor: User, case: Case) -> None:

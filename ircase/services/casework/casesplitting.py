@@ -4,7 +4,7 @@ Findings, notes and checklist items are copies that know their origin; the origi
 custody is: the link names them. Merging the new case back (`casemerging`) undoes it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -20,9 +20,7 @@ from ircase.models import (
     CaseLink,
     ChecklistItem,
     Event,
-    EventTechnique,
     Evidence,
-    FindingTag,
     Indicator,
     Note,
     Phase,
@@ -30,25 +28,12 @@ from ircase.models import (
 )
 from ircase.services import log
 from ircase.services.analysis.findings import clean
-from ircase.services.casework import opening
+from ircase.services.casework import casecopies, opening
 from ircase.services.phases import checklist
 from ircase.services.writing import notes
 
 MOST: Final = 2_000
 """Of each kind of thing."""
-_ASSET: Final = ("kind", "name", "identifier", "description", "compromise", "details")
-_INDICATOR: Final = (
-    "kind", "value", "value_digest", "tlp", "pap", "verdict", "verdict_reason", "verdict_by", "verdict_at",
-    "expires_at", "first_seen", "last_seen", "description",
-)  # fmt: skip
-_EVENT: Final = (
-    "at", "until", "precision", "zone", "given", "discovered_at", "title", "technique", "lane", "source", "row",
-    "in_report", "description",
-)  # fmt: skip
-_ITEM: Final = (
-    "phase", "title", "guidance", "r2_step", "csf_outcome", "required", "proof_rule", "suggested_hunts",
-    "suggested_collections", "suggested_actions",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,56 +113,19 @@ class _Copier:
         named |= {one.pk: one for one in _found(indicators, "uuid", chosen.indicators, "indicator")}
         touched = {one.pk: one for event in events for one in event.assets.all()}
         touched |= {one.pk: one for one in _found(Asset.objects.filter(case=self.case), "uuid", chosen.assets, "asset")}
-        new_assets = self._findings(Asset, touched.values(), _ASSET)
-        new_indicators = self._findings(Indicator, named.values(), _INDICATOR)
-        new_events = self._findings(Event, events, _EVENT)
-        self._join(events, new_events, new_assets, new_indicators)
+        new_assets = self._findings(Asset, touched.values())
+        new_indicators = self._findings(Indicator, named.values())
+        new_events = self._findings(Event, events)
+        casecopies.join(events, new_events, new_assets, new_indicators)
+        casecopies.tags(self.made, Event.tags.through, "event", new_events)
+        casecopies.tags(self.made, Indicator.tags.through, "indicator", new_indicators)
         return {
             "events": len(new_events), "indicators": len(new_indicators), "assets": len(new_assets),
             "notes": self._notes(chosen.notes), "items": self._items(chosen.items),
         }  # fmt: skip
 
-    def _findings(self, model: Any, rows: Iterable[Any], names: tuple[str, ...]) -> dict[int, Any]:
-        """Key of the origin -> its copy."""
-        kept = list(rows)
-        copies = model.objects.bulk_create(
-            model(
-                case=self.made, added_by=self.actor,
-                provenance={"split": str(self.link.uuid), "finding": str(row.uuid)},
-                **{name: getattr(row, name) for name in names},
-            )
-            for row in kept
-        )  # fmt: skip
-        return {row.pk: copy for row, copy in zip(kept, copies, strict=True)}
-
-    def _join(
-        self, events: list[Event], copies: Mapping[int, Event], assets: Mapping[int, Asset],
-        indicators: Mapping[int, Indicator],
-    ) -> None:  # fmt: skip
-        """What an event says of techniques, assets and indicators, its copy says too."""
-        techniques, of_assets, of_indicators = [], [], []
-        for event in events:
-            copy = copies[event.pk]
-            techniques += [
-                EventTechnique(event=copy, technique=one.technique, tactic=one.tactic, version=one.version)
-                for one in event.techniques.all()
-            ]
-            of_assets += [Event.assets.through(event=copy, asset=assets[one.pk]) for one in event.assets.all()]
-            of_indicators += [
-                Event.indicators.through(event=copy, indicator=indicators[one.pk]) for one in event.indicators.all()
-            ]
-        EventTechnique.objects.bulk_create(techniques)
-        Event.assets.through.objects.bulk_create(of_assets)
-        Event.indicators.through.objects.bulk_create(of_indicators)
-        self._tags(Event.tags.through, "event", copies)
-        self._tags(Indicator.tags.through, "indicator", indicators)
-
-    def _tags(self, through: Any, name: str, copies: Mapping[int, Any]) -> None:
-        pairs = list(through.objects.filter(**{f"{name}__in": list(copies)}).values_list(name, "findingtag__name"))
-        for word in {word for _, word in pairs}:
-            FindingTag.objects.get_or_create(case=self.made, name=word)
-        tags = {tag.name: tag for tag in FindingTag.objects.filter(case=self.made)} if pairs else {}
-        through.objects.bulk_create(through(**{name: copies[pk], "findingtag": tags[word]}) for pk, word in pairs)
+    def _findings(self, model: Any, rows: Iterable[Any]) -> dict[int, Any]:
+        return casecopies.findings(model, rows, self.made, self.actor, "split", str(self.link.uuid))
 
     def _notes(self, uuids: Collection[UUID]) -> int:
         found = _found(Note.objects.filter(case=self.case), "uuid", uuids, "note")
@@ -188,11 +136,14 @@ class _Copier:
     def _items(self, keys: Collection[str]) -> int:
         rows = ChecklistItem.objects.filter(case=self.case).exclude(phase=Phase.PREPARATION)
         found = _found(rows.order_by("position", "pk"), "key", {clean(key) for key in keys}, "checklist item")
-        ChecklistItem.objects.bulk_create(
-            ChecklistItem(
-                case=self.made, key=f"split_{place}", position=checklist.MANUAL_POSITION + place,
-                **{name: getattr(item, name) for name in _ITEM},
-            )
-            for place, item in enumerate(found, start=1)
+        casecopies.keep(
+            ChecklistItem,
+            [
+                ChecklistItem(
+                    case=self.made, key=f"split_{place}", position=checklist.MANUAL_POSITION + place,
+                    **casecopies.values_of(item),
+                )
+                for place, item in enumerate(found, start=1)
+            ],
         )  # fmt: skip
         return len(found)

@@ -38,6 +38,13 @@ class Refused(Exception):
         self.status = status
 
 
+class Seen(Refused):
+    """The very same delivery was taken before."""
+
+    def __init__(self) -> None:
+        super().__init__(409, "This delivery was taken already. Sign it anew, with a new timestamp, to send again.")
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What became of a delivery: how many incidents were kept, and a sentence for each that was not, by its place."""
@@ -101,9 +108,13 @@ def receive(*, uuid: UUID, stamp: str, signature: str, body: bytes) -> Receipt:
         raise Refused(401, "The signature is not right for this address.")
     if not stamp.isdecimal() or len(stamp) > 12 or abs(time.time() - int(stamp)) > WINDOW:
         raise Refused(401, f"The timestamp is more than {WINDOW // 60} minutes away from this clock, or is no number.")
-    _only_once(source, given)
     try:
-        receipt = _keep(source, body)
+        # Together: a delivery that breaks off here leaves nothing, so the same one sent again is not "taken already".
+        with transaction.atomic():
+            _only_once(source, given)
+            receipt = _keep(source, body)
+    except Seen:
+        raise
     except Refused as error:
         IncidentSource.objects.filter(pk=source.pk).update(refused_at=timezone.now(), problem=str(error)[:2000])
         raise
@@ -119,9 +130,7 @@ def _only_once(source: IncidentSource, signature: str) -> None:
         with transaction.atomic():
             SeenDelivery.objects.create(source=source, signature=signature)
     except IntegrityError:
-        raise Refused(
-            409, "This delivery was taken already. Sign it anew, with a new timestamp, to send again."
-        ) from None
+        raise Seen() from None
 
 
 def _keep(source: IncidentSource, body: bytes) -> Receipt:

@@ -38,6 +38,7 @@ from ircase.services import cases, log, notices
 from ircase.services.analysis.findings import clean
 from ircase.services.casework import closing
 from ircase.services.incidents.incident_facts import moment
+from ircase.services.phases import servicelevels
 from msapi.incidents import Comment, Incident, read_incident
 
 LONGEST_COMMENT: Final = 900
@@ -153,6 +154,8 @@ def _take(link: CaseIncident, state: SyncState, field: str, theirs: Any) -> None
     if field in agreeing.CASE_FIELDS:
         setattr(link.case, field, theirs)
         link.case.save(update_fields=[field, "updated_at"])
+        if field == SyncField.SEVERITY and link.case.is_open:
+            servicelevels.severity_changed(case=link.case, actor=None)
     else:
         state.ours[field] = theirs
     state.agreed[field] = theirs

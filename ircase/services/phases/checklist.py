@@ -20,6 +20,7 @@ from ircase.models import (
     Proof,
     User,
 )
+from ircase.search import index
 from ircase.services import log, notices
 from ircase.services.phases import itemstates, repeats
 
@@ -45,6 +46,7 @@ def add_items(*, case: Case, playbook: catalogue.Playbook, keys: set[str]) -> li
         if item.key in keys and not item.repeat_per
     ]
     ChecklistItem.objects.bulk_create(made)
+    index.write_many("item", made)
     repeats.link(case, playbook, made)
     repeats.spread(case=case, playbook=playbook)
     itemstates.assign_by_role(item for item in made if not playbook_waits(playbook, item.key))

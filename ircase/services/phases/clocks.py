@@ -230,10 +230,28 @@ def _end(clock: Clock, actor: User | None, state: Clock.State) -> None:
 
 
 def end_by_milestone(clock: Clock, actor: User | None, kind: str, at: datetime) -> None:
-    """A service level is met by its milestone."""
+    """A service level is met by its milestone; once more where the milestone is moved, for then it was met then."""
     clock.delivered_at = max(at, clock.started_at)
-    clock.end_words = f"The milestone “{Milestone.Kind(kind).label}” was set."
+    clock.end_words = _met_by(kind)
     _end(clock, actor, Clock.State.DELIVERED)
+
+
+def ended_by_milestone(case: Case, kind: str) -> QuerySet[Clock]:
+    """The service levels that this milestone has met by itself, and no person."""
+    levels = Clock.objects.filter(case=case, kind=Clock.Kind.SERVICE_LEVEL, state=Clock.State.DELIVERED)
+    return levels.filter(end_words=_met_by(kind), evidence=None, report=None, end_decision=None)
+
+
+def _met_by(kind: str) -> str:
+    return f"The milestone “{Milestone.Kind(kind).label}” was set."
+
+
+def run_again(clock: Clock) -> None:
+    """What had met it is not so any more."""
+    clock.state, clock.delivered_at, clock.ended_at, clock.ended_by = Clock.State.RUNNING, None, None, None
+    clock.end_words = ""
+    clock.save(update_fields=["state", "delivered_at", "ended_at", "ended_by", "end_words"])
+    log_start(clock, None)
 
 
 def end_as_not_applicable(clock: Clock, actor: User | None, words: str) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ircase import catalogue
 from ircase.models import Asset, Case, CasePlaybook, ChecklistItem, User
+from ircase.search import index
 from ircase.services import log
 from ircase.services.phases import itemstates
 
@@ -87,6 +88,7 @@ def _make(case: Case, playbook: catalogue.Playbook, assets: list[Asset]) -> list
         and (row := item_of(case, item, 100 + place, milestones, asset)).key not in there
     ]
     ChecklistItem.objects.bulk_create(made)
+    index.write_many("item", made)
     if made:
         link(case, playbook, made)
     return made

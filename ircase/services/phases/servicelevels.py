@@ -47,9 +47,13 @@ def save(*, actor: User, level: ServiceLevel | None = None, **values: object) ->
 
 @transaction.atomic
 def milestone_set(*, case: Case, actor: User, kind: str, at: datetime) -> None:
-    """A milestone was set or moved: service levels that it meets end, those that it starts begin or follow."""
+    """A milestone was set or moved: service levels that it meets end, those that it starts begin or follow. What it
+    had met before was met when the milestone says now."""
     if case.exercise:
         return
+    for clock in clocks.ended_by_milestone(case, kind):
+        if clock.delivered_at != max(at, clock.started_at):
+            clocks.end_by_milestone(clock, actor, kind, at)
     running = {clock.rule: clock for clock in clocks.running_of(case).filter(kind=Clock.Kind.SERVICE_LEVEL)}
     levels = list(ServiceLevel.objects.filter(Q(starts_from=kind) | Q(met_by=kind)))
     had = set(Clock.objects.filter(case=case, kind=Clock.Kind.SERVICE_LEVEL).values_list("rule", flat=True))
@@ -64,8 +68,17 @@ def milestone_set(*, case: Case, actor: User, kind: str, at: datetime) -> None:
             _begin(case, level, at)
 
 
+def milestone_taken_back(*, case: Case, kind: str) -> None:
+    """The milestone is gone: what it had met runs again, to the same end, unless that runs anew already."""
+    running = set(clocks.running_of(case).values_list("rule", flat=True))
+    for clock in clocks.ended_by_milestone(case, kind).order_by("-pk"):
+        if clock.rule not in running:
+            running.add(clock.rule)
+            clocks.run_again(clock)
+
+
 @transaction.atomic
-def severity_changed(*, case: Case, actor: User) -> None:
+def severity_changed(*, case: Case, actor: User | None) -> None:
     """The promises of the new severity begin where their milestone is set; those of the old one no longer apply."""
     if case.exercise:
         return

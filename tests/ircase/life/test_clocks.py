@@ -65,6 +65,18 @@ class StartTests(ClockTestCase):
         assert self.clock("nis2-notification").due_at == ended
         assert LogEntry.objects.filter(case=self.case, action="clock.moved").count() == 1
 
+    def test_a_time_that_a_person_typed_in_their_zone_counts_as_any_other(self) -> None:
+        self.policy("gdpr")
+        self.alice.time_zone = "Europe/Copenhagen"
+        self.alice.save()
+        self.sign_in(self.alice)
+        page = reverse("ircase:case_milestone", args=[self.case.reference])
+        # Friday evening in summer time; 72 hours later it is an hour earlier on the wall.
+        self.client.post(page, {"kind": "aware", "at": "2025-10-24T18:00"})
+        clock = self.clock("gdpr-notification")
+        assert clock.started_at.isoformat() == "2025-10-24T16:00:00+00:00"
+        assert clock.due_at.isoformat() == "2025-10-27T16:00:00+00:00"
+
     def test_doras_outer_limit_follows_awareness_that_is_learnt_later(self) -> None:
         self.set("major", 1)
         made = clocks.start(case=self.case, actor=self.alice, rule="dora-initial", reason="We are a bank")
@@ -140,6 +152,37 @@ class ServiceLevelTests(ClockTestCase):
         cases.set_milestone(case=case, actor=self.alice, kind="contained", at=timezone.now())
         clock.refresh_from_db()
         assert (clock.state, clock.is_late) == ("delivered", False)
+
+    def test_a_milestone_that_is_corrected_corrects_whether_the_promise_was_kept(self) -> None:
+        self.level()
+        case = make_case(self.alice, detected=timezone.now() - 6 * HOUR)
+        for hours, late in ((3, False), (1, True), (2.5, False)):
+            at = timezone.now() - hours * HOUR
+            cases.set_milestone(case=case, actor=self.alice, kind="contained", at=at)
+            clock = Clock.objects.get(case=case)
+            assert (clock.state, clock.delivered_at, clock.is_late) == ("delivered", at, late)
+
+    def test_what_a_person_delivered_is_not_moved_by_a_milestone(self) -> None:
+        self.level()
+        case = make_case(self.alice, detected=timezone.now() - 6 * HOUR)
+        at = timezone.now() - 3 * HOUR
+        clocks.deliver(clock=Clock.objects.get(case=case), actor=self.alice, at=at, words="By phone")
+        cases.set_milestone(case=case, actor=self.alice, kind="contained", at=timezone.now() - HOUR)
+        assert Clock.objects.get(case=case).delivered_at == at
+
+    def test_a_case_that_opens_again_has_not_kept_the_promise_to_close(self) -> None:
+        self.level(name="Close", met_by="closed", amount=3)
+        case = make_case(self.alice, detected=timezone.now() - 6 * HOUR)
+        cases.edit_case(case=case, actor=self.alice, classification="truePositive")
+        due = Clock.objects.get(case=case).due_at
+        cases.close_case(case=case, actor=self.alice, reason="Done")
+        assert Clock.objects.get(case=case).state == "delivered"
+        cases.reopen_case(case=case, actor=self.alice, reason="It is back")
+        clock = Clock.objects.get(case=case)
+        assert (clock.state, clock.due_at, clock.delivered_at) == ("running", due, None)
+        cases.close_case(case=case, actor=self.alice, reason="Done now")
+        clock.refresh_from_db()
+        assert (clock.state, clock.delivered_at) == ("delivered", case.milestones.get(kind="closed").at)
 
     def test_another_severity_has_other_promises(self) -> None:
         self.level()

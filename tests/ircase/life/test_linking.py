@@ -12,6 +12,7 @@ from ircase.services import cases, templating
 from ircase.services.analysis import findings
 from ircase.services.casework import casemerging, linking
 from ircase.services.phases import checklist, clocks
+from ircase.services.writing import comments
 from tests.cast import CastTestCase, make_case, make_evidence
 from tests.ircase.queries import at_most
 
@@ -125,6 +126,28 @@ class MergeTests(CastTestCase):
         assert made.merge is not None
         assert {name: len(found) for name, found in made.merge.items()} == {"assets": 1, "indicators": 1, "events": 1}
 
+    def test_a_compromised_device_that_comes_has_its_steps_and_undone_they_are_skipped(self) -> None:
+        into = make_case(self.alice, playbook="device-compromise")
+        device, _ = findings.add_asset(case=self.case, actor=self.alice, kind="device", name="ws-20")
+        findings.judge_asset(asset=device, actor=self.alice, compromise="confirmed", description="")
+        cases.edit_case(case=self.case, actor=self.alice, classification="truePositive")
+        made = casemerging.merge(case=self.case, into=into, actor=self.alice, reason="Same incident")
+        steps = ChecklistItem.objects.filter(case=into, asset_name="ws-20")
+        assert steps.exists() and not steps.exclude(state="open").exists()
+        casemerging.undo(made=made, actor=self.alice, reason="No")
+        assert not into.assets.exists()
+        assert not steps.exclude(state="skipped").exists()
+
+    def test_what_was_linked_or_spoken_of_since_stays(self) -> None:
+        made = self.merge()
+        step = checklist.add_item(case=self.into, actor=self.alice, title="Look", phase="detection")
+        checklist.add_proof(item=step, actor=self.alice, event=Event.objects.get(case=self.into, title="A loader ran"))
+        bad = Indicator.objects.get(case=self.into, value="bad.example")
+        comments.write(case=self.into, actor=self.alice, kind="indicator", subject=str(bad.uuid), body="Ours?")
+        kept = casemerging.undo(made=made, actor=self.alice, reason="Two actors after all")
+        assert kept == {"assets": 0, "indicators": 1, "events": 1}
+        assert step.proofs.count() == 1
+
     def test_undone_it_takes_back_what_nobody_worked_on(self) -> None:
         made = self.merge()
         asset = Asset.objects.get(case=self.into, name="ws-08")
@@ -146,6 +169,16 @@ class MergeTests(CastTestCase):
         with pytest.raises(ValidationError, match="confidential"):
             casemerging.merge(case=self.secret_case, into=self.into, actor=self.alice, reason="x")
         assert self.counts(self.into) == (1, 1, 1)
+
+    def test_a_merge_is_no_way_round_the_second_person_nor_into_an_exercise(self) -> None:
+        cases.edit_case(case=self.into, actor=self.alice, severity="low")
+        with pytest.raises(ValidationError, match="closed by two people"):
+            self.merge()
+        cases.edit_case(case=self.case, actor=self.alice, classification="falsePositive")
+        assert casemerging.plan(self.case, self.into, self.alice).hold == ()
+        drill = make_case(self.alice, exercise=True)
+        with pytest.raises(ValidationError, match="an exercise"):
+            casemerging.merge(case=self.case, into=drill, actor=self.alice, reason="x")
 
     def test_a_running_deadline_holds_the_merge(self) -> None:
         clocks.start(case=self.case, actor=self.alice, rule="gdpr-notification", reason="x")

@@ -14,6 +14,7 @@ from ircase.models import (
     Case,
     CaseLink,
     ChecklistItem,
+    Comment,
     CustodyEntry,
     Event,
     EventTechnique,
@@ -23,11 +24,13 @@ from ircase.models import (
     LogEntry,
     Note,
 )
+from ircase.search import index
 from ircase.services import cases
 from ircase.services.analysis import findings
 from ircase.services.casework import casemerging, casesplitting, linking
 from ircase.services.casework.casesplitting import Chosen
 from ircase.services.identity import people
+from ircase.services.phases import checklist
 from ircase.services.writing import notes
 from tests.cast import CastTestCase, make_case, make_evidence
 
@@ -194,3 +197,112 @@ class DoorTests(Splitting):
         assert Note.objects.filter(case__reference=made.json()["reference"]).count() == 0
         assert Asset.objects.filter(case__reference=made.json()["reference"]).count() == 0
         assert Event.objects.filter(case__reference=made.json()["reference"]).count() == 0
+
+
+class BackAgainTests(Splitting):
+    """What a case that was split off has become goes back with it, once."""
+
+    def back(self, made: Case) -> CaseLink:
+        cases.edit_case(case=made, actor=self.alice, classification="truePositive")
+        return casemerging.merge(case=made, into=self.case, actor=self.alice, reason="One after all")
+
+    def test_notes_that_are_there_already_are_not_doubled_and_others_come(self) -> None:
+        made = self.split().case
+        notes.create_note(case=made, actor=self.alice, title="Found since", body="On ws-10, too.", folder="hosts")
+        gone = notes.create_note(case=made, actor=self.alice, title="Nonsense", body="x")
+        notes.archive_note(note=gone, actor=self.alice)
+        plan = casemerging.plan(made, self.case, self.alice)
+        assert (plan.notes, plan.new_notes) == (3, 1)
+        self.back(made)
+        pages = list(self.case.notes.order_by("pk").values_list("title", "body", "folder"))
+        assert pages == [("Who is it", "Another one.", ""), ("Found since", "On ws-10, too.", "hosts")]
+        assert index.compare("note", mend=False).is_sound
+
+    def test_a_page_that_both_went_on_with_is_there_twice_under_two_names(self) -> None:
+        made = self.split().case
+        theirs = made.notes.get()
+        notes.save_note(note=theirs, actor=self.alice, title=theirs.title, body="Another one. Eve.", version=1)
+        self.back(made)
+        pages = dict(self.case.notes.values_list("title", "body"))
+        assert pages == {"Who is it": "Another one.", "Who is it (merged)": "Another one. Eve."}
+
+    def test_exhibits_that_a_page_names_are_said_to_be_elsewhere(self) -> None:
+        made = self.split().case
+        body = "See E-1. ![the tree](E-1)"
+        notes.create_note(case=made, actor=self.alice, title="Seen", body=body)
+        self.back(made)
+        page = self.case.notes.get(title="Seen").body
+        assert page.startswith("> Written in a case that was merged into this one")
+        assert page.endswith("See E-1. (picture: the tree, E-1 of the merged case)")
+
+    def test_items_that_were_added_or_begun_come_and_what_ended_is_told(self) -> None:
+        made = self.split().case
+        fields = {"case": made, "actor": self.alice}
+        due = timezone.now() + timedelta(days=2)
+        own = checklist.add_item(**fields, title="Call the bank", phase="containment", required=True, due_at=due)
+        checklist.plan_item(item=own, actor=self.alice, owner=self.alice, due_at=due)
+        checklist.note_result(item=own, actor=self.alice, result="Rang once")
+        copied = made.checklist.get(key="split_1")
+        checklist.add_proof(item=copied, actor=self.alice, decision="Seen")
+        checklist.finish_item(item=copied, actor=self.alice, result="It was clean")
+        self.back(made)
+        items = self.case.checklist.exclude(phase="preparation")
+        came = items.get(title="Call the bank")
+        assert (came.state, came.required, came.owner, came.due_at, came.result) == (
+            "open", True, self.alice, due, "Rang once",
+        )  # fmt: skip
+        assert items.filter(title=self.item.title).count() == 1
+        assert items.get(title=self.item.title).state == "open"
+        told = Comment.objects.get(case=self.case, kind="checklist", subject=str(self.item.pk))
+        assert told.body.startswith("Done by Alice on ") and told.body.endswith("It was clean")
+        assert made.reference not in told.body
+        assert index.compare("item", mend=False).is_sound
+
+    def test_undone_and_merged_again_nothing_is_doubled(self) -> None:
+        made = self.split().case
+        for title in ("One", "Two"):
+            notes.create_note(case=made, actor=self.alice, title=title, body=title)
+            checklist.add_item(case=made, actor=self.alice, title=title, phase="detection")
+        link = self.back(made)
+        worked = self.case.notes.get(title="Two")
+        notes.save_note(note=worked, actor=self.alice, title="Two", body="Two and more", version=1)
+        checklist.start_item(item=self.case.checklist.get(title="Two"), actor=self.alice)
+        casemerging.undo(made=link, actor=self.alice, reason="Two after all")
+        assert set(self.case.notes.there().values_list("title", flat=True)) == {"Who is it", "Two"}
+        states = dict(self.case.checklist.filter(title__in=("One", "Two")).values_list("title", "state"))
+        assert states == {"One": "skipped", "Two": "in_work"}
+        self.back(Case.objects.get(pk=made.pk))
+        pages = self.case.notes.there().values_list("title", "body")
+        assert set(pages) == {
+            ("Who is it", "Another one."), ("One", "One"), ("Two", "Two and more"), ("Two (merged)", "Two"),
+        }  # fmt: skip
+        assert self.case.checklist.filter(title="One").exclude(state="skipped").count() == 1
+        assert self.case.checklist.filter(title="Two").count() == 1
+
+    def test_events_keep_all_that_they_say(self) -> None:
+        made = self.split(chosen=Chosen(notes=[self.note.uuid])).case
+        shared, _ = findings.add_asset(case=made, actor=self.alice, kind="device", name="ws-08")
+        added = findings.add_event(
+            case=made, actor=self.alice, at=timezone.now() - timedelta(days=1), title="Some time that day",
+            precision="day", zone="Europe/Copenhagen", given="yesterday", techniques=["T1078", "T1547.001"],
+            tags=["wave-3"], assets=[shared],
+        )  # fmt: skip
+        self.back(made)
+        event = self.case.events.get(title="Some time that day")
+        assert (event.precision, event.zone, event.given) == ("day", "Europe/Copenhagen", "yesterday")
+        assert [one.technique for one in event.techniques.all()] == ["T1078", "T1547.001"]
+        assert [tag.name for tag in event.tags.all()] == ["wave-3"]
+        assert [one.pk for one in event.assets.all()] == [self.asset.pk], "the device that was there already"
+        assert added.provenance == {"by": "hand"} and event.provenance["finding"] == str(added.uuid)
+        for kind in ("event", "asset", "indicator"):
+            assert index.compare(kind, mend=False).missing == 0
+
+    def test_the_pages_say_what_comes_and_lead_to_what_stays(self) -> None:
+        made = self.split().case
+        notes.create_note(case=made, actor=self.alice, title="Found since", body="x")
+        self.sign_in(self.alice)
+        page = self.client.get(reverse("ircase:merge", args=[made.reference]), {"into": self.case.reference})
+        self.assertContains(page, "1 of its 2 notes and 0 of its 1 open item come over")
+        self.back(made)
+        origin = self.client.get(reverse("ircase:links", args=[self.case.reference]))
+        self.assertContains(origin, "Its exhibits, finished items, decisions and comments are there.")

@@ -1,6 +1,6 @@
 """Counting time: every figure here was counted by hand on a calendar."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -46,6 +46,14 @@ def test_hours_and_months() -> None:
     assert rules()["gdpr-notification"].due(at("2026-11-20T18:00"), {}) == at("2026-11-23T18:00"), "weekends count"
     assert rules()["nis2-final-report"].due(at("2026-01-31T12:00"), {}) == at("2026-02-28T12:00")
     assert rules()["nis2-final-report"].due(at("2026-12-05T12:00"), {}) == at("2027-01-05T12:00")
+
+
+@pytest.mark.parametrize("spent", ["2025-10-24T18:00", "2025-03-28T18:00"])  # the clocks change on the Sunday
+def test_an_hour_is_an_hour_where_the_clocks_change_in_between(spent: str) -> None:
+    start = datetime.fromisoformat(spent).replace(tzinfo=ZoneInfo("Europe/Copenhagen"))
+    for span in (Span(72, "hours"), Span(3, "days"), Span(1, "months")):
+        assert span.after(start) == span.after(start.astimezone(UTC)), "whoever says the same moment has the same time"
+    assert Span(72, "hours").after(start).astimezone(UTC) - start.astimezone(UTC) == timedelta(hours=72)
 
 
 def test_dora_takes_the_earlier_of_two_unless_it_was_classified_late() -> None:
