@@ -84,6 +84,17 @@ class RehashTests(StoreTestCase):
         assert self.item.integrity == "unchecked"
         assert self.item in storehealth.due()
 
+    def test_one_file_that_cannot_be_read_keeps_no_other_from_being_hashed(self) -> None:
+        self.age(self.item, 900)
+        self.age(self.quiet, 90)
+        broken = self.item.path
+        broken.unlink()
+        broken.mkdir()  # what the disk answers instead of the bytes is an error, as with a bad sector
+        assert storehealth.rehash(5) == 1
+        assert list(storehealth.due()) == [self.item]
+        self.item.refresh_from_db()
+        assert self.item.integrity == "unchecked"
+
     def test_one_worker_at_a_time_and_a_dead_ones_turn_ends(self) -> None:
         assert storehealth.take_turn("x", 60) and not storehealth.take_turn("x", 60)
         Turn.objects.filter(name="x").update(until=timezone.now() - timedelta(seconds=1))
