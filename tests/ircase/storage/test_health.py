@@ -77,7 +77,15 @@ class RehashTests(StoreTestCase):
 
     def test_a_store_that_is_away_marks_nothing_as_missing(self) -> None:
         self.age(self.item, 90)
-        with mock.patch("ircase.store.disk.DiskStore.size", side_effect=store.StoreError("It does not answer.")):
+        self.age(self.quiet, 60)
+        away = store.StoreError("It does not answer.")
+        with (
+            mock.patch("ircase.store.disk.DiskStore.size", side_effect=away) as asked,
+            mock.patch("ircase.store.disk.DiskStore.check", side_effect=away),
+        ):
+            assert storehealth.rehash(5) == 0
+            assert asked.call_count == 1  # no file after file is asked of a store that is away
+        with mock.patch("ircase.store.disk.DiskStore.size", side_effect=away):
             assert storehealth.rehash(5) == 0
             assert [fault.code for fault in verification.verify_case(self.case)] == ["not_checked"]
         self.item.refresh_from_db()
@@ -87,10 +95,15 @@ class RehashTests(StoreTestCase):
     def test_one_file_that_cannot_be_read_keeps_no_other_from_being_hashed(self) -> None:
         self.age(self.item, 900)
         self.age(self.quiet, 90)
-        broken = self.item.path
-        broken.unlink()
-        broken.mkdir()  # what the disk answers instead of the bytes is an error, as with a bad sector
-        assert storehealth.rehash(5) == 1
+        whole = store.Store.digest
+
+        def bad_sector(place: store.Store, sha256: str) -> tuple[str, int]:
+            if sha256 == self.item.sha256:
+                raise store.StoreError("The evidence store could not read: Input/output error.")
+            return whole(place, sha256)
+
+        with mock.patch.object(store.Store, "digest", bad_sector):
+            assert storehealth.rehash(5) == 1
         assert list(storehealth.due()) == [self.item]
         self.item.refresh_from_db()
         assert self.item.integrity == "unchecked"
