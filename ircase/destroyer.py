@@ -11,9 +11,12 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from ircase import access
+from ircase.finder import cells
 from ircase.models import Approval, Case, CaseTable, Destruction, Evidence, JobState, ParseJob
 from ircase.report import certificate
 from ircase.services import approvals, evidence, log, waking
+from ircase.services.analysis import supertimeline
+from ircase.services.transfer import caseexports
 from ircase.services.vault import destruction, looking, removal
 from ircase.work import Hold, Stopped, hold
 
@@ -82,8 +85,11 @@ def _destroy_one(row: Destruction, approval: Approval, item: Evidence) -> None:
     for table in CaseTable.objects.filter(evidence=item):
         table.path.unlink(missing_ok=True)
         table.path.with_suffix(".new.parquet").unlink(missing_ok=True)
-    # What the super-timeline made of them goes with its next build.
+        cells.forget(table)
+    # What the super-timeline made of them goes with its next build, the files that were written from it now.
     waking.wake(row.case_id)
+    supertimeline.drop_exports(item)
+    caseexports.drop(item)
     looking.forget(item)
     removal.release(item.sha256)
 
