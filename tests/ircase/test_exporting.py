@@ -16,6 +16,7 @@ import pytest
 import pyzipper
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 from django.test import override_settings
 from django.urls import reverse
 from hypothesis import given, settings
@@ -166,6 +167,16 @@ class ExportTests(CastTestCase):
             export, path = self.export()
         assert (export.state, export.reason) == ("failed", "The store does not answer.")
         assert not path.exists()
+
+    def test_the_command_leaves_no_half_of_an_export(self) -> None:
+        target = self.folder / "case.zip"
+        words = {"to": target, "user": "alice", "purpose": "Court", "receiver": "Court"}
+        away = mock.patch("ircase.store.disk.DiskStore.read", side_effect=StoreError("The store does not answer."))
+        with away, pytest.raises(CommandError, match="does not answer"):
+            call_command("export_case", self.case.reference, **words)
+        assert list(self.folder.iterdir()) == []
+        call_command("export_case", self.case.reference, **words, stdout=io.StringIO())
+        assert target.exists()
 
     def test_a_zip_whose_export_ended_without_one_does_not_stay(self) -> None:
         export, path = self.export()
