@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from artifacts import LoadReport
-from ircase import store
+from ircase import destroyer, store
 from ircase.finder import cells
 from ircase.finder.answering import answer
 from ircase.models import (
@@ -34,6 +34,7 @@ from ircase.models import (
     TableIndexing,
     User,
 )
+from ircase.sentences import sentence_of
 from ircase.services import approvals, cases, evidence
 from ircase.services.analysis import tables
 from ircase.services.transfer import caseexports
@@ -141,6 +142,48 @@ class HoldTests(KeepingTestCase):
         assert row.state == "failed" and "legal hold on the whole case" in row.reason
         assert store.exists(self.other.sha256)
         assert not Evidence.objects.get(pk=self.other.pk).is_destroyed
+
+    def test_a_hold_that_comes_while_a_destruction_is_under_way_spares_what_is_still_there(self) -> None:
+        row = self.ask(self.item, self.other)
+        self.approve(row)
+        release = removal.release
+
+        def held_meanwhile(sha256: str) -> bool:
+            if sha256 == self.item.sha256:
+                holds.place(case=self.case, actor=self.alice, evidence=self.other, reason="Court order 9")
+            return release(sha256)
+
+        with mock.patch("ircase.destroyer.removal.release", held_meanwhile):
+            destroy(row.pk)
+        row.refresh_from_db()
+        assert row.state == "done", row.reason
+        assert [one["exhibit"] for one in row.certificate["exhibits"]] == ["E001"]
+        assert store.exists(self.other.sha256) and not Evidence.objects.get(pk=self.other.pk).is_destroyed
+        assert evidence.look(self.other) == Evidence.Integrity.VERIFIED
+        spared = LogEntry.objects.get(case=self.case, action="destruction.spared")
+        assert spared.detail["exhibit"] == "E002" and "E002" in sentence_of(spared).text
+        assert list(verification.verify_case(self.case)) == []
+
+    def test_a_hold_on_everything_before_anything_went_ends_it(self) -> None:
+        row = self.ask(self.item)
+        self.approve(row)
+        begin = destroyer._begin
+
+        def begin_and_hold(one: Destruction) -> Approval:
+            found = begin(one)
+            holds.place(case=self.case, actor=self.alice, reason="Court order 9")
+            return found
+
+        with mock.patch("ircase.destroyer._begin", begin_and_hold):
+            destroy(row.pk)
+        row.refresh_from_db()
+        assert row.state == "failed" and "legal hold" in row.reason
+        assert store.exists(self.item.sha256)
+
+    def test_what_is_destroyed_cannot_be_held_any_more(self) -> None:
+        self.destroyed(self.item)
+        with self.assertRaisesMessage(ValidationError, "E001 was destroyed already"):
+            holds.place(case=self.case, actor=self.alice, evidence=self.item, reason="Court order 9")
 
 
 class RetentionTests(KeepingTestCase):
