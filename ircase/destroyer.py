@@ -8,13 +8,17 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ircase import access
+from ircase.finder import cells
 from ircase.models import Approval, Case, CaseTable, Destruction, Evidence, JobState, ParseJob
 from ircase.report import certificate
 from ircase.services import approvals, evidence, log, waking
-from ircase.services.vault import destruction, looking, removal
+from ircase.services.analysis import supertimeline
+from ircase.services.transfer import caseexports
+from ircase.services.vault import destruction, holds, looking, removal
 from ircase.work import Hold, Stopped, hold
 
 logger = logging.getLogger(__name__)
@@ -32,7 +36,10 @@ def destroy(row: Destruction) -> None:
             approval = _begin(row)
             for item in row.exhibits.select_related("case").order_by("number"):
                 held.check()
-                _destroy_one(row, approval, item)
+                if item.is_destroyed or _mark(row, approval, item):
+                    _clear(row, item)
+            if not row.exhibits.exists():
+                raise Refused("A legal hold came before anything was destroyed.")
             _certify(row, approval, held)
     except Stopped:
         return  # another worker has it
@@ -76,21 +83,32 @@ def _begin(row: Destruction) -> Approval:
     return approval
 
 
-def _destroy_one(row: Destruction, approval: Approval, item: Evidence) -> None:
-    if not item.is_destroyed:
-        _mark(row, approval, item)
+def _clear(row: Destruction, item: Evidence) -> None:
+    """Give up the bytes of an exhibit that is marked, and what was made of them."""
     for table in CaseTable.objects.filter(evidence=item):
         table.path.unlink(missing_ok=True)
         table.path.with_suffix(".new.parquet").unlink(missing_ok=True)
-    # What the super-timeline made of them goes with its next build.
+        cells.forget(table)
+    # What the super-timeline made of them goes with its next build, the files that were written from it now.
     waking.wake(row.case_id)
+    supertimeline.drop_exports(item)
+    caseexports.drop(item)
     looking.forget(item)
     removal.release(item.sha256)
 
 
 @transaction.atomic
-def _mark(row: Destruction, approval: Approval, item: Evidence) -> None:
-    """From here on nobody reads the bytes through this exhibit."""
+def _mark(row: Destruction, approval: Approval, item: Evidence) -> bool:
+    """From here on nobody reads the bytes through this exhibit. False where a hold was placed on it since this began:
+    it is spared, and the certificate is of the others."""
+    Case.objects.select_for_update().get(pk=row.case_id)
+    if hold := holds.standing(row.case).filter(Q(evidence=None) | Q(evidence=item)).first():
+        row.exhibits.remove(item)
+        log.record(
+            "destruction.spared", case=row.case, exhibit=item.exhibit, name=item.name, subject=str(row.uuid),
+            reason=hold.reason,
+        )  # fmt: skip
+        return False
     now, by = timezone.now(), approval.decided_by
     Evidence.objects.filter(pk=item.pk).update(integrity=Evidence.Integrity.DESTROYED, destroyed_at=now, checked_at=now)
     CaseTable.objects.filter(evidence=item).update(queryable=False)
@@ -105,6 +123,7 @@ def _mark(row: Destruction, approval: Approval, item: Evidence) -> None:
     log.record(
         "evidence.destroyed", case=row.case, exhibit=item.exhibit, name=item.name, destruction=str(row.uuid), **facts
     )
+    return True
 
 
 def _certify(row: Destruction, approval: Approval, held: Hold) -> None:

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from artifacts import LoadedTable, LoadReport
 from artifacts.process import LoadCancelled, LoadFailed, LoadTimedOut, load_in_child
 from ircase import access, incoming, store
-from ircase.models import JobState, ParseJob, Upload
+from ircase.models import Evidence, JobState, ParseJob, Upload
 from ircase.services import activity, evidence
 from ircase.services.analysis import interpreting, tables
 from ircase.services.transfer import caseimports, uploads
@@ -87,6 +87,9 @@ def _keep(job: ParseJob, report: LoadReport) -> None:
     if problems:
         outcome += f"; {counted(len(problems), 'part')} could not be read"
     with transaction.atomic():
+        # Destroyed while it was read: no table may come of it. The row is the lock that its marking takes too.
+        if Evidence.objects.select_for_update().get(pk=job.evidence_id).is_destroyed:
+            raise Stopped
         if not ParseJob.objects.end(job.pk, job.owner, JobState.DONE, problems=problems + notes, shapes=shapes):
             return
         tables.keep(evidence=job.evidence, tables=new)

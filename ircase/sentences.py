@@ -235,6 +235,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "retention.policy_changed": lambda d: f"changed a retention policy ({d.get('days')} days):",
     "destruction.requested": lambda d: f"asked to destroy {d.get('exhibits')}",
     "destruction.refused": lambda d: "did not destroy what was asked for",
+    "destruction.spared": lambda d: f"spared {d.get('exhibit')} of a destruction, for a legal hold came meanwhile",
     "destruction.certified": lambda d: f"certified the destruction in {d.get('exhibit')}",
     "store.survey_asked": lambda d: "had the evidence store looked through",
     "store.cleanup_asked": lambda d: "asked to remove what no record needs from the evidence store",

@@ -11,11 +11,11 @@ from ircase import access
 from ircase.dossier import write
 from ircase.dossier.container import ZipWriter
 from ircase.dossier.write import Wanted, Written
-from ircase.models import CaseExport, Evidence, JobState, User
+from ircase.models import Case, CaseExport, Evidence, JobState, User
 from ircase.services import activity, log
 from ircase.services.transfer import caseexports
 from ircase.services.vault import handling
-from ircase.store import digest_of
+from ircase.store import StoreError, digest_of
 from ircase.wording import counted
 from ircase.work import Hold, Stopped, hold
 
@@ -44,7 +44,7 @@ def build(job: CaseExport) -> None:
         _finish(job, written, size, sha256)
     except Stopped:
         _end(job, JobState.CANCELLED, "Cancelled")
-    except ExportRefused as error:
+    except (ExportRefused, StoreError) as error:
         _end(job, JobState.FAILED, str(error))
     except DatabaseError:
         # Nothing can be written now; the sweep takes the row up once the database answers.
@@ -72,6 +72,7 @@ def _finish(job: CaseExport, written: Written, size: int, sha256: str) -> None:
     """The file first, then in one transaction: the row, custody of each exhibit, the activity."""
     fields = {"size": size, "sha256": sha256, "files_sha256": written.files_sha256, "problems": written.problems}
     with transaction.atomic():
+        _require_undestroyed(job)
         if not CaseExport.objects.end(job.pk, job.owner, JobState.DONE, progress={}, **fields):
             return
         note(
@@ -86,6 +87,16 @@ def _finish(job: CaseExport, written: Written, size: int, sha256: str) -> None:
         )
 
 
+def _require_undestroyed(job: CaseExport) -> None:
+    """What was destroyed while the export was made may not leave by it. Raises ExportRefused."""
+    # The lock under which a destruction takes away the exports that are made already.
+    Case.objects.select_for_update().get(pk=job.case_id)
+    gone = Evidence.objects.filter(case=job.case_id, destroyed_at__gte=job.started_at or job.queued_at)
+    gone = gone.filter(number__in=job.numbers) if job.numbers else gone
+    if gone.exists():
+        raise ExportRefused("Evidence of it was destroyed while it was made. Make it again.")
+
+
 def note(exhibits: Iterable[Evidence], *, actor: User, **detail: str) -> None:
     """Custody of each exhibit hears that it left, with the digest of the export, for what and for whom."""
     for item in exhibits:
@@ -94,14 +105,22 @@ def note(exhibits: Iterable[Evidence], *, actor: User, **detail: str) -> None:
 
 def _end(job: CaseExport, state: JobState, reason: str) -> None:
     with transaction.atomic():
-        if CaseExport.objects.end(job.pk, job.owner, state, reason=reason, progress={}):
-            activity.end(job.activity, state=state, outcome=reason)
+        if not CaseExport.objects.end(job.pk, job.owner, state, reason=reason, progress={}):
+            return
+        activity.end(job.activity, state=state, outcome=reason)
+        # It may be there already where the last step refused.
+        transaction.on_commit(lambda: caseexports.path_of(job).unlink(missing_ok=True))
 
 
 def clear_parts() -> None:
-    """What workers that died had begun: parts of exports that are final, or that another attempt writes."""
+    """What workers that died had begun: parts of exports that are final, or that another attempt writes; and zips whose
+    export ended without one, or was removed."""
     for part in settings.EXPORTS_DIR.glob("*.part"):
         uuid, attempt = part.name.split(".")[:2]
         row = CaseExport.objects.filter(uuid=uuid).first()
         if row is None or row.is_final or str(row.attempt) != attempt:
             part.unlink(missing_ok=True)
+    for file in settings.EXPORTS_DIR.glob("*.zip"):
+        row = CaseExport.objects.filter(uuid=file.stem).first()
+        if row is not None and row.is_final and (row.state != JobState.DONE or row.removed_at):
+            file.unlink(missing_ok=True)

@@ -6,7 +6,7 @@
     python3 verify.py EXPORT --key KEY    also demand that it was signed with this public key (64 hexadecimal digits)
 
 It prints a line for each fault, naming the file or the entry, and ends with 0 where everything holds, with 1 where it
-found a fault, and with 2 where it was given nothing that it can read. It writes nothing and changes nothing.
+found a fault, and with 2 where it was asked wrongly or given nothing to read. It writes nothing and changes nothing.
 
 What it checks, in this order (the functions below are called so):
   Archive            each byte of the zip that is not a file's content is what IRCase writes there
@@ -472,8 +472,14 @@ def main(arguments: list[str]) -> int:
     key = ""
     if "--key" in arguments:
         place = arguments.index("--key")
-        key = "".join(arguments[place + 1 : place + 2])
+        key = "".join(arguments[place + 1 : place + 2]).strip()
         del arguments[place : place + 2]
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", key):
+            sys.stdout.write("--key needs a public key: 64 hexadecimal digits. Nothing was checked.\n")
+            return 2
+    if len(arguments) > 1:
+        sys.stdout.write("Name one export, and after --key one public key. Nothing was checked.\n")
+        return 2
     path = arguments[0] if arguments else os.path.dirname(os.path.abspath(__file__))
     try:
         verifier = Verifier(path, key)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,7 @@ from ircase.models import GENESIS, Case, ChainHead, CustodyEntry, Evidence, LogE
 from ircase.models.chain import ChainedRow
 from ircase.services import evidence
 from ircase.services.vault import signing, stamping, statements
-from ircase.store import NotStored
+from ircase.store import NotStored, StoreAltered
 
 FORMAT: Final = "ircase-export/1"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
@@ -146,8 +147,11 @@ class _Work:
         except NotStored:
             # The verifier says so too: an export never hides what is lost.
             name, problem = "", "missing"
+        except StoreAltered:
+            # Encrypted, and not what was stored: none of it can be read.
+            name, problem = "", "altered"
         else:
-            size, digest = self.add(name, chain([first], chunks))
+            size, digest = self.add(name, _readable(chain([first], chunks)))
             problem = "" if (size, digest) == (item.size, item.sha256) else "altered"
         if problem:
             self.out.problems.append(f"{item.exhibit} was {problem}")
@@ -216,6 +220,12 @@ class _Work:
         self.out.files_sha256 = verify.sha256(listed)
         self.writer.add("files.json", [listed])
         self.writer.add("signature.json", [_signature(signature, key)])
+
+
+def _readable(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """What of an encrypted file can still be decrypted: the size tells that it is not all."""
+    with suppress(StoreAltered):
+        yield from chunks
 
 
 def _signature(signature: str, key: SigningKey) -> bytes:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, transaction
 from ircase.finder.sources import TABLE
 from ircase.grid.model import GridError
 from ircase.grid.opened import NUMBER, Opened, errors, opened
-from ircase.models import CaseTable, JobState, SearchEntry, TableIndexing
+from ircase.models import CaseTable, Evidence, JobState, SearchEntry, TableIndexing
 from ircase.search import index
 from ircase.search.sources import Draft
 from ircase.services.analysis.tables import columns_of
@@ -79,17 +79,25 @@ def _of_column(here: Opened, name: str, most: int) -> list[str]:
 @transaction.atomic
 def _keep(job: TableIndexing, texts: list[str], missing: list[str]) -> None:
     said = f"The search does not know {' nor '.join(missing)}." if missing else ""
+    # Destroyed while it was read: nothing of it may be found. The row is the lock that its marking takes too.
+    if Evidence.objects.select_for_update().get(pk=job.table.evidence_id).is_destroyed:
+        texts = []
     done = {"rows": min(job.table.row_count, MOST_ROWS), "values": len(texts), "left_out": said[:300]}
     if not TableIndexing.objects.all().end(job.pk, job.owner, JobState.DONE, **done):
         return
     table = job.table
-    SearchEntry.objects.filter(kind=TABLE, subject=table.uuid, part__gt=0).delete()
+    forget(table)
     drafts = (
         Draft(table.case_id, table.uuid, table.name, table.evidence.sealed_at, body, part=part)
         for part, body in enumerate(_portions(texts), 1)
     )
     index.keep(index.entry_of(TABLE, draft) for draft in drafts)
     logger.info("search.table_read", extra={"table": str(table.uuid), "texts": len(texts), "left_out": said})
+
+
+def forget(table: CaseTable) -> None:
+    """The search knows the table's cells no more."""
+    SearchEntry.objects.filter(kind=TABLE, subject=table.uuid, part__gt=0).delete()
 
 
 def _portions(texts: Iterable[str]) -> Iterator[str]:

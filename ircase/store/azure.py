@@ -109,12 +109,10 @@ class AzureStore:
         self, chunks: Iterable[bytes], name: Callable[[], str], is_sound: Callable[[str], bool], size: int
     ) -> bool:
         called = name()
-        parts = pieces.parts(chunks, max(_PART, -(-size // _MOST_PARTS)))
-        first = next(parts, b"")
-        second = next(parts, None)
-        if second is None:
-            return self._placed(called, is_sound, lambda **when: self._put(called, first, **when))
-        return self._in_blocks(called, is_sound, pieces.chained(first, second, parts))
+        whole, parts = pieces.cut(chunks, size, part=_PART, most=_MOST_PARTS)
+        if whole is not None:
+            return self._placed(called, is_sound, lambda **when: self._put(called, whole, **when))
+        return self._in_blocks(called, is_sound, parts)
 
     def _in_blocks(self, name: str, is_sound: Callable[[str], bool], parts: Iterator[bytes]) -> bool:
         # Blocks of two writers of one name lie side by side until one commits: each has ids of its own.

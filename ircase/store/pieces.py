@@ -1,6 +1,7 @@
 """What the stores over a network share: where an object lies, and how a stream is cut into parts."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 
 def place(base: str, name: str) -> str:
@@ -30,8 +31,9 @@ def parts(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield bytes(waiting)
 
 
-def chained(first: bytes, second: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """A stream of which two parts were taken to see whether there are two."""
-    yield first
-    yield second
-    yield from rest
+def cut(chunks: Iterable[bytes], size: int, *, part: int, most: int) -> tuple[bytes | None, Iterator[bytes]]:
+    """A stream of about `size` bytes: all of it, where one part of `part` bytes holds it, or None and its parts. They
+    are larger where they would be more than `most`."""
+    found = parts(chunks, max(part, -(-size // most)))
+    first, second = next(found, b""), next(found, None)
+    return (first, found) if second is None else (None, chain((first, second), found))

@@ -78,12 +78,10 @@ class S3Store:
         self, chunks: Iterable[bytes], name: Callable[[], str], is_sound: Callable[[str], bool], size: int
     ) -> bool:
         called = name()
-        parts = pieces.parts(chunks, max(_PART, -(-size // _MOST_PARTS)))
-        first = next(parts, b"")
-        second = next(parts, None)
-        if second is None:
-            return self._placed(called, is_sound, lambda **new: self._put(called, first, **new))
-        return self._in_parts(called, is_sound, pieces.chained(first, second, parts))
+        whole, parts = pieces.cut(chunks, size, part=_PART, most=_MOST_PARTS)
+        if whole is not None:
+            return self._placed(called, is_sound, lambda **new: self._put(called, whole, **new))
+        return self._in_parts(called, is_sound, parts)
 
     def _in_parts(self, name: str, is_sound: Callable[[str], bool], parts: Iterator[bytes]) -> bool:
         where = self._where(name)
@@ -289,9 +287,11 @@ class S3Store:
         return datetime.now(UTC).replace(microsecond=0) + timedelta(days=self.options.lock_days)
 
     def _lock_longer(self, name: str) -> None:
-        if not self.options.lock_mode:
+        held, wanted = self.locked_until(name), self._until()
+        # A store refuses to shorten a lock, which must not stop a sealing after the days in the settings became fewer.
+        if not self.options.lock_mode or (held is not None and held >= wanted):
             return
-        kept = {"Mode": self.options.lock_mode, "RetainUntilDate": self._until()}
+        kept = {"Mode": self.options.lock_mode, "RetainUntilDate": wanted}
         with self._told("write"):
             self.client.put_object_retention(**self._where(name), Retention=kept)
 

@@ -1,5 +1,6 @@
 """Exports: what is in them, who may have them, and that the stand-alone verifier finds every changed bit."""
 
+import base64
 import io
 import json
 import os
@@ -15,18 +16,21 @@ import pytest
 import pyzipper
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.test import override_settings
 from django.urls import reverse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ircase import tasks
-from ircase.dossier import verify, write
+from ircase.dossier import build, verify, write
 from ircase.dossier.container import FolderWriter, ZipWriter
 from ircase.models import CaseExport, CaseMember, CustodyEntry, LogEntry
 from ircase.services import log
 from ircase.services.transfer import caseexports
 from ircase.services.vault import statements
 from ircase.services.writing import notes
+from ircase.store import StoreError
 from tests.cast import CastTestCase, make_evidence
 
 VERIFIER = Path(verify.__file__)
@@ -141,6 +145,48 @@ class ExportTests(CastTestCase):
         assert "when it was exported its file was altered" in done.stdout
         assert "FAULT E003 (three): when it was exported its file was missing" in done.stdout
 
+    def test_altered_bytes_of_an_encrypted_store_are_said_and_the_rest_leaves(self) -> None:
+        keys = "k1:" + base64.b64encode(os.urandom(32)).decode()
+        with override_settings(STORE_KEYS=keys):
+            three = make_evidence(self.case, self.alice, b"third" * 50_000, name="three")
+            four = make_evidence(self.case, self.alice, b"fourth" * 10, name="four")
+            for item, place in ((three, -1), (four, 40)):
+                path = item.path.with_name(f"{item.sha256}.enc")
+                data = bytearray(path.read_bytes())
+                data[place] ^= 1
+                path.chmod(0o640)
+                path.write_bytes(data)
+            export, path = self.export()
+        assert (export.state, export.problems) == ("done", ["E003 was altered", "E004 was altered"])
+        done = bare(path)
+        assert done.returncode == 1 and "2 FAULTS" in done.stdout, done.stdout
+        assert "FAULT E003 (evidence/E003_three): when it was exported its file was altered" in done.stdout
+
+    def test_a_store_that_is_away_is_named(self) -> None:
+        with mock.patch("ircase.store.disk.DiskStore.read", side_effect=StoreError("The store does not answer.")):
+            export, path = self.export()
+        assert (export.state, export.reason) == ("failed", "The store does not answer.")
+        assert not path.exists()
+
+    def test_the_command_leaves_no_half_of_an_export(self) -> None:
+        target = self.folder / "case.zip"
+        words = {"to": target, "user": "alice", "purpose": "Court", "receiver": "Court"}
+        away = mock.patch("ircase.store.disk.DiskStore.read", side_effect=StoreError("The store does not answer."))
+        with away, pytest.raises(CommandError, match="does not answer"):
+            call_command("export_case", self.case.reference, **words)
+        assert list(self.folder.iterdir()) == []
+        call_command("export_case", self.case.reference, **words, stdout=io.StringIO())
+        assert target.exists()
+
+    def test_a_zip_whose_export_ended_without_one_does_not_stay(self) -> None:
+        export, path = self.export()
+        CaseExport.objects.filter(pk=export.pk).update(state="running")
+        build.clear_parts()
+        assert path.exists()
+        CaseExport.objects.filter(pk=export.pk).update(state="cancelled")
+        build.clear_parts()
+        assert not path.exists()
+
     def test_a_folder_is_the_same(self) -> None:
         folder = self.folder / "out"
         wanted = write.Wanted(self.case, self.alice, "x", "Court", "Court")
@@ -154,6 +200,15 @@ class ExportTests(CastTestCase):
         done = bare(path, "--key", "ab" * 32)
         assert done.returncode == 1
         assert "it was signed with another key" in done.stdout
+
+    def test_what_is_asked_wrongly_is_never_answered_with_everything_holds(self) -> None:
+        export, path = self.export()
+        for asked in ((path, "--key", ""), (path, "--key"), (path, "--key", "abc"), (path, "--kye", "ab" * 32)):
+            done = bare(*asked)
+            assert (done.returncode, done.stderr) == (2, ""), asked
+            assert "Everything holds" not in done.stdout
+        key = json.loads(zipfile.ZipFile(path).read("signature.json"))["public_key"]
+        assert bare("--key", key.upper(), path).returncode == 0
 
     def test_what_is_no_export(self) -> None:
         assert bare(self.folder / "nothing.zip").returncode == 2

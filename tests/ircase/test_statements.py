@@ -27,7 +27,7 @@ from ircase.dossier import verify
 from ircase.models import AppendOnlyError, ChainHead, LogEntry, SigningKey, StatedHead, Statement, StatementPost
 from ircase.outgoing import NotReached
 from ircase.services import log
-from ircase.services.vault import posting, signing, statements, verification
+from ircase.services.vault import looks, posting, signing, statements, verification
 from simulator.certificates import server_context
 from tests.cast import CastTestCase, make_evidence
 
@@ -86,6 +86,14 @@ class StatementTests(CastTestCase):
         self.cut_the_log()
         log.record("test.other", case=self.case, actor=self.bob)
         assert self.codes() == ["stated_other"]
+
+    def test_who_looked_at_cases_is_held_against_statements_too(self) -> None:
+        looks.note(reference=self.case.reference, user=self.bob)
+        statements.make()
+        assert self.codes() == []
+        beneath("DELETE FROM ircase_caselook")
+        ChainHead.objects.filter(key=looks.CHAIN).delete()
+        assert self.codes() == ["stated_gone"]
 
     def test_statements_cannot_be_changed_cut_or_forged_unseen(self) -> None:
         statements.make()

@@ -14,7 +14,7 @@ from ircase.models import Case, User
 from ircase.services import log
 from ircase.services.transfer import caseexports
 from ircase.services.vault import handling, packing
-from ircase.store import chunks_of, digest_of
+from ircase.store import StoreError, chunks_of, digest_of
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             wanted = write.Wanted(case, actor, str(uuid.uuid4()), options["purpose"], options["receiver"], numbers)
             password = packing.password_of(options["password"])
             written, sha256 = self._write(wanted, options["to"], password)
-        except (ValidationError, OSError) as error:
+        except (ValidationError, StoreError, OSError) as error:
             raise CommandError(" ".join(getattr(error, "messages", [str(error)])), returncode=2) from None
         self._note(wanted, written, sha256)
         for problem in written.problems:
@@ -66,6 +66,10 @@ class Command(BaseCommand):
                     chunks = packing.packed(chunks, name=target.name, password=password)
                 for chunk in chunks:
                     out.write(chunk)
+            except BaseException:
+                # Half an export must not lie where a whole one is looked for, nor stand in the next one's way.
+                target.unlink(missing_ok=True)
+                raise
             finally:
                 part.unlink(missing_ok=True)
         return written, sha256

@@ -237,7 +237,17 @@ def tidy() -> None:
     """Beat's part: lost builds and exports go on, files whose time is over go."""
     sweep.take_up(TimelineBuild.objects.all(), "ircase.build_timeline")
     sweep.take_up(TimelineExport.objects.all(), "ircase.export_timeline")
-    for export in TimelineExport.objects.filter(expires_at__lt=timezone.now()):
+    _drop(TimelineExport.objects.filter(expires_at__lt=timezone.now()))
+
+
+def drop_exports(item: Evidence) -> None:
+    """An exhibit was destroyed: the files go that hold rows of it."""
+    there = TimelineExport.objects.filter(case=item.case_id, expires_at__isnull=False)
+    _drop(one for one in there if item.exhibit in {table["evidence"] for table in one.manifest.get("tables", ())})
+
+
+def _drop(exports: Iterable[TimelineExport]) -> None:
+    for export in exports:
         export.path.unlink(missing_ok=True)
         TimelineExport.objects.filter(pk=export.pk).update(expires_at=None)
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,9 +40,18 @@ def keep(*, evidence: Evidence, tables: Sequence[NewTable]) -> list[CaseTable]:
     """Make the files case tables of `evidence`, in place of those it had, and one version on from them."""
     had = CaseTable.objects.filter(evidence=evidence)
     version = (had.aggregate(last=Max("version"))["last"] or 0) + 1
+    old = [table.path for table in had]
     had.delete()
+    # Without a row nobody would find these files again, not even to destroy them. Who reads one has it open.
+    transaction.on_commit(lambda: _unlink(old))
     waking.wake(evidence.case_id)
     return [_keep_one(evidence, table, version) for table in tables]
+
+
+def _unlink(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _keep_one(evidence: Evidence, table: NewTable, version: int) -> CaseTable:

@@ -171,6 +171,17 @@ def remove(*, export: CaseExport, actor: User | None) -> None:
     transaction.on_commit(lambda: path_of(export).unlink(missing_ok=True))
 
 
+@transaction.atomic
+def drop(item: Evidence) -> None:
+    """An exhibit was destroyed: the zips go that hold its bytes. One that is being made ends without a file."""
+    # The lock that the end of an export takes too: it sees that the exhibit is gone, or is seen here.
+    Case.objects.select_for_update().get(pk=item.case_id)
+    there = CaseExport.objects.filter(case=item.case_id, state=JobState.DONE, removed_at=None)
+    for export in there.select_related("case", "activity"):
+        if _holds(export, item):
+            remove(export=export, actor=None)
+
+
 def tidy() -> None:
     """Beat's tick: files that were kept long enough go."""
     limit = timezone.now() - timedelta(days=settings.EXPORT_KEEP_DAYS)

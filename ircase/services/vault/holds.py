@@ -33,6 +33,8 @@ def place(*, case: Case, actor: User, reason: str, evidence: Evidence | None = N
     Case.objects.select_for_update().get(pk=case.pk)
     if evidence is not None and evidence.case_id != case.pk:
         raise ValidationError("The exhibit is of another case.")
+    if evidence is not None and Evidence.objects.filter(pk=evidence.pk).exclude(destroyed_at=None).exists():
+        raise ValidationError(f"{evidence.exhibit} was destroyed already: a hold on it would keep nothing.")
     if not reason.strip():
         raise ValidationError("Say why: the matter, the order, or who asked for it.")
     if LegalHold.objects.filter(case=case, evidence=evidence, lifted_at=None).exists():

@@ -18,8 +18,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ircase import jobs
-from ircase.models import GENESIS, ChainHead, CustodyEntry, LogEntry, StatedHead, Statement, StatementPost
-from ircase.services.vault import signing, stamping, stamps
+from ircase.models import GENESIS, CaseLook, ChainHead, CustodyEntry, LogEntry, StatedHead, Statement, StatementPost
+from ircase.services.vault import looks, signing, stamping, stamps
 
 FORMAT: Final = "ircase-statement/1"
 TASK: Final = "ircase.post_statements"
@@ -212,7 +212,8 @@ def stated_of(chains: Collection[str]) -> Iterator[StatedHead]:
 def _entries(chains: set[str], sequences: set[int]) -> dict[tuple[str, int], str]:
     found = {}
     custody = {chain for chain in chains if chain.startswith("evidence:")}
-    for model, wanted in ((CustodyEntry, custody), (LogEntry, chains - custody)):
+    seen = chains & {looks.CHAIN}
+    for model, wanted in ((CustodyEntry, custody), (CaseLook, seen), (LogEntry, chains - custody - seen)):
         rows = model.objects.filter(chain__in=wanted, sequence__in=sequences)
         found.update({(row[0], row[1]): row[2] for row in rows.values_list("chain", "sequence", "digest")})
     return found

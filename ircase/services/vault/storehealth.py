@@ -83,14 +83,25 @@ def _rehash(deadline: float) -> int:
         try:
             _look(item)
         except store.StoreError as error:
-            # The store is away: that says nothing about the file, and the next tick tries again.
-            logger.warning("store.rehash_stopped", extra={"error": str(error)})
-            break
+            # That says nothing of the bytes, and the next tick tries again. One file that cannot be read, for a bad
+            # sector or a key that is gone, is always the longest unseen: it may not keep the others from their turn.
+            logger.warning("store.rehash_unread", extra={"exhibit": str(item.uuid), "error": str(error)})
+            if not _answers():
+                break
+            continue
         looked += 1
         # The turn outlives a shift by far; a very large file takes what it takes.
         rest = item.size / settings.REHASH_BYTES_PER_SECOND - (time.monotonic() - began)
         time.sleep(max(0.0, min(rest, deadline - time.monotonic())))
     return looked
+
+
+def _answers() -> bool:
+    try:
+        store.current().backend.check()
+    except store.StoreError:
+        return False
+    return True
 
 
 def _look(item: Evidence) -> None:

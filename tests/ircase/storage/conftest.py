@@ -2,6 +2,9 @@
 
 import base64
 import os
+import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from tests.azurite.setup import is_installed
 from tests.ircase.storage.bucket import Bucket
 from tests.ircase.storage.container import ACCOUNT, Containers
 
+ROOT = Path(__file__).resolve().parents[3]
 KINDS = ("disk", "disk encrypted", "s3", "s3 encrypted", "azure", "azure encrypted")
 
 
@@ -79,6 +83,32 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Stage:
     kind, _, encrypted = request.param.partition(" ")
     backend, tamper = {"disk": on_disk, "s3": in_bucket, "azure": in_container}[kind](request, tmp_path)
     return Stage(make_store(backend, tmp_path, keys=make_key("k1") if encrypted else ""), tamper)
+
+
+def killed_half_way(opening: str) -> None:
+    """Another process opens `backend` by the code in `opening`, and is killed with a large file half in it."""
+    script = f"""
+import time
+{opening}
+def slow():
+    for number in range(40):
+        yield bytes([number]) * 2**20
+    print("half", flush=True)
+    time.sleep(60)
+backend.create(slow(), lambda: "ab" * 32, lambda name: True, 0)
+"""
+    child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, env=os.environ)
+    assert child.stdout is not None and child.stdout.readline() == b"half\n"
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def meanwhile(other: Store, content: bytes, at: int) -> Iterator[bytes]:
+    """`content` in pieces; `other` stores all of it before the piece `at` is taken."""
+    for number, start in enumerate(range(0, len(content), 100_000)):
+        if number == at:
+            other.put([content])
+        yield content[start : start + 100_000]
 
 
 Made = tuple[Backend, Callable[[str, bytes], None]]

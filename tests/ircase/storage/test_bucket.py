@@ -1,9 +1,5 @@
 """What only a bucket does: 503s, broken lines, object lock, a worker killed in the middle."""
 
-import os
-import signal
-import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +11,9 @@ from ircase.store import NotStored, StoreError, StoreLocked
 from ircase.store.s3 import S3Store
 from ircase.store.whole import Store
 from tests.ircase.storage.bucket import Bucket, busy
-from tests.ircase.storage.conftest import make_key, make_store, options
+from tests.ircase.storage.conftest import killed_half_way, make_key, make_store, meanwhile, options
 from tests.ircase.storage.test_stores import LARGE, pieces, sha
 
-ROOT = Path(__file__).resolve().parents[3]
 SOON = timedelta(days=1)
 
 
@@ -103,26 +98,11 @@ def test_sealing_takes_the_same_requests_whether_or_not_the_bytes_are_there(
 def test_what_a_killed_worker_left_behind_is_no_file_and_is_cleaned_up(
     bucket: Bucket, name: str, tmp_path: Path
 ) -> None:
-    script = f"""
-import sys, time
-from pathlib import Path
+    killed_half_way(f"""
 from ircase.store.s3 import S3Options, S3Store
-from ircase.store.copies import Copies
-from ircase.store.sealing import Keyring
-from ircase.store.whole import Store
 places = dict(bucket={name!r}, prefix="p", endpoint={bucket.endpoint!r}, path_style=True)
 backend = S3Store(S3Options(access_key="a", secret_key="b", **places))
-def slow():
-    for number in range(40):
-        yield bytes([number]) * 2**20
-    print("half", flush=True)
-    time.sleep(60)
-backend.create(slow(), lambda: "ab" * 32, lambda name: True, 0)
-"""
-    child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, env=os.environ)
-    assert child.stdout is not None and child.stdout.readline() == b"half\n"
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+""")
     store = store_of(bucket, name, tmp_path)
     assert bucket.keys(name) == [] and not store.exists("ab" * 32)
     assert bucket.unfinished(name) == 1
@@ -151,6 +131,17 @@ def test_the_same_bytes_later_make_the_lock_longer(bucket: Bucket, tmp_path: Pat
     stored = longer.put([b"kept"])
     until = longer.locked_until(stored.sha256)
     assert until is not None and until > datetime.now(UTC) + timedelta(days=89)
+
+
+def test_fewer_days_in_the_settings_shorten_no_lock_and_stop_no_sealing(bucket: Bucket, tmp_path: Path) -> None:
+    name = f"locked-{uuid.uuid4().hex}"
+    bucket.make(name, ObjectLockEnabledForBucket=True)
+    before = store_of(bucket, name, tmp_path, lock_mode="COMPLIANCE", lock_days=90)
+    until = before.locked_until(before.put([b"kept"]).sha256)
+    bucket.asked = []
+    stored = store_of(bucket, name, tmp_path, lock_mode="COMPLIANCE", lock_days=5).put([b"kept"])
+    assert before.locked_until(stored.sha256) == until
+    assert not [query for method, _, query in bucket.asked if method == "PUT" and "retention" in query]
 
 
 @pytest.mark.parametrize("content", [b"small", LARGE])
@@ -196,12 +187,5 @@ def test_a_vendor_without_conditional_writes_is_served_too(bucket: Bucket, name:
 
 def test_two_who_write_the_same_large_file_leave_one(bucket: Bucket, name: str, tmp_path: Path) -> None:
     one, two = store_of(bucket, name, tmp_path), store_of(bucket, name, tmp_path)
-
-    def meanwhile() -> Any:
-        for number, piece in enumerate(pieces(LARGE)):
-            if number == 100:
-                two.put(pieces(LARGE))
-            yield piece
-
-    assert one.backend.create(meanwhile(), lambda: sha(LARGE), lambda name: True, len(LARGE)) is False
+    assert one.backend.create(meanwhile(two, LARGE, 100), lambda: sha(LARGE), lambda name: True, len(LARGE)) is False
     assert len(bucket.keys(name)) == 1 and bucket.unfinished(name) == 0

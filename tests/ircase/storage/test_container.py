@@ -2,10 +2,6 @@
 
 Azurite has neither immutability nor versions nor soft delete: there its door answers as Azure's documents say."""
 
-import os
-import signal
-import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,11 +14,10 @@ from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 from ircase.store import NotStored, StoreError, StoreFull, StoreLingers, StoreLocked
 from ircase.store.azure import AzureOptions, AzureStore
 from ircase.store.whole import Store
-from tests.ircase.storage.conftest import azure_options, make_key, make_store
+from tests.ircase.storage.conftest import azure_options, killed_half_way, make_key, make_store, meanwhile
 from tests.ircase.storage.container import ACCOUNT, Answer, Containers, busy, refusal, refusing
 from tests.ircase.storage.test_stores import LARGE, pieces, sha
 
-ROOT = Path(__file__).resolve().parents[3]
 SOON = timedelta(days=1)
 Environ = dict[str, Any]
 
@@ -202,22 +197,11 @@ def test_sealing_takes_the_same_requests_whether_or_not_the_bytes_are_there(
 def test_what_a_killed_worker_left_behind_is_no_file_and_is_counted(
     containers: Containers, name: str, tmp_path: Path
 ) -> None:
-    script = f"""
-import time
+    killed_half_way(f"""
 from ircase.store.azure import AzureOptions, AzureStore
 backend = AzureStore(AzureOptions({name!r}, account={ACCOUNT!r}, endpoint={containers.endpoint!r}, prefix="p",
                                   key={containers.key!r}))
-def slow():
-    for number in range(40):
-        yield bytes([number]) * 2**20
-    print("half", flush=True)
-    time.sleep(60)
-backend.create(slow(), lambda: "ab" * 32, lambda name: True, 0)
-"""
-    child = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, env=os.environ)
-    assert child.stdout is not None and child.stdout.readline() == b"half\n"
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
+""")
     store = store_of(containers, name, tmp_path)
     assert containers.names(name) == [] and not store.exists("ab" * 32)
     assert containers.unfinished(name) == 1
@@ -229,14 +213,7 @@ backend.create(slow(), lambda: "ab" * 32, lambda name: True, 0)
 
 def test_two_who_write_the_same_large_file_leave_one(containers: Containers, name: str, tmp_path: Path) -> None:
     one, two = store_of(containers, name, tmp_path), store_of(containers, name, tmp_path)
-
-    def meanwhile() -> Any:
-        for number, piece in enumerate(pieces(LARGE)):
-            if number == 200:
-                two.put(pieces(LARGE))
-            yield piece
-
-    assert one.backend.create(meanwhile(), lambda: sha(LARGE), lambda name: True, len(LARGE)) is False
+    assert one.backend.create(meanwhile(two, LARGE, 200), lambda: sha(LARGE), lambda name: True, len(LARGE)) is False
     assert len(containers.names(name)) == 1
     assert one.digest(sha(LARGE))[0] == sha(LARGE)
 

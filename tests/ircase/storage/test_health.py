@@ -77,12 +77,36 @@ class RehashTests(StoreTestCase):
 
     def test_a_store_that_is_away_marks_nothing_as_missing(self) -> None:
         self.age(self.item, 90)
-        with mock.patch("ircase.store.disk.DiskStore.size", side_effect=store.StoreError("It does not answer.")):
+        self.age(self.quiet, 60)
+        away = store.StoreError("It does not answer.")
+        with (
+            mock.patch("ircase.store.disk.DiskStore.size", side_effect=away) as asked,
+            mock.patch("ircase.store.disk.DiskStore.check", side_effect=away),
+        ):
+            assert storehealth.rehash(5) == 0
+            assert asked.call_count == 1  # no file after file is asked of a store that is away
+        with mock.patch("ircase.store.disk.DiskStore.size", side_effect=away):
             assert storehealth.rehash(5) == 0
             assert [fault.code for fault in verification.verify_case(self.case)] == ["not_checked"]
         self.item.refresh_from_db()
         assert self.item.integrity == "unchecked"
         assert self.item in storehealth.due()
+
+    def test_one_file_that_cannot_be_read_keeps_no_other_from_being_hashed(self) -> None:
+        self.age(self.item, 900)
+        self.age(self.quiet, 90)
+        whole = store.Store.digest
+
+        def bad_sector(place: store.Store, sha256: str) -> tuple[str, int]:
+            if sha256 == self.item.sha256:
+                raise store.StoreError("The evidence store could not read: Input/output error.")
+            return whole(place, sha256)
+
+        with mock.patch.object(store.Store, "digest", bad_sector):
+            assert storehealth.rehash(5) == 1
+        assert list(storehealth.due()) == [self.item]
+        self.item.refresh_from_db()
+        assert self.item.integrity == "unchecked"
 
     def test_one_worker_at_a_time_and_a_dead_ones_turn_ends(self) -> None:
         assert storehealth.take_turn("x", 60) and not storehealth.take_turn("x", 60)

@@ -2,7 +2,10 @@
 
 import io
 import json
+import shutil
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -11,11 +14,16 @@ from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from ircase import store
+from artifacts import LoadReport
+from ircase import destroyer, store
+from ircase.finder import cells
+from ircase.finder.answering import answer
 from ircase.models import (
     Approval,
     Case,
+    CaseExport,
     CaseRole,
+    CaseTable,
     CustodyEntry,
     Destruction,
     Evidence,
@@ -23,13 +31,17 @@ from ircase.models import (
     LogEntry,
     RetentionPolicy,
     StoredBytes,
+    TableIndexing,
     User,
 )
+from ircase.sentences import sentence_of
 from ircase.services import approvals, cases, evidence
 from ircase.services.analysis import tables
+from ircase.services.transfer import caseexports
 from ircase.services.vault import delivery, destruction, holds, quotas, removal, retention, verification
+from ircase.store import digest_of
 from ircase.tasks import destroy as destroy_now
-from ircase.tasks import destruction_decided, hold_decided
+from ircase.tasks import destruction_decided, export_case, hold_decided, parse_evidence
 from tests.cast import CastTestCase, make_case, make_evidence, make_user
 from tests.hunting.stage import make_table, quiet_heart
 
@@ -39,6 +51,13 @@ WHY = "The retention time of the contract is over"
 def destroy(pk: int) -> None:
     with quiet_heart():
         destroy_now(pk)
+
+
+def index_table(table: CaseTable) -> None:
+    job = TableIndexing.objects.select_related("table__evidence").claim(table.indexing.pk, "me")
+    assert job is not None
+    with quiet_heart():
+        cells.index_table(job)
 
 
 class KeepingTestCase(CastTestCase):
@@ -123,6 +142,48 @@ class HoldTests(KeepingTestCase):
         assert row.state == "failed" and "legal hold on the whole case" in row.reason
         assert store.exists(self.other.sha256)
         assert not Evidence.objects.get(pk=self.other.pk).is_destroyed
+
+    def test_a_hold_that_comes_while_a_destruction_is_under_way_spares_what_is_still_there(self) -> None:
+        row = self.ask(self.item, self.other)
+        self.approve(row)
+        release = removal.release
+
+        def held_meanwhile(sha256: str) -> bool:
+            if sha256 == self.item.sha256:
+                holds.place(case=self.case, actor=self.alice, evidence=self.other, reason="Court order 9")
+            return release(sha256)
+
+        with mock.patch("ircase.destroyer.removal.release", held_meanwhile):
+            destroy(row.pk)
+        row.refresh_from_db()
+        assert row.state == "done", row.reason
+        assert [one["exhibit"] for one in row.certificate["exhibits"]] == ["E001"]
+        assert store.exists(self.other.sha256) and not Evidence.objects.get(pk=self.other.pk).is_destroyed
+        assert evidence.look(self.other) == Evidence.Integrity.VERIFIED
+        spared = LogEntry.objects.get(case=self.case, action="destruction.spared")
+        assert spared.detail["exhibit"] == "E002" and "E002" in sentence_of(spared).text
+        assert list(verification.verify_case(self.case)) == []
+
+    def test_a_hold_on_everything_before_anything_went_ends_it(self) -> None:
+        row = self.ask(self.item)
+        self.approve(row)
+        begin = destroyer._begin
+
+        def begin_and_hold(one: Destruction) -> Approval:
+            found = begin(one)
+            holds.place(case=self.case, actor=self.alice, reason="Court order 9")
+            return found
+
+        with mock.patch("ircase.destroyer._begin", begin_and_hold):
+            destroy(row.pk)
+        row.refresh_from_db()
+        assert row.state == "failed" and "legal hold" in row.reason
+        assert store.exists(self.item.sha256)
+
+    def test_what_is_destroyed_cannot_be_held_any_more(self) -> None:
+        self.destroyed(self.item)
+        with self.assertRaisesMessage(ValidationError, "E001 was destroyed already"):
+            holds.place(case=self.case, actor=self.alice, evidence=self.item, reason="Court order 9")
 
 
 class RetentionTests(KeepingTestCase):
@@ -240,6 +301,71 @@ class DestructionTests(KeepingTestCase):
             delivery.response(item, actor=self.alice)
         with self.assertRaises(ValidationError):
             tables.queue_parse(evidence=item, actor=self.alice)
+
+    def test_the_search_knows_its_cells_no_more(self) -> None:
+        table = make_table(self.case, self.alice, "DeviceEvents", [{"DeviceName": "okapi"}])
+        index_table(table)
+        assert answer(self.bob, "okapi").found
+        self.destroyed(table.evidence)
+        assert not answer(self.bob, "okapi").found
+
+    def test_tables_of_an_earlier_reading_are_not_left_on_the_disk(self) -> None:
+        first = make_table(self.case, self.alice, "DeviceEvents", [{"DeviceName": "ws-07"}])
+        rows = Path(tempfile.mkdtemp(dir=first.path.parent)) / "rows.parquet"
+        shutil.copyfile(first.path, rows)
+        again = tables.NewTable(first.name, rows, tables.columns_of(first), 1, None, None, "hand")
+        with self.captureOnCommitCallbacks(execute=True):
+            second = tables.keep(evidence=first.evidence, tables=[again])[0]
+        assert second.path.is_file() and not first.path.exists()
+
+    def test_what_is_destroyed_when_its_reading_is_about_to_be_kept_makes_no_table(self) -> None:
+        item = make_evidence(self.case, self.alice, b"a,b\n1,2\n", name="rows.csv")
+        job = tables.queue_parse(evidence=item, actor=self.alice)
+        steps = iter([lambda: self.destroyed(item)])
+        with (
+            quiet_heart(),
+            mock.patch("ircase.runner.load_in_child", return_value=LoadReport((), (), ())),
+            mock.patch("ircase.work.Hold.check", lambda _: next(steps, lambda: None)()),
+        ):
+            parse_evidence(job.pk)
+        job.refresh_from_db()
+        assert job.state == "cancelled"
+        assert job.activity.state == "cancelled"
+
+    def test_an_export_that_holds_it_goes_and_others_stay(self) -> None:
+        with_it, without = self.exported(1), self.exported(2)
+        with self.captureOnCommitCallbacks(execute=True):
+            self.destroyed(self.item)
+        with self.assertRaises(caseexports.ExportGone):
+            caseexports.require_file(CaseExport.objects.get(pk=with_it.pk))
+        assert not caseexports.path_of(with_it).exists()
+        assert caseexports.require_file(CaseExport.objects.get(pk=without.pk))
+        assert LogEntry.objects.filter(case=self.case, action="export.removed").count() == 1
+
+    def test_an_export_that_is_being_made_meanwhile_ends_without_a_file(self) -> None:
+        export = caseexports.request_export(case=self.case, actor=self.alice, purpose="Court", receiver="Court")
+        row = self.ask(self.item)
+        self.approve(row)
+
+        def slowly(path: Path) -> str:
+            destroy(row.pk)
+            return digest_of(path)
+
+        with self.captureOnCommitCallbacks(execute=True), mock.patch("ircase.dossier.build.digest_of", slowly):
+            export_case(export.pk)
+        export.refresh_from_db()
+        assert export.state == "failed" and "was destroyed while" in export.reason
+        assert not caseexports.path_of(export).exists()
+
+    def exported(self, number: int) -> CaseExport:
+        export = caseexports.request_export(
+            case=self.case, actor=self.alice, purpose="Court", receiver="Court", numbers=[number]
+        )
+        with quiet_heart():
+            export_case(export.pk)
+        export.refresh_from_db()
+        assert export.state == "done", export.reason
+        return export
 
     def test_the_same_bytes_in_another_case_stay_and_neither_case_learns_of_it(self) -> None:
         twin = make_evidence(self.secret_case, self.alice, b"the bytes of the first", name="mine.bin")
