@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.urls import reverse
-from django.utils import timezone
 
 from ircase.models import Connection, ReadinessPlan, StandingApproval
 from ircase.readiness import board
 from ircase.readiness.board import Asked, Check, Part, State
+from ircase.services import approvals
 from liveresponse import shelf
 from liveresponse.models import Collection, CollectionState, LibraryChange, LibraryScript
 from liveresponse.ownscripts import own_scripts, third_party
@@ -122,7 +122,7 @@ def _pins(ids: Sequence[int]) -> dict[tuple[int, str], str]:
 
 def _standing(ids: Sequence[int]) -> dict[tuple[int, str], StandingApproval]:
     """By connection and hash the standing approval that ends last."""
-    rows = StandingApproval.objects.filter(connection__in=ids, revoked_at=None, expires_at__gt=timezone.now())
+    rows = approvals.standing_now().filter(connection__in=ids)
     return {(row.connection_id, row.script_sha256): row for row in rows.order_by("expires_at")}
 
 

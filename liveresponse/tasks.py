@@ -12,7 +12,7 @@ from ircase.services import sweep
 from ircase.work import new_owner
 from liveresponse import runner
 from liveresponse.models import Batch, BatchState, Collection, FileAnalysis, Lookup, ResponseAction
-from liveresponse.services import actions, batches, collections, library, machine_actions
+from liveresponse.services import actions, batches, collections, library, machine_actions, requests
 from msapi.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -22,9 +22,12 @@ AT_ONCE = 200
 @shared_task(name="liveresponse.poll")
 def poll() -> None:
     """Beat's tick: every collection and response action that is due gets a worker; a library not read for a while is
-    read again, and so are the actions of a tenant in which something is going on."""
+    read again, and so are the actions of a tenant in which something is going on. What was decided and has not heard of
+    it, because the message was lost, is told again."""
     for pk in list(ResponseAction.objects.all().due().order_by("next_poll_at").values_list("pk", flat=True)[:AT_ONCE]):
         jobs.send("liveresponse.act", pk)
+    for task, subject in requests.unheard():
+        jobs.send(task, subject)
     for pk in list(Collection.objects.all().due().order_by("next_poll_at").values_list("pk", flat=True)[:AT_ONCE]):
         jobs.send("liveresponse.step", pk)
     for pk in library.waiting(timezone.now()):

@@ -30,6 +30,7 @@ DEFAULT_PRIORITY: Final = 5
 HUNTING_SLACK: Final = 2.0
 DEFENDER_SLACK: Final = 0.1  # its calls say when they were made, so that only the clocks' difference remains
 LINE_SECONDS: Final = 900.0
+PACKAGE_LINKS: Final = 2  # a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +270,7 @@ def live_response_bucket(endpoint: Endpoint, lease_seconds: float = 900.0) -> Bu
 def package_bucket(endpoint: Endpoint) -> Bucket:
     """Asking for the link of an investigation package: 2 a minute, 120 an hour.
     https://learn.microsoft.com/defender-endpoint/api/get-package-sas-uri"""
-    return Bucket(endpoint.tenant_id, "package_link", 2, 120)
+    return Bucket(endpoint.tenant_id, "package_link", PACKAGE_LINKS, 120)
 
 
 def loganalytics_bucket(endpoint: Endpoint) -> Bucket:

@@ -3,21 +3,24 @@
 import hashlib
 import json
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from ircase import access, jobs
-from ircase.models import Approval, Case, Connection, NoticeCode, StandingApproval, User
+from ircase.models import Approval, Case, CaseMember, CaseRole, Connection, NoticeCode, StandingApproval, User
 from ircase.services import log, notices
 
 LIFETIME = timedelta(hours=24)
 STANDING_MAXIMUM = timedelta(days=90)
+HEARD = timedelta(seconds=15)
+"""How long the message of a decision may take to be heard."""
 _told_by_others: set[str] = set()
 
 
@@ -157,6 +160,14 @@ def expire_old() -> list[Approval]:
     return old
 
 
+def unheard(subjects: Iterable[uuid.UUID]) -> list[Approval]:
+    """The decided requests for these subjects, which still wait: the message that should have told them was lost. One
+    that was decided just now may still be on its way."""
+    old = Q(decided_at=None) | Q(decided_at__lte=timezone.now() - HEARD)
+    decided = Approval.objects.exclude(state=Approval.State.REQUESTED).exclude(task="")
+    return list(decided.filter(old, subject__in=list(subjects)))
+
+
 @transaction.atomic
 def grant_standing(
     *, case: Case, actor: User, connection: Connection, script_name: str, script_sha256: str, reason: str, days: int
@@ -186,17 +197,19 @@ def grant_standing(
     return standing
 
 
-def find_standing(connection: Connection, script_sha256: str) -> StandingApproval | None:
-    now = timezone.now()
-    rows = StandingApproval.objects.filter(
-        connection=connection, script_sha256=script_sha256.lower(), expires_at__gt=now
+def standing_now() -> QuerySet[StandingApproval]:
+    """Those in force: neither revoked nor run out, and whoever gave them still leads a case on the connection."""
+    leads = CaseMember.objects.filter(
+        user=OuterRef("granted_by"), role=CaseRole.LEAD, case__connection=OuterRef("connection")
     )
-    return (
-        rows.filter(Q(revoked_at=None) | Q(revoked_at__gt=now))
-        .select_related("granted_by")
-        .filter(granted_by__is_active=True)
-        .first()
-    )
+    rows = StandingApproval.objects.filter(Exists(leads), revoked_at=None, expires_at__gt=timezone.now())
+    return rows.filter(granted_by__is_active=True).select_related("granted_by")
+
+
+def find_standing(connection: Connection, script_sha256: str, asker: User | None = None) -> StandingApproval | None:
+    """One that covers this hash now. What `asker` has granted does not: nobody approves their own request."""
+    rows = standing_now().filter(connection=connection, script_sha256=script_sha256.lower())
+    return (rows.exclude(granted_by=asker) if asker else rows).first()
 
 
 @transaction.atomic

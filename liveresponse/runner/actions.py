@@ -16,6 +16,7 @@ from ircase import access
 from ircase.models import Connection
 from ircase.services import approvals
 from ircase.services.analysis.devices import Device, note_devices
+from liveresponse.kinds import OPPOSITES
 from liveresponse.models import ActionKind, ActionState, Effect, ResponseAction
 from liveresponse.responding import Responder, ResponderOpener, open_responder
 from liveresponse.runner import polling
@@ -49,6 +50,8 @@ def _stop(row: ResponseAction, state: Literal["failed", "refused"], reason: str)
         return
     if row.state == State.RUNNING:
         reason = f"{reason} Defender still has machine action {row.action_id}: look at the device in the portal."
+    elif row.state == State.SUBMITTED and state == "failed":
+        reason = f"{reason} {polling.UNCERTAIN}"
     actions.end(row, State(state), reason)
 
 
@@ -56,7 +59,7 @@ def _move(work: Act) -> None:
     row = work.row
     if row.state == State.CONFIRMING:
         confirm(work)
-    elif row.cancel_requested and work.kind.is_for_devices:
+    elif row.cancel_requested and (work.kind.is_for_devices or row.state == State.APPROVED):
         _cancel(work)
     elif timezone.now() > row.deadline:
         _expire(work)
@@ -66,9 +69,8 @@ def _move(work: Act) -> None:
 
 def _may_act(row: ResponseAction) -> None:
     """Everything that was true when it was asked for must still be true, as the database has it now. Raises Refused."""
-    connection = Connection.objects.get(pk=row.connection_id)
-    if not connection.enabled or connection.read_only:
-        raise Refused(f"The connection {connection.name} is read-only now: nothing may be changed through it.")
+    if closed := _closed_to_changes(row):
+        raise Refused(closed)
     row.case.refresh_from_db(fields=["closed_at", "confidential"])
     row.requested_by.refresh_from_db()
     if not row.case.is_open:
@@ -84,6 +86,14 @@ def _may_act(row: ResponseAction) -> None:
             "No approval covers this act any more: it ran out, was withdrawn, its approver is no longer a lead, or "
             "something changed. Ask again."
         )
+
+
+def _closed_to_changes(row: ResponseAction) -> str:
+    """Why nothing may be changed through the connection, as the database has it now; "" where it may."""
+    connection = Connection.objects.get(pk=row.connection_id)
+    if connection.enabled and not connection.read_only:
+        return ""
+    return f"The connection {connection.name} is read-only now: nothing may be changed through it."
 
 
 def _held(work: Act) -> bool:
@@ -137,9 +147,12 @@ def _machine(work: Act) -> Machine:
 
 
 def _already(work: Act, known: Sequence[MachineAction]) -> MachineAction | None:
-    """The last successful action of the kind's family, if it has brought about what is asked for."""
+    """The last successful action of the kind's family, if it has brought about what is asked for and nothing under way
+    takes it back."""
     last = last_of(work.kind.api_type, known)
     if last is None or last.type != work.kind.api_type:
+        return None
+    if any(action.type == OPPOSITES[last.type] and not action.is_final for action in known):
         return None
     wanted = work.row.parameters.get("isolation", "")
     return last if not wanted or last.scope in ("", wanted) else None
@@ -220,7 +233,9 @@ def _call(work: Act) -> None:
         _back(work, "throttled", str(error), timedelta(seconds=error.retry_after or 60.0))
     except ApiError as error:
         if error.permanent and not isinstance(error, Ambiguous):
-            raise
+            # Defender has refused it: that is certain.
+            work.end(State.FAILED, str(error))
+            return
         # Nobody knows whether Defender took it: the intent stays, and the next move looks for the twin.
         text = "Not certain that Defender took it; looking"
         work.write("doubtful", str(error), status_text=text, after=work.pace("live_response_poll_seconds", 10))
@@ -360,6 +375,10 @@ def _cancel(work: Act) -> None:
 
 def _cancel_in_defender(work: Act) -> None:
     action = work.row.action_id
+    if closed := _closed_to_changes(work.row):
+        text = f"Machine action {action} was not cancelled: {closed} Cancel it in the Defender portal."
+        work.write("cancel", text, cancel_requested=False, status_text=text)
+        return
     try:
         work.tenant.cancel(action, f"{work.row.marker}: cancelled in the case")
         text = f"Machine action {action}: asked Defender to cancel"
@@ -381,6 +400,10 @@ def _expire(work: Act) -> None:
             _final(work, action)
             return
         if _held(work):
+            return
+        if closed := _closed_to_changes(row):
+            work.end(State.EXPIRED, "Given up at its deadline: the device did not come online. Defender was not asked "
+                     f"to cancel machine action {row.action_id}. {closed} Cancel it in the portal.")  # fmt: skip
             return
         with suppress(ApiError):
             work.tenant.cancel(row.action_id, f"{row.marker}: given up at its deadline")

@@ -40,6 +40,8 @@ LONGEST_SLEEP: Final = 600.0
 """Seconds that a row of a long line sleeps; its ticket is believed for longer."""
 TWIN_GRACE: Final = timedelta(seconds=30)
 """How long after an intent a missing twin may still appear in the list of actions."""
+FETCH_MORE: Final = timedelta(hours=24)
+"""How much longer than for its device a job is tried whose device has answered: its result only has to be fetched."""
 
 
 def advance(pk: int, owner: str, opener: Opener = open_tenant) -> None:
@@ -59,6 +61,8 @@ def _stop(row: Collection, state: Literal["failed", "refused"], reason: str) -> 
         reason = f"{reason} Defender still has machine action {row.action_id}: look at the device in the portal."
     elif row.state == State.FETCHING:
         reason = f"{reason} The session itself has ended: look for its result at machine action {row.action_id}."
+    elif row.state == State.SUBMITTED and state == "failed":
+        reason = f"{reason} {polling.UNCERTAIN}"
     # What Defender has taken can be gone on with: `going_on`.
     had = {"stopped_in": row.state} if state == "failed" and row.state in (State.RUNNING, State.FETCHING) else {}
     end(row, State(state), reason, **had)
@@ -68,7 +72,7 @@ def _move(work: Work) -> None:
     row = work.row
     if row.cancel_requested:
         _cancel(work)
-    elif timezone.now() > row.deadline:
+    elif timezone.now() > row.deadline + (FETCH_MORE if row.state == State.FETCHING else timedelta(0)):
         _expire(work)
     else:
         _MOVES[State(row.state)](work)
@@ -97,8 +101,8 @@ def _approved(work: Work) -> None:
 def _may_act(work: Work) -> None:
     """Everything that was true when it was asked for must still be true. Raises Refused."""
     row = work.row
-    if not row.connection.enabled or row.connection.read_only:
-        raise Refused(f"The connection {row.connection.name} is now for hunting only.")
+    if closed := _closed_to_changes(row):
+        raise Refused(closed)
     if not row.case.is_open:
         raise Refused("The case was closed meanwhile.")
     if not access.still_may(row.requested_by, row.case, access.ANALYST):
@@ -110,6 +114,21 @@ def _may_act(work: Work) -> None:
         raise Refused(
             "No approval covers this act any more: it ran out, was withdrawn, or something changed. Ask again."
         )
+
+
+def _closed_to_changes(row: Collection) -> str:
+    """Why no device may be touched through the connection; "" where it may."""
+    if row.connection.enabled and not row.connection.read_only:
+        return ""
+    return f"The connection {row.connection.name} is now for hunting only."
+
+
+def _held(work: Work) -> bool:
+    """Whether the kill switch holds it; then the row waits where it is and says so."""
+    reason = freezing.hold_on(work.row.connection)
+    if reason:
+        work.write(status_text=reason[:300], after=timedelta(seconds=freezing.LOOK_AGAIN))
+    return bool(reason)
 
 
 def _same_files(work: Work) -> None:
@@ -154,8 +173,7 @@ def _queued(work: Work) -> None:
     """Wait for a turn; then write the intent and submit."""
     _may_act(work)
     order = _order(work)
-    if reason := freezing.hold_on(work.row.connection):
-        work.write(status_text=reason[:300], after=timedelta(seconds=freezing.LOOK_AGAIN))
+    if _held(work) or _late_twin(work):
         return
     if not work.step.package and _device_is_taken(work):
         text = "Another job of ours is on the device; waiting for its end"
@@ -175,6 +193,17 @@ def _queued(work: Work) -> None:
         raise
     line.call_one(work.row.connection)
     _submit(work, order)
+
+
+def _late_twin(work: Work) -> bool:
+    """Whether what seemed not to have been taken is there after all: looked for before it is sent a second time."""
+    row = work.row
+    if not row.commands.filter(step=row.step, what="not_taken").exists():
+        return False
+    twin = work.tenant.find_action(row.machine_id, row.step_marker)
+    if twin is not None:
+        _running_now(work, twin, "found")
+    return twin is not None
 
 
 def _device_is_taken(work: Work) -> bool:
@@ -230,8 +259,10 @@ def _submit(work: Work, order: _Order) -> None:
         )
     except ApiError as error:
         if error.permanent and not isinstance(error, Ambiguous):
+            # Defender has refused it: that is certain.
             _release(work)
-            raise
+            end(row, State.FAILED, str(error))
+            return
         # Nobody knows whether Defender took it: the intent stays, and the next move looks for the twin.
         work.write(
             "doubtful",
@@ -265,13 +296,18 @@ def _running_now(work: Work, action: MachineAction, what: str) -> None:
     jobs.send("liveresponse.watch_actions", work.row.connection_id, after=pace)
 
 
+def _too_early(row: Collection) -> bool:
+    """Whether a twin that is missing may still appear."""
+    return row.submitted_at is not None and timezone.now() - row.submitted_at < TWIN_GRACE
+
+
 def _submitted(work: Work) -> None:
     """An intent without an action: find the twin, or go back into the line once it can no longer appear."""
     row = work.row
     twin = work.tenant.find_action(row.machine_id, row.step_marker)
     if twin is not None:
         _running_now(work, twin, "found")
-    elif row.submitted_at and timezone.now() - row.submitted_at < TWIN_GRACE:
+    elif _too_early(row):
         work.write(after=timedelta(seconds=5))
     else:
         _release(work)
@@ -298,7 +334,7 @@ def _running(work: Work) -> None:
     if action.is_final:
         _release(work)
         _final(work, action)
-    elif giving_way.should(work, action):
+    elif giving_way.should(work, action) and not _closed_to_changes(row) and freezing.may_send(row.connection):
         _give_way(work)
     else:
         _still_running(work, action, listed=known is not None)
@@ -316,7 +352,7 @@ def _still_running(work: Work, action: MachineAction, *, listed: bool) -> None:
 
 def _give_way(work: Work) -> None:
     """Cancel the session of a device that does not answer, so that others get a turn; and line up again, later."""
-    if not _cancel_action(work, giving_way.WHY):
+    if _cancel_action(work, giving_way.WHY):
         # It has begun or ended just now: what comes of it is seen with the next look.
         work.write(after=work.pace("live_response_poll_seconds", 10))
         return
@@ -383,18 +419,30 @@ def _cancel(work: Work) -> None:
     row = work.row
     if row.state == State.SUBMITTED and not row.action_id:
         twin = work.tenant.find_action(row.machine_id, row.step_marker)
-        if twin is None and row.submitted_at and timezone.now() - row.submitted_at < TWIN_GRACE:
+        if twin is None and _too_early(row):
             work.write(after=timedelta(seconds=5), status_text="Cancelling")
             return
         row.action_id = twin.id if twin else ""
+    said = "Cancelled"
     if row.action_id and row.state in (State.SUBMITTED, State.RUNNING):
-        _cancel_action(work)
+        if closed := _closed_to_changes(row):
+            said = (
+                f"Cancelled here. Machine action {row.action_id} was not cancelled in Defender: {closed} Cancel it in "
+                "the portal if it must not go on."
+            )
+        elif _held(work):
+            return
+        elif refusal := _cancel_action(work):
+            said = (
+                f"Cancelled here. Defender did not cancel machine action {row.action_id}, which may run to its end: "
+                f"{refusal}"
+            )
     _release(work)
-    end(row, State.CANCELLED, "Cancelled")
+    end(row, State.CANCELLED, said)
 
 
-def _cancel_action(work: Work, why: str = "cancelled in the case") -> bool:
-    """Whether Defender cancelled it: an action that has just ended cannot be cancelled, and need not be."""
+def _cancel_action(work: Work, why: str = "cancelled in the case") -> str:
+    """Why Defender did not cancel it, "" where it did: one that has just ended cannot be cancelled, and need not be."""
     try:
         work.tenant.cancel(work.row.action_id, f"{work.row.marker}: {why}")
         collections.note(work.row, "cancelled", f"Machine action {work.row.action_id} cancelled in Defender")
@@ -404,16 +452,55 @@ def _cancel_action(work: Work, why: str = "cancelled in the case") -> bool:
         if not error.permanent:
             raise
         collections.note(work.row, "cancelled", f"Defender did not cancel machine action {work.row.action_id}: {error}")
-        return False
-    return True
+        return str(error) or "It gave no reason."
+    return ""
 
 
 def _expire(work: Work) -> None:
-    if work.row.action_id and work.row.state == State.RUNNING:
+    """Past the deadline. What Defender has is looked at first: what the device has done meanwhile is not given up."""
+    row = work.row
+    if row.state == State.FETCHING:
+        _stop(row, "failed", "Given up: the result could not be fetched in time.")
+        return
+    if row.state == State.SUBMITTED:
+        twin = work.tenant.find_action(row.machine_id, row.step_marker)
+        if twin is not None:
+            _running_now(work, twin, "found")
+        elif _too_early(row):
+            work.write(after=timedelta(seconds=5))
+            return
+    if row.state == State.RUNNING and not _given_up(work):
+        return
+    _release(work)
+    end(row, State.EXPIRED, _why_expired(work))
+
+
+def _given_up(work: Work) -> bool:
+    """Cancel at the deadline what Defender has, where it may be; False where the row goes on or waits."""
+    row = work.row
+    action = work.tenant.machine_action(row.action_id)
+    if action.is_final:
+        _release(work)
+        _final(work, action)
+        return False
+    if not _closed_to_changes(row):
+        if _held(work):
+            return False
         with suppress(ApiError):
             _cancel_action(work)
-    _release(work)
-    end(work.row, State.EXPIRED, "Given up at its deadline: the device did not come online, or the line was too long.")
+    return True
+
+
+def _why_expired(work: Work) -> str:
+    row, steps = work.row, len(work.plan.steps)
+    if row.state == State.RUNNING and (closed := _closed_to_changes(row)):
+        return (
+            f"Given up at its deadline: the device did not come online. Machine action {row.action_id} was not "
+            f"cancelled in Defender: {closed}"
+        )
+    if row.step and row.state != State.RUNNING:
+        return f"Given up at its deadline after step {row.step} of {steps}: what came home until then is kept."
+    return "Given up at its deadline: the device did not come online, or the line was too long."
 
 
 def _release(work: Work) -> None:

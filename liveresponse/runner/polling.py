@@ -43,6 +43,13 @@ class NotYet(Exception):
         self.seconds = seconds
 
 
+UNCERTAIN: Final = (
+    "It is not certain whether Defender took the request: look at the device's actions in the portal before you ask "
+    "again."
+)
+"""Said where the poller gives up on a submission whose answer never came."""
+
+
 class Lost(Exception):
     """Another worker holds the lease now: end quietly."""
 
@@ -86,6 +93,10 @@ def advance(
         except StoreError as error:
             _later(machine, row, owner, str(error), STORE_WAIT)
     machine.rows().change(pk, owner, lease_owner="", lease_until=None)
+    if not row.cancel_requested:
+        # A person asked to stop while this move was made: its own next time is not waited for.
+        stopped = machine.rows().unfinished().filter(pk=pk, cancel_requested=True)
+        stopped.update(next_poll_at=timezone.now())
     _send_next(machine, pk)
 
 

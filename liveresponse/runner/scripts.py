@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Final
 
 from ircase.models import Connection
+from liveresponse import access
 from liveresponse.models import LibraryChange
 from liveresponse.providers import Opener, Tenant, open_tenant
 from liveresponse.services import freezing, library
@@ -31,6 +32,10 @@ def change_library(pk: int, opener: Opener = open_tenant) -> None:
     connection = change.connection
     if not connection.enabled or connection.read_only:
         library.failed(change, f"The connection {connection.name} is now for hunting only.")
+        return
+    if change.asked_by is None or not access.may_keep_library(change.asked_by, connection):
+        who = change.asked_by.name if change.asked_by else "Who asked for it"
+        library.failed(change, f"{who} may no longer change this library. Somebody who may has to ask again.")
         return
     if reason := freezing.hold_on(connection):
         library.later(change, reason, freezing.LOOK_AGAIN)

@@ -13,7 +13,7 @@ from liveresponse.catalogue import Definition, Step
 from liveresponse.models import Collection, CollectionState
 from liveresponse.runner.governed import Governed
 from liveresponse.runner.polling import Lost, Refused
-from liveresponse.services import collections
+from liveresponse.services import collections, line
 from msapi.governor import Bucket, Governor, defender_bucket, live_response_bucket, package_bucket
 
 State = CollectionState
@@ -58,8 +58,7 @@ class Work:
 
     @property
     def flow(self) -> str:
-        """Whose jobs take turns with those of others: the batch's, or the case's single ones."""
-        return f"batch {self.row.batch_id}" if self.row.batch_id else f"case {self.row.case_id}"
+        return line.flow_of(self.row)
 
     def pace(self, name: str, default: float) -> timedelta:
         """A poll time of the connection's settings, in seconds."""

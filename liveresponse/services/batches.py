@@ -2,15 +2,14 @@
 
 import uuid
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from ircase import jobs, quota
+from ircase import jobs
 from ircase.models import Activity, Approval, Asset, Case, CaseTable, User
 from ircase.services import activity, approvals, connections, log
 from ircase.services.analysis.devices import Device, note_devices
@@ -19,8 +18,6 @@ from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError
 from liveresponse.models import Batch, BatchState, Collection, CollectionState
 from liveresponse.services import collections, line
-from msapi.errors import GovernorUnavailable
-from msapi.governor import live_response_bucket
 
 MOST: Final = 1000
 DEVICE_COLUMNS: Final = ("DeviceId", "DeviceName", "MachineId", "ComputerDnsName", "Computer", "HostName", "Device")
@@ -33,7 +30,6 @@ AGAIN: Final = (
 LOOK_SECONDS: Final = 120.0
 LOOKS: Final = 5
 _SHOWN: Final = 200
-_NOT_SUBMITTED: Final = (CollectionState.REQUESTED, CollectionState.APPROVED, CollectionState.QUEUED)
 
 
 # --- asking --------------------------------------------------------------------------------------------------------
@@ -355,10 +351,11 @@ def _ask_or_begin(batch: Batch, plan: Definition, actor: User) -> None:
     )
 
 
-def begin(batch: Batch, *, approved_by: str) -> None:
+def begin(batch: Batch, *, approved_by: str, deadline: datetime | None = None) -> None:
     """REQUESTED -> STARTED: the rows stand in line, each from the time at which its turn can come."""
+    until = deadline or batch.deadline
     taken = Batch.objects.filter(pk=batch.pk, state=BatchState.REQUESTED).update(
-        state=BatchState.STARTED, approved_by=approved_by
+        state=BatchState.STARTED, approved_by=approved_by, deadline=until
     )
     if not taken:
         return
@@ -367,9 +364,9 @@ def begin(batch: Batch, *, approved_by: str) -> None:
     for place, row in enumerate(rows):
         row.state, row.approved_by, row.changed_at = CollectionState.QUEUED, approved_by, now
         row.next_poll_at = now + line.stagger(batch.connection, place)
-        row.status_text = "In line for Live Response"
+        row.status_text, row.deadline = "In line for Live Response", until
     Collection.objects.bulk_update(
-        rows, ["state", "approved_by", "changed_at", "next_poll_at", "status_text"], batch_size=200
+        rows, ["state", "approved_by", "changed_at", "next_poll_at", "status_text", "deadline"], batch_size=200
     )
     begun = Activity.objects.filter(pk__in=[row.activity_id for row in rows])
     activity.progress_many(begun, CollectionState.QUEUED, at=now)
@@ -387,7 +384,8 @@ def approval_decided(subject: uuid.UUID) -> bool:
     if batch.state != BatchState.REQUESTED or approval is None or approval.state == Approval.State.REQUESTED:
         return True
     if approval.state == Approval.State.APPROVED and approvals.find_valid(subject, binding_of(batch)):
-        begin(batch, approved_by=approval.decided_by.name if approval.decided_by else "")
+        until = collections.waited_for(batch.deadline, batch.started_at or batch.requested_at, approval)
+        begin(batch, approved_by=approval.decided_by.name if approval.decided_by else "", deadline=until)
         return True
     why = collections.why_not(approval)
     Batch.objects.filter(pk=batch.pk).update(state=BatchState.REFUSED, problem=why)
@@ -427,25 +425,15 @@ def cancel(*, batch: Batch, actor: User) -> int:
 
 def _end_waiting(batch: Batch, state: CollectionState, why: str) -> int:
     """End the rows that nothing was sent for. A worker that holds one has lost it, before its intent is written."""
-    rows = Collection.objects.filter(batch=batch, state__in=_NOT_SUBMITTED, action_id="")
+    rows = Collection.objects.filter(batch=batch, state__in=collections.NOT_SUBMITTED, action_id="")
     found = list(rows.values_list("pk", "activity_id", "uuid", "step", "attempt"))
     now = timezone.now()
     ended = rows.filter(pk__in=[pk for pk, *_ in found]).update(
         state=state, failure=why, status_text="", ended_at=now, changed_at=now, lease_owner="", lease_until=None
     )
     activity.end_many(Activity.objects.filter(pk__in=[one[1] for one in found]), state=state, outcome=why)
-    transaction.on_commit(lambda: _leave_line(batch, [pk for pk, *_ in found]))
+    line.leave(batch.connection, [pk for pk, *_ in found])
     return ended
-
-
-def _leave_line(batch: Batch, rows: list[int]) -> None:
-    """Nobody behind them should wait for those that are gone. Without Redis their places lapse by themselves."""
-    bucket = live_response_bucket(connections.endpoint(batch.connection))
-    with suppress(GovernorUnavailable):
-        governor = quota.governor()
-        for row in Collection.objects.filter(pk__in=rows).only("uuid", "step", "attempt"):
-            governor.leave(bucket, row.step_marker, f"batch {batch.pk}")
-        line.wake_first(governor, bucket, 2 * bucket.per_minute)
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """What the page of a batch shows: how many devices are where, and how long the rest takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from ircase.services import connections
 from liveresponse import shelf
 from liveresponse.models import FINAL_COLLECTION_STATES, Batch, BatchState, Collection, CollectionState
 from liveresponse.services import line
+from msapi.governor import PACKAGE_LINKS
 
 OFFLINE: Final = "offline"
 ORDER: Final = (
@@ -128,33 +129,45 @@ def shown(rows: Iterable[Collection], batch: Batch) -> list[dict[str, Any]]:
 
 def eta_of(batch: Batch) -> Eta | None:
     """From the quota and what is left: the calls that have yet to be made, ours and those of others in the same line,
-    at the rate that Defender takes them; then the usual length of a session. None where nothing is left to be waited
-    for."""
-    plan = shelf.plan_of(batch)
+    at the rate that Defender takes them or its sessions end, and the links of packages; then the usual length of a
+    session. None where nothing is left to be waited for, or where that depends on somebody's yes."""
+    plan = shelf.plan_of(batch) if batch.state == BatchState.STARTED else None
     rows = Collection.objects.filter(batch=batch).exclude(state__in=FINAL_COLLECTION_STATES)
     going = rows.exclude(waits_for_device=True)
     if plan is None or not going.exists():
         return None
-    calls = _calls(going, len(plan.steps))
+    calls, packages = _left(going, [step.package for step in plan.steps])
     others = Collection.objects.filter(connection=batch.connection, state=CollectionState.QUEUED).exclude(batch=batch)
     before = others.filter(next_poll_at__lte=timezone.now() + timedelta(hours=1), waits_for_device=False).count()
-    rate = connections.limits(batch.connection).live_response_per_minute
-    session = _usual_session(batch)
-    left = line.span_of(batch.connection, calls + before) + session
+    session, limits = _usual_session(batch), connections.limits(batch.connection)
+    quota = line.span_of(batch.connection, calls + before)
+    held = session * (calls + before) / limits.live_response_sessions if limits.live_response_sessions else quota
+    links = timedelta(minutes=packages / PACKAGE_LINKS)
+    # Links and sessions are waited for side by side.
+    left = max(quota, held, links) + session
     asked = f" and {before:,} of other jobs" if before else ""
+    pace = f"at {limits.live_response_per_minute} a minute"
+    pace = pace if held <= quota else f"by {limits.live_response_sessions} sessions at a time"
     silent = rows.filter(waits_for_device=True).count()
     devices = "device that does not answer is" if silent == 1 else "devices that do not answer are"
     aside = f"; {silent:,} {devices} not counted" if silent else ""
-    noun = "call" if calls == 1 else "calls"
-    how = f"{calls:,} {noun} left{asked} at {rate} a minute, and one session of {_words(session)}"
+    parts = [f"{packages:,} package{'' if packages == 1 else 's'} left, their links {PACKAGE_LINKS} a minute"]
+    if calls or not packages:
+        parts = [*parts[: bool(packages)], f"{calls:,} call{'' if calls == 1 else 's'} left{asked} {pace}"]
+    how = f"{', '.join(parts)}, and one session of {_words(session)}"
     return Eta(left, timezone.now() + left, how + aside)
 
 
-def _calls(rows: QuerySet[Collection], steps: int) -> int:
-    """Submissions that have yet to be made: a row that is in line needs one for its step and one for each after it."""
+def _left(rows: QuerySet[Collection], packages: Sequence[bool]) -> tuple[int, int]:
+    """Sessions that have yet to be asked for, and links of packages: a row that is in line needs a session for its step
+    and one for each after it. `packages` says of each step whether it collects a package, which takes no session."""
     found = rows.order_by().values_list("state", "step").annotate(number=Count("pk"))
     waiting = (CollectionState.REQUESTED, CollectionState.APPROVED, CollectionState.QUEUED)
-    return sum(number * max(steps - step - (state not in waiting), 0) for state, step, number in found)
+    sessions = links = 0
+    for state, step, number in found:
+        sessions += number * packages[step + (state not in waiting) :].count(False)
+        links += number * packages[step:].count(True)
+    return sessions, links
 
 
 def _usual_session(batch: Batch) -> timedelta:

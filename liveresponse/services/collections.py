@@ -1,7 +1,8 @@
 """Asking for collections, approving them, stopping them, and asking again."""
 
 import uuid
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,8 +16,11 @@ from ircase.services.analysis.devices import Device, note_devices
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError
 from liveresponse.models import FINAL_COLLECTION_STATES, Batch, Collection, CollectionState, CommandLog, LibraryScript
+from liveresponse.services import line
 
 APPROVAL_KIND = "liveresponse.script"
+NOT_SUBMITTED = (CollectionState.REQUESTED, CollectionState.APPROVED, CollectionState.QUEUED)
+"""Nothing of the step has been sent for a row in one of these."""
 
 
 @transaction.atomic
@@ -125,12 +129,13 @@ def script_hash(plan: Definition, files: list[dict[str, str]]) -> str:
     return next((file["sha256"] for file in files if file["name"].lower() == plan.script.lower()), "")
 
 
-def standing_of(asked: Collection | Batch, plan: Definition) -> list[StandingApproval]:
+def standing_of(asked: Collection | Batch, plan: Definition, asker: User | None = None) -> list[StandingApproval]:
     """The standing approvals that together cover every file of the job; none where one file lacks its own, or where the
-    definition asks for a person each time."""
+    definition asks for a person each time. What the person who asks has granted covers nothing of theirs."""
     if not plan.takes_standing or not asked.files:
         return []
-    found = [approvals.find_standing(asked.connection, file["sha256"]) for file in asked.files]
+    who = asker or asked.requested_by
+    found = [approvals.find_standing(asked.connection, file["sha256"], who) for file in asked.files]
     return [] if None in found else [standing for standing in found if standing is not None]
 
 
@@ -198,10 +203,17 @@ def standing_text(standing: list[StandingApproval]) -> str:
     return f"Standing approval of {names} until {first.expires_at:%Y-%m-%d}"
 
 
-def start(collection: Collection, *, approved_by: str) -> None:
+def waited_for(deadline: datetime, since: datetime, approval: Approval) -> datetime:
+    """Until when a device is waited for once the yes is given: as long as from the asking on (`since`), so that a
+    limit shorter than the lead's answer took ends nothing that has not begun; never longer than the yes holds."""
+    return max(deadline, min(timezone.now() + (deadline - since), approval.expires_at))
+
+
+def start(collection: Collection, *, approved_by: str, deadline: datetime | None = None) -> None:
     """REQUESTED -> APPROVED; a worker takes it from there."""
     changed = Collection.objects.filter(pk=collection.pk, state=CollectionState.REQUESTED).update(
         state=CollectionState.APPROVED,
+        deadline=deadline or collection.deadline,
         approved_by=approved_by,
         next_poll_at=timezone.now(),
         changed_at=timezone.now(),
@@ -223,7 +235,8 @@ def approval_decided(subject: uuid.UUID) -> None:
     if approval is None or approval.state == Approval.State.REQUESTED:
         return
     if approval.state == Approval.State.APPROVED and approvals.find_valid(subject, binding_of(collection)):
-        start(collection, approved_by=approval.decided_by.name if approval.decided_by else "")
+        until = waited_for(collection.deadline, collection.requested_at, approval)
+        start(collection, approved_by=approval.decided_by.name if approval.decided_by else "", deadline=until)
         return
     end(collection, CollectionState.REFUSED, why_not(approval))
 
@@ -237,9 +250,18 @@ def why_not(approval: Approval) -> str:
     }.get(Approval.State(approval.state), "The approval does not cover this act any more. Ask again.")
 
 
-def end(collection: Collection, state: CollectionState, reason: str, *, actor: User | None = None) -> bool:
-    """Any unfinished state -> a final one without a result, with its reason in a sentence."""
+def end(
+    collection: Collection,
+    state: CollectionState,
+    reason: str,
+    *,
+    actor: User | None = None,
+    only: Sequence[CollectionState] = (),
+) -> bool:
+    """Any unfinished state -> a final one without a result, with its reason in a sentence. With `only` nothing happens
+    to one that is in none of these states, or that Defender has."""
     rows = Collection.objects.filter(pk=collection.pk).exclude(state__in=FINAL_COLLECTION_STATES)
+    rows = rows.filter(state__in=only, action_id="") if only else rows
     ended = rows.update(
         state=state,
         failure=reason,
@@ -265,13 +287,11 @@ def cancel(*, collection: Collection, actor: User) -> None:
         device=collection.device,
         subject=str(collection.uuid),
     )
-    waiting = Collection.objects.filter(
-        pk=collection.pk, action_id="", state__in=(CollectionState.REQUESTED, CollectionState.APPROVED)
-    )
-    if waiting.exists():
+    # A worker that prepares it at this moment has lost it by this, before its intent is written.
+    if end(collection, CollectionState.CANCELLED, f"Cancelled by {actor.name}", actor=actor, only=NOT_SUBMITTED):
         for approval in Approval.objects.filter(subject=collection.uuid, state=Approval.State.REQUESTED):
             approvals.withdraw(approval=approval, actor=actor)
-        end(collection, CollectionState.CANCELLED, f"Cancelled by {actor.name}", actor=actor)
+        line.leave(collection.connection, [collection.pk])
         return
     Collection.objects.filter(pk=collection.pk).unfinished().update(
         cancel_requested=True, next_poll_at=timezone.now(), changed_at=timezone.now()

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ircase import jobs
 from ircase.models import Connection, StandingApproval, User
-from ircase.services import log
+from ircase.services import approvals, log
 from liveresponse import access, shelf
 from liveresponse.catalogue import Definition
 from liveresponse.models import LibraryChange, LibraryScript, LibraryWatch
@@ -111,8 +111,7 @@ def _compared(own: OwnScript, script: LibraryScript | None) -> str:
 
 
 def _standing(connection: Connection) -> Iterable[StandingApproval]:
-    rows = StandingApproval.objects.filter(connection=connection, revoked_at=None, expires_at__gt=timezone.now())
-    return rows.select_related("granted_by")
+    return approvals.standing_now().filter(connection=connection)
 
 
 def _changes(connection: Connection) -> QuerySet[LibraryChange]:

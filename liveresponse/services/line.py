@@ -1,16 +1,20 @@
 """The line for Live Response: who is called when there is room, and how long it takes."""
 
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
+from django.db import transaction
 from django.utils import timezone
 
-from ircase import jobs
+from ircase import jobs, quota
 from ircase.models import Connection
 from ircase.services import connections
 from liveresponse.models import Collection, CollectionState
-from msapi.governor import Bucket, Governor
+from msapi.errors import GovernorUnavailable
+from msapi.governor import Bucket, Governor, live_response_bucket
 
 _MARKER: Final = re.compile(r"IRCase ([0-9a-f-]{36}) step ")
 CALLED: Final = 3
@@ -33,6 +37,26 @@ def wake_first(governor: Governor, bucket: Bucket, number: int) -> None:
     Collection.objects.filter(pk__in=called, lease_until=None).update(next_poll_at=timezone.now())
     for pk in called:
         jobs.enqueue("liveresponse.step", pk)
+
+
+def leave(connection: Connection, rows: Sequence[int]) -> None:
+    """When this commits, ended rows leave the line: nobody behind them should wait for those that are gone. Without
+    Redis their places lapse by themselves."""
+    transaction.on_commit(lambda: _leave(connection, rows))
+
+
+def _leave(connection: Connection, rows: Sequence[int]) -> None:
+    bucket = live_response_bucket(connections.endpoint(connection))
+    with suppress(GovernorUnavailable):
+        governor = quota.governor()
+        for row in Collection.objects.filter(pk__in=rows).only("uuid", "step", "attempt", "batch_id", "case_id"):
+            governor.leave(bucket, row.step_marker, flow_of(row))
+        wake_first(governor, bucket, 2 * bucket.per_minute)
+
+
+def flow_of(row: Collection) -> str:
+    """Whose jobs take turns with those of others: the batch's, or the case's single ones."""
+    return f"batch {row.batch_id}" if row.batch_id else f"case {row.case_id}"
 
 
 def call_one(connection: Connection) -> None:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
-from ircase.models import Approval, Case
+from ircase.models import Approval, Case, User
 from ircase.pages import render_tab
 from ircase.wording import counted
 from liveresponse import shelf
@@ -84,7 +84,11 @@ def batch(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
             "inside": Paginator(row.included, PAGE).get_page(request.GET.get("p")),
             "outside": Paginator(row.left_out, PAGE).get_page(request.GET.get("rows")),
         }
-    context |= {"plan": shelf.plan_of(row), "standing": _standing(row), "approval": _approval(row)}
+    context |= {
+        "plan": shelf.plan_of(row),
+        "standing": _standing(row, access.current_user(request)),
+        "approval": _approval(row),
+    }
     return render_tab(request, case, "live-response", "liveresponse/batch.html", context)
 
 
@@ -130,9 +134,9 @@ def _approval(row: Batch) -> Approval | None:
     return rows.order_by("-pk").first()
 
 
-def _standing(row: Batch) -> bool:
+def _standing(row: Batch, asker: User) -> bool:
     plan = shelf.plan_of(row) if row.state == BatchState.DRAFT else None
-    return plan is not None and bool(collections.standing_of(row, plan))
+    return plan is not None and bool(collections.standing_of(row, plan, asker))
 
 
 @login_required

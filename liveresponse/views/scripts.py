@@ -27,6 +27,7 @@ def scripts(request: HttpRequest, reference: str) -> HttpResponse:
         "standing": StandingApproval.objects.filter(connection=case.connection, revoked_at=None).select_related(
             "granted_by"
         ),
+        "in_force": set(approvals.standing_now().filter(connection=case.connection).values_list("pk", flat=True)),
         "form": StandingForm(),
     }
     return render_tab(request, case, "live-response", "liveresponse/scripts.html", context)

@@ -257,6 +257,25 @@ class ApprovalTests(ActionTestCase):
         assert row.state == ActionState.REFUSED
         assert "not what was approved" in row.failure
 
+    def test_a_decision_whose_message_was_lost_is_heard_at_the_next_tick(self) -> None:
+        """The broker was away for a moment: an approved isolation must not wait for ever."""
+        row = self.ask()
+        approval = Approval.objects.get(subject=row.batch)
+        approvals.decide(approval=approval, actor=self.alice, approve=True)
+        heard = ("liveresponse.action_decided", str(row.batch))
+        with patch("ircase.jobs.send") as send:
+            tasks.poll()
+        assert heard not in [call.args for call in send.call_args_list], "the message itself may still be on its way"
+        Approval.objects.filter(pk=approval.pk).update(decided_at=timezone.now() - timedelta(minutes=1))
+        with patch("ircase.jobs.send") as send:
+            tasks.poll()
+        assert heard in [call.args for call in send.call_args_list]
+        tasks.action_decided(str(row.batch))
+        assert self.finish(self.fresh(row)).state == ActionState.DONE
+        with patch("ircase.jobs.send") as send:
+            tasks.poll()
+        assert heard not in [call.args for call in send.call_args_list]
+
 
 class KillTests(ActionTestCase):
     """`kill -9` between any two statements: KeyboardInterrupt flies through every `except ApiError`."""
@@ -434,6 +453,59 @@ class FaultTests(ActionTestCase):
         actions.cancel(row=row, actor=self.bob)
         row = self.finish(row)
         assert row.state == ActionState.DONE, "the device is isolated, whatever somebody wished"
+
+    def test_a_block_cancelled_while_nobody_knew_is_not_sent_again(self) -> None:
+        self.tenant.faults["change"] = [NetworkError("Reset.")]
+        row = self.move(self.approved("block"))
+        assert row.state == ActionState.SUBMITTED
+        actions.cancel(row=row, actor=self.bob)
+        self.past_grace(row)
+        row = self.finish(self.fresh(row))
+        assert row.state == ActionState.CANCELLED, row.failure
+        assert self.tenant.changes == []
+
+    def test_a_block_that_was_taken_ends_as_it_is_whatever_somebody_wished(self) -> None:
+        self.tenant.after = [Ambiguous("The connection broke.")]
+        row = self.move(self.approved("block"))
+        actions.cancel(row=row, actor=self.bob)
+        assert self.finish(self.fresh(row)).state == ActionState.DONE
+
+    def test_given_up_while_nobody_knew_it_says_where_to_look(self) -> None:
+        self.tenant.after = [Ambiguous("The connection broke.")]
+        row = self.move(self.approved())
+        self.tenant.faults["find_action"] = [Forbidden("No Machine.Read.All.", status=403)]
+        row = self.finish(row)
+        assert row.state == ActionState.FAILED
+        assert row.failure == (
+            "No Machine.Read.All. It is not certain whether Defender took the request: look at the device's actions in "
+            "the portal before you ask again."
+        )
+        self.tenant = FakeResponder(faults={"change": [Forbidden("The app lacks Machine.Isolate.", status=403)]})
+        assert self.finish(self.approved()).failure == "The app lacks Machine.Isolate.", "that is certain"
+
+    def test_a_release_under_way_is_no_isolation(self) -> None:
+        """It was isolated and somebody's release has not reached the device yet: "so already" would not last."""
+        self.tenant.actions = [
+            machine_action(1, "Isolate", "Succeeded", "by hand", scope="Full"),
+            machine_action(2, "Unisolate", "Pending", "by hand", by="eve@contoso.com"),
+        ]
+        self.tenant.isolated = True
+        row = self.finish(self.approved())
+        assert [kind for kind, _ in self.tenant.changes] == ["Isolate"]
+        assert row.state == ActionState.DONE
+
+    def test_through_a_connection_that_was_closed_to_changes_nothing_is_cancelled(self) -> None:
+        row = self.move(self.approved())
+        type(self.connection).objects.filter(pk=self.connection.pk).update(read_only=True)
+        actions.cancel(row=row, actor=self.bob)
+        row = self.move(self.fresh(row))
+        assert self.tenant.cancelled == []
+        assert not row.cancel_requested and "read-only now" in row.status_text and "portal" in row.status_text
+        ResponseAction.objects.filter(pk=row.pk).update(deadline=timezone.now())
+        self.tenant.looks_needed = 1000
+        row = self.finish(row)
+        assert (row.state, self.tenant.cancelled) == (ActionState.EXPIRED, [])
+        assert "was not asked to cancel" in row.failure
 
     def test_the_deadline_gives_it_up(self) -> None:
         self.tenant.looks_needed = 1000

@@ -181,6 +181,18 @@ class ApprovalTests(BatchTestCase):
         batch = self.triage()
         assert Approval.objects.get(subject=batch.uuid).expires_at > timezone.now() + timedelta(hours=71)
 
+    def test_the_devices_are_waited_for_from_the_yes_on(self) -> None:
+        self.connection.limits = {"live_response_queue_hours": 2}
+        self.connection.save(update_fields=["limits"])
+        self.case.refresh_from_db()
+        batch = self.triage()
+        late = timezone.now() + timedelta(hours=3)
+        with patch("django.utils.timezone.now", return_value=late):
+            self.decide(batch)
+        batch.refresh_from_db()
+        assert abs(batch.deadline - late - timedelta(hours=2)) < timedelta(seconds=1)
+        assert {row.deadline for row in self.rows(batch)} == {batch.deadline}
+
     def test_a_standing_approval_starts_it(self) -> None:
         approvals.grant_standing(
             case=self.case, actor=self.alice, connection=self.connection, script_name="DFIR-Script.ps1",
@@ -317,6 +329,33 @@ class BoardTests(BatchTestCase):
         assert eta.how == (
             "23 calls left at 10 a minute, and one session of 30 s; 1 device that does not answer is not counted"
         )
+
+    def test_no_end_is_told_while_nobody_has_said_yes(self) -> None:
+        self.sign_in(self.bob)
+        batch = self.started("pc-000", definition="dfir-triage")
+        url = f"/cases/{self.case.reference}/live-response/batches/{batch.uuid}/"
+        assert batch.state == BatchState.REQUESTED
+        assert b"until about" not in self.client.get(url).content
+        batches.begin(batch, approved_by="Alice")
+        assert b"until about" in self.client.get(url).content
+
+    def test_long_sessions_hold_up_the_line_more_than_the_quota(self) -> None:
+        batch = self.started(*[f"pc-{n:03}" for n in range(30)])
+        done = self.finish(self.rows(batch)[0])
+        begun = done.ended_at - timedelta(minutes=20)  # type: ignore[operator]
+        Collection.objects.filter(pk=done.pk).update(submitted_at=begun)
+        eta = board.eta_of(batch)
+        assert eta is not None
+        # 29 sessions of 20 min, 25 at a time, and the last one: the quota alone would take 3 min.
+        assert eta.left == timedelta(minutes=29 * 20 / 25 + 20)
+        assert "25 sessions at a time" in eta.how
+
+    def test_packages_wait_for_their_links_two_a_minute(self) -> None:
+        batch = self.started(*[f"pc-{n:03}" for n in range(30)], definition="investigation-package")
+        eta = board.eta_of(batch)
+        assert eta is not None
+        assert eta.left == timedelta(minutes=15, seconds=30)
+        assert eta.how.startswith("30 packages left, their links 2 a minute")
 
     def test_the_page_takes_no_query_per_row_and_changes_are_few(self) -> None:
         self.sign_in(self.bob)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -15,8 +16,9 @@ from ircase.services.writing import comments
 from liveresponse import runner, tasks
 from liveresponse.models import Collection, CollectionState, LibraryScript, LibraryWatch
 from liveresponse.runner.polling import Lost
-from liveresponse.services import collections, library
+from liveresponse.services import collections, going_on, library
 from msapi.errors import ActiveRequestExists, Ambiguous, Forbidden, LinkExpired, NotFound, Throttled, Unavailable
+from msapi.machines import LibraryFile
 from tests.cast import CastTestCase
 from tests.liveresponse.tenant import MACHINE, SCRIPT_SHA, ZIP_PATH, FakeGovernor, FakeTenant, transcript
 
@@ -124,6 +126,59 @@ class ApprovalTests(CollectionTestCase):
         assert row.state == CollectionState.REFUSED
         assert "isolate first" in row.failure
 
+    def test_a_decision_whose_message_was_lost_is_heard_at_the_next_tick(self) -> None:
+        row = self.ask()
+        approval = Approval.objects.get(subject=row.uuid)
+        approvals.decide(approval=approval, actor=self.alice, approve=True)
+        Approval.objects.filter(pk=approval.pk).update(decided_at=timezone.now() - timedelta(minutes=1))
+        with patch("ircase.jobs.send") as send:
+            tasks.poll()
+        assert ("liveresponse.approval_decided", str(row.uuid)) in [call.args for call in send.call_args_list]
+
+    def test_the_device_is_waited_for_from_the_yes_on(self) -> None:
+        """A limit shorter than the lead took to answer must not end the job before it began."""
+        self.connection.limits = {"live_response_queue_hours": 2}
+        self.connection.save(update_fields=["limits"])
+        self.case.refresh_from_db()
+        row = self.ask()
+        late = timezone.now() + timedelta(hours=3)
+        with patch("django.utils.timezone.now", return_value=late):
+            approvals.decide(approval=Approval.objects.get(subject=row.uuid), actor=self.alice, approve=True)
+            collections.approval_decided(row.uuid)
+            assert self.fresh(row).deadline == late + (row.deadline - row.requested_at)
+            assert self.move(row).state == CollectionState.QUEUED
+        longest = self.approved()
+        assert longest.deadline <= Approval.objects.get(subject=longest.uuid).expires_at
+
+    def test_nobody_is_covered_by_an_approval_in_advance_of_their_own(self) -> None:
+        self.standing()
+        mine = collections.request_collection(
+            case=self.case, actor=self.alice, definition="dfir-triage", device="ws-07.contoso.com", parameters={}
+        )
+        assert self.fresh(mine).state == CollectionState.REQUESTED
+        assert self.fresh(self.ask()).state == CollectionState.APPROVED
+        for person, said in ((self.bob, True), (self.alice, False)):
+            self.sign_in(person)
+            page = self.client.get(f"/cases/{self.case.reference}/live-response/request/dfir-triage/").content.decode()
+            assert ("Approved in advance" in page) is said, person
+
+    def test_an_approval_in_advance_ends_with_the_role_of_who_gave_it(self) -> None:
+        self.standing()
+        row = self.fresh(self.ask())
+        assert row.state == CollectionState.APPROVED
+        cases.set_member(case=self.case, actor=self.alice, user=self.ada, role="lead")
+        cases.set_member(case=self.case, actor=self.ada, user=self.alice, role="analyst")
+        assert approvals.find_standing(self.connection, SCRIPT_SHA) is None
+        row = self.finish(row)
+        assert (row.state, self.tenant.submitted) == (CollectionState.REFUSED, [])
+        assert [held.standing for held in library.held(self.connection) if held.name == "DFIR-Script.ps1"] == [()]
+
+    def standing(self) -> None:
+        approvals.grant_standing(
+            case=self.case, actor=self.alice, connection=self.connection, script_name="DFIR-Script.ps1",
+            script_sha256=SCRIPT_SHA, reason="tested", days=3,
+        )  # fmt: skip
+
     def test_a_changed_script_is_refused_by_the_worker(self) -> None:
         row = self.approved()
         self.tenant.scripts["DFIR-Script.ps1"] = "0" * 64
@@ -200,6 +255,17 @@ class KillTests(CollectionTestCase):
         row = self.finish(row)
         assert row.state == CollectionState.DONE
         assert Evidence.objects.filter(case=self.case).count() == 1
+
+    def test_a_twin_that_shows_up_late_is_found_before_anything_is_sent_again(self) -> None:
+        row = self.move(self.ask("get-file", Path="C:\\x"))
+        self.tenant.submit_then_fail = [Ambiguous("The connection broke.")]
+        row = self.move(row)
+        Collection.objects.filter(pk=row.pk).update(submitted_at=timezone.now() - timedelta(minutes=2))
+        with patch.object(FakeTenant, "find_action", return_value=None):
+            row = self.move(row)
+        assert row.state == CollectionState.QUEUED
+        assert self.finish(row).state == CollectionState.DONE
+        assert len(self.tenant.submitted) == 1
 
     def test_a_second_delivery_finds_nothing_to_do(self) -> None:
         row = self.move(self.approved())
@@ -334,6 +400,112 @@ class FaultTests(CollectionTestCase):
         collections.cancel(collection=running, actor=self.bob)
         assert self.move(running).state == CollectionState.CANCELLED
         assert self.tenant.cancelled == ["action-1"]
+
+    def overdue(self, row: Collection) -> Collection:
+        Collection.objects.filter(pk=row.pk).update(deadline=timezone.now() - timedelta(seconds=1))
+        return self.fresh(row)
+
+    def test_what_the_device_has_done_is_fetched_past_the_deadline(self) -> None:
+        """The workers were away over the weekend: Defender has the result, and the device did answer."""
+        running = self.move(self.move(self.ask("get-file", Path="C:\\x")))
+        self.tenant.looks_needed = 1
+        row = self.finish(self.overdue(running))
+        assert row.state == CollectionState.DONE, row.failure
+        assert self.tenant.cancelled == []
+        fetching = self.ask("get-file", Path="C:\\y")
+        while fetching.state != CollectionState.FETCHING:
+            fetching = self.move(fetching)
+        row = self.finish(self.overdue(fetching))
+        assert row.state == CollectionState.DONE, row.failure
+
+    def test_what_cannot_be_fetched_for_a_day_longer_fails_and_can_be_gone_on_with(self) -> None:
+        row = self.ask("get-file", Path="C:\\y")
+        while row.state != CollectionState.FETCHING:
+            row = self.move(row)
+        Collection.objects.filter(pk=row.pk).update(deadline=timezone.now() - timedelta(hours=25))
+        row = self.move(row)
+        assert row.state == CollectionState.FAILED
+        assert "machine action action-1" in row.failure and "come online" not in row.failure
+        assert going_on.stopped_in(row) == "fetching"
+
+    def test_at_the_deadline_a_doubtful_submission_is_looked_for_and_not_left_to_run(self) -> None:
+        row = self.move(self.ask("get-file", Path="C:\\x"))
+        self.tenant.submit_then_fail = [Ambiguous("The connection broke.")]
+        row = self.move(row)
+        assert (row.state, row.action_id) == (CollectionState.SUBMITTED, "")
+        self.tenant.looks_needed = 1000
+        row = self.finish(self.overdue(row))
+        assert (row.state, self.tenant.cancelled) == (CollectionState.EXPIRED, ["action-1"])
+
+    def test_given_up_between_two_steps_it_is_not_said_that_the_device_was_away(self) -> None:
+        row = self.approved()
+        while row.step == 0:
+            row = self.move(row)
+        row = self.move(self.overdue(row))
+        assert row.state == CollectionState.EXPIRED
+        assert "after step 1 of 2" in row.failure and "come online" not in row.failure
+
+    def test_given_up_while_nobody_knew_it_says_where_to_look(self) -> None:
+        row = self.move(self.ask("get-file", Path="C:\\x"))
+        self.tenant.submit_then_fail = [Ambiguous("The connection broke.")]
+        row = self.move(row)
+        self.tenant.faults["find_action"] = [Forbidden("No Machine.Read.All.", status=403)]
+        row = self.move(row)
+        assert row.state == CollectionState.FAILED
+        assert "not certain whether Defender took the request" in row.failure and "portal" in row.failure
+
+    def test_one_in_line_ends_at_once_and_leaves_the_line(self) -> None:
+        row = self.move(self.ask("get-file", Path="C:\\x"))
+        assert row.state == CollectionState.QUEUED
+        with self.captureOnCommitCallbacks(execute=True), patch("ircase.jobs.send"):
+            collections.cancel(collection=row, actor=self.bob)
+        row = self.fresh(row)
+        assert (row.state, row.failure) == (CollectionState.CANCELLED, "Cancelled by Bob")
+        assert self.governor.left == [row.step_marker]
+
+    def test_one_cancelled_while_a_worker_prepares_it_is_not_sent(self) -> None:
+        row = self.move(self.approved())
+
+        def cancel(tenant: FakeTenant) -> Any:
+            collections.cancel(collection=self.fresh(row), actor=self.bob)
+            return iter([LibraryFile("DFIR-Script.ps1", SCRIPT_SHA, "", "", "", "ada", None, "", {})])
+
+        with patch.object(FakeTenant, "library_files", cancel):
+            row = self.move(row)
+        assert (row.state, self.tenant.submitted) == (CollectionState.CANCELLED, [])
+
+    def test_a_cancel_during_a_poll_does_not_wait_for_the_next_one(self) -> None:
+        row = self.move(self.move(self.ask("get-file", Path="C:\\x")))
+        self.tenant.looks_needed = 1000
+        look = FakeTenant.machine_action
+
+        def cancel(tenant: FakeTenant, action_id: str) -> Any:
+            collections.cancel(collection=self.fresh(row), actor=self.bob)
+            return look(tenant, action_id)
+
+        with patch.object(FakeTenant, "machine_action", cancel), patch("ircase.jobs.send") as send:
+            row = self.move(row)
+        assert row.cancel_requested and row.next_poll_at <= timezone.now()
+        assert ("liveresponse.step", row.pk) in [call.args for call in send.call_args_list]
+        assert self.move(row).state == CollectionState.CANCELLED
+
+    def test_what_can_no_longer_be_cancelled_in_defender_is_said(self) -> None:
+        row = self.move(self.move(self.ask("get-file", Path="C:\\x")))
+        collections.cancel(collection=row, actor=self.bob)
+        self.tenant.faults["cancel"] = [Forbidden("It has ended.", status=400, permanent=True)]
+        row = self.move(row)
+        assert row.state == CollectionState.CANCELLED
+        assert row.failure == (
+            "Cancelled here. Defender did not cancel machine action action-1, which may run to its end: It has ended."
+        )
+
+    def test_through_a_connection_for_hunting_only_nothing_is_cancelled(self) -> None:
+        row = self.move(self.move(self.ask("get-file", Path="C:\\x")))
+        type(self.connection).objects.filter(pk=self.connection.pk).update(read_only=True)
+        collections.cancel(collection=row, actor=self.bob)
+        row = self.move(row)
+        assert (row.state, self.tenant.cancelled) == (CollectionState.CANCELLED, [])
+        assert "hunting only" in row.failure and "portal" in row.failure
 
     def test_evidence_of_a_collection_verifies(self) -> None:
         row = self.finish(self.approved())

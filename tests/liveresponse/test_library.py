@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ircase.models import Connection, LogEntry
-from ircase.services import approvals
+from ircase.services import approvals, cases
 from liveresponse import runner
 from liveresponse.models import LibraryChange, LibraryScript
 from liveresponse.ownscripts import own_scripts
@@ -139,6 +139,14 @@ class ChangingTests(LibraryTestCase):
         self.tenant.faults = [Forbidden("The app lacks Library.Manage.", status=403, permanent=True)]
         change = self.work(self.upload())
         assert change.state == "failed" and "Library.Manage" in change.failure and change.content is None
+
+    def test_who_may_no_longer_keep_the_library_changes_nothing(self) -> None:
+        change = self.upload()
+        cases.set_member(case=self.case, actor=self.alice, user=self.ada, role="lead")
+        cases.set_member(case=self.case, actor=self.ada, user=self.alice, role="analyst")
+        change = self.work(change)
+        assert change.state == "failed" and "Alice may no longer change" in change.failure
+        assert self.tenant.writes == 0
 
     def test_a_second_worker_finds_nothing_to_do(self) -> None:
         change = self.upload()
