@@ -186,11 +186,14 @@ def grant_standing(
     return standing
 
 
-def find_standing(connection: Connection, script_sha256: str) -> StandingApproval | None:
+def find_standing(connection: Connection, script_sha256: str, *, asker: User | None = None) -> StandingApproval | None:
+    """A yes in advance to this very script. `asker` wants to run it: their own yes is not a second person's."""
     now = timezone.now()
     rows = StandingApproval.objects.filter(
         connection=connection, script_sha256=script_sha256.lower(), expires_at__gt=now
     )
+    if asker is not None:
+        rows = rows.exclude(granted_by=asker)
     return (
         rows.filter(Q(revoked_at=None) | Q(revoked_at__gt=now))
         .select_related("granted_by")

@@ -126,11 +126,12 @@ def script_hash(plan: Definition, files: list[dict[str, str]]) -> str:
 
 
 def standing_of(asked: Collection | Batch, plan: Definition) -> list[StandingApproval]:
-    """The standing approvals that together cover every file of the job; none where one file lacks its own, or where the
-    definition asks for a person each time."""
+    """The standing approvals that together cover every file of the job; none where one file lacks one of somebody else
+    than who asks, or where the definition asks for a person each time."""
     if not plan.takes_standing or not asked.files:
         return []
-    found = [approvals.find_standing(asked.connection, file["sha256"]) for file in asked.files]
+    asker = asked.requested_by
+    found = [approvals.find_standing(asked.connection, file["sha256"], asker=asker) for file in asked.files]
     return [] if None in found else [standing for standing in found if standing is not None]
 
 

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
-from ircase.models import Approval, Case, ParseJob, StandingApproval
+from ircase.models import Approval, Case, ParseJob, StandingApproval, User
 from ircase.pages import render_tab
 from ircase.services import approvals
 from ircase.services.writing import comments
@@ -80,7 +80,7 @@ def request_collection(request: HttpRequest, reference: str, definition: str) ->
             form.add_error(None, error)
         else:
             return redirect("liveresponse:collection", case.reference, row.uuid)
-    files = _files(case, plan)
+    files = _files(case, plan, user)
     context = {
         "form": form,
         "plan": plan,
@@ -93,14 +93,17 @@ def request_collection(request: HttpRequest, reference: str, definition: str) ->
     return render_tab(request, case, "live-response", "liveresponse/request.html", context, status=status)
 
 
-def _files(case: Case, plan: Definition) -> list[tuple[str, LibraryScript | None, StandingApproval | None]]:
-    """Every library file that the collection uses, as we know it, with the approval in advance that covers it."""
+def _files(
+    case: Case, plan: Definition, asker: User
+) -> list[tuple[str, LibraryScript | None, StandingApproval | None]]:
+    """Every library file that the collection uses, as we know it, with the approval in advance that covers it where
+    `asker` asks."""
     if case.connection is None:
         return [(name, None, None) for name in plan.files]
     there = {row.name.lower(): row for row in LibraryScript.objects.filter(connection=case.connection)}
     found = [(name, there.get(name.lower())) for name in plan.files]
     return [
-        (name, row, approvals.find_standing(case.connection, row.sha256) if row is not None else None)
+        (name, row, approvals.find_standing(case.connection, row.sha256, asker=asker) if row is not None else None)
         for name, row in found
     ]
 
