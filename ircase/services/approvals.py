@@ -19,6 +19,7 @@ from ircase.services import log, notices
 LIFETIME = timedelta(hours=24)
 STANDING_MAXIMUM = timedelta(days=90)
 _told_by_others: set[str] = set()
+_of_devices: set[str] = set()
 
 
 def binding(**what: Any) -> str:
@@ -64,6 +65,15 @@ def request(
 def tells_itself(kind: str) -> None:
     """Whoever asks for approvals of `kind` tells people of them in better words than those here."""
     _told_by_others.add(kind)
+
+
+def acts_on_devices(kind: str) -> None:
+    """A yes to a question of `kind` has something done on a device or in the tenant."""
+    _of_devices.add(kind)
+
+
+def is_of_devices(approval: Approval) -> bool:
+    return approval.kind in _of_devices
 
 
 def _tell_leads(approval: Approval) -> None:

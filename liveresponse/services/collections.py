@@ -17,6 +17,7 @@ from liveresponse.catalogue import Definition, ParameterError
 from liveresponse.models import FINAL_COLLECTION_STATES, Batch, Collection, CollectionState, CommandLog, LibraryScript
 
 APPROVAL_KIND = "liveresponse.script"
+approvals.acts_on_devices(APPROVAL_KIND)
 
 
 @transaction.atomic
