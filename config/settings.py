@@ -167,8 +167,7 @@ AXES_LOCKOUT_CALLABLE = "ircase.views.people.locked_out"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_CLIENT_IP_CALLABLE = "ircase.addresses.address_of"
-# What axes keeps of a wrong try is what was sent, but for these: answers to "who are you" are nobody's to read.
-AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "passkey", "confirm-passkey", "confirm-it-is-you", "code"]
+AXES_HANDLER = "ircase.throttle.CountingHandler"  # counts a wrong try, and keeps nothing of what was typed beside it
 PASSWORD_RESET_TIMEOUT = 24 * 3600  # of a link by which a password is set
 
 # --- Transport and browser safety ----------------------------------------------------------------------------------

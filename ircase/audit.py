@@ -98,10 +98,12 @@ class Key:
 @dataclass
 class Audit:
     """What `reader` may see of it. Administrators see the site's entries and the cases they are members of; everybody
-    sees the cases they see, their own sign-ins, and, of cases they lead, who looked."""
+    sees the cases they see, their own sign-ins, and, of cases they lead, who looked. `whole_site` false: of the site's
+    entries an administrator sees no more than others do."""
 
     reader: User
     filters: Filters
+    whole_site: bool = True
     _names: dict[int, str] = field(default_factory=dict)
 
     @cached_property
@@ -132,7 +134,7 @@ class Audit:
 
     def _site(self) -> QuerySet[Any]:
         rows = LogEntry.objects.filter(chain="site")
-        return rows if self.reader.administers else rows.filter(actor=self.reader)
+        return rows if self.reader.administers and self.whole_site else rows.filter(actor=self.reader)
 
     def page(self, after: str = "", size: int = 100) -> tuple[list[Entry], str]:
         """The entries after a key (empty: from the newest), and the key of the next page, empty at the end."""

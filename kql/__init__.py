@@ -22,7 +22,7 @@ from kql.supplies import PROFILE_COLUMNS, Supplies, Wanted
 from kql.syntax.outside import FeedUse, Needs, needs
 from kql.tables import ParquetInfo, Table, read_columns, write_parquet
 from kql.types import Column, KqlType, decode_row, encode_row
-from kql.validation import Diagnostic, used_tables, validate
+from kql.validation import Diagnostic, Reach, reach_of, used_tables, validate
 
 ENGINE = "1"
 """What a run's manifest says of the translator; it changes when an answer may."""
@@ -48,6 +48,7 @@ __all__ = [
     "Needs",
     "ParquetInfo",
     "QueryResult",
+    "Reach",
     "Schema",
     "Supplies",
     "Table",
@@ -60,6 +61,7 @@ __all__ = [
     "needs",
     "prelude",
     "query",
+    "reach_of",
     "read_columns",
     "used_tables",
     "validate",

@@ -17,10 +17,10 @@ from kql.problems import from_duckdb
 from kql.schema import Schema, exposed
 from kql.sql import sandbox
 from kql.supplies import NOTHING, Supplies
-from kql.syntax.names import tables_in
+from kql.syntax.names import nodes_in, tables_in
 from kql.syntax.parser import parse
 from kql.syntax.tokens import names_in
-from kql.syntax.tree import Query
+from kql.syntax.tree import Call, Constant, Elsewhere, Name, Query
 from kql.tables import Table, empty_relation, read_columns
 from kql.translate.context import TableSource
 from kql.translate.query import Given, translate
@@ -82,6 +82,41 @@ def used_tables(text: str) -> set[str]:
     names, patterns = tables_in(tree)
     known = _catalogue() if patterns - {"*"} else ()
     return names | {name for name in known for p in patterns - {"*"} if fnmatch.fnmatchcase(name, p)}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a query can touch of the database that it is sent to, taken widely: every word that could be a table's name,
+    a string too. ``open_ended``: it names some by a pattern, by none at all, or by a name that it works out.
+    ``elsewhere``: it leaves that database."""
+
+    words: frozenset[str]
+    open_ended: bool
+    elsewhere: bool
+
+
+_BY_NAME = frozenset({"table", "external_table", "materialized_view", "stored_query_result", "graph"})
+
+
+def reach_of(text: str) -> Reach:
+    """Raises KqlError for a text that cannot be read: of that nobody can say where it reaches."""
+    tree = parse(text)
+    words: set[str] = set()
+    computed = away = False
+    for node in nodes_in(tree):
+        match node:
+            case Elsewhere():
+                away = True
+            case Call(name=name, arguments=arguments):
+                words.add(name)
+                away |= name in ("database", "cluster")
+                computed |= name in _BY_NAME and not all(isinstance(one.value, Constant) for one in arguments)
+            case Name(text=word):
+                words.add(word)
+            case Constant(value=str(word)):
+                words.add(word)
+    names, patterns = tables_in(tree)
+    return Reach(frozenset(words | names), computed or bool(patterns), away)
 
 
 def _catalogue() -> Collection[str]:

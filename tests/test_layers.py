@@ -36,7 +36,7 @@ ROWS = (
      "retention", "rowwise", "slicing", "shelf", "telling", "textdiff", "textmerge", "constants", "sweeping",
      "responding"},
     {"ownscripts"},
-    {"passwords", "addresses"},
+    {"passwords", "addresses", "throttle"},
     {"catalogue", "values", "nist", "attack", "access", "libraries", "jobs", "store", "incoming", "secrets", "logs",
      "wording", "search", "lifewords", "hookwords", "reportwords", "sharewords", "readywords", "incidentwords",
      "outgoing", "encoded", "importing", "starters", "fetching", "feedfiles", "kinds"},

@@ -26,13 +26,48 @@ logger = logging.getLogger(__name__)
 TASK: Final = "hunting.push_table"
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9_]", re.ASCII)
+_COPY: Final = re.compile(r"Case_\d{4}_", re.ASCII)
+# A call that leaves the database, with what is given to it where that is a plain literal.
+_LEAVES: Final = re.compile(r"\bdatabase\b(?:\s|//[^\n]*(?:\n|$))*\((?:\s*([\"'])([\w .-]+)\1\s*\))?", re.ASCII | re.I)
 
 
 def target_of(case: Case, name: str) -> str:
     """What a case's table is called on the cluster: `Case_2026_0001_DeviceEvents`. Two tables never share a name."""
     plain = _FOREIGN.sub("_", name)
     tail = plain if plain == name else f"{plain}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return f"Case_{_FOREIGN.sub('_', case.reference.removeprefix('IR-'))}_{tail}"
+    return f"{_prefix(case)}{tail}"
+
+
+def _prefix(case: Case) -> str:
+    """With what every copy of the case's tables begins, and no other's: a reference has no end that another has."""
+    return f"Case_{_FOREIGN.sub('_', case.reference.removeprefix('IR-'))}_"
+
+
+def beyond(case: Case, text: str, source: Source) -> str:
+    """Why a query may not be asked of a cluster on which copies of other cases' tables stand; "" where it may. IRCase
+    reads there in its own name, so that who may see which case is for us to keep."""
+    connection = case.connection
+    copies = connection.kusto_push_database if connection else ""
+    if connection is None or not copies or not source.on_cluster:
+        return ""
+    if source == Source.KUSTO and connection.kusto_database.lower() != copies.lower():
+        named = [found[2] for found in _LEAVES.finditer(text)]
+        plain = all(name and name.strip().lower() != copies.lower() for name in named)
+        return "" if plain else "Other databases are named plainly, and never the one that holds other cases' tables."
+    return _beyond_in(case, text)
+
+
+def _beyond_in(case: Case, text: str) -> str:
+    try:
+        reach = kql.reach_of(text)
+    except KqlError as error:
+        return f"This cannot be read here, so nobody could say that it leaves other cases' tables alone: {error}"
+    if reach.elsewhere or reach.open_ended:
+        return "Name the tables: other cases' tables stand in the same database."
+    own = _prefix(case)
+    if any(_COPY.match(word) and not word.startswith(own) for word in reach.words):
+        return "This names a table that is not this case's: other cases' tables stand in the same database."
+    return ""
 
 
 def tables_named(case: Case, name: str) -> list[CaseTable]:

@@ -163,6 +163,8 @@ def _check_source(case: Case, frozen: Frozen, source: Source) -> None:
     choice = next(c for c in sources_of(case) if c.source == source)
     if choice.why_not:
         raise ValidationError({"source": choice.why_not})
+    if why := pushes.beyond(case, frozen.kql, source):
+        raise ValidationError({"kql" if frozen.hunt is None else "source": why})
     if why := too_old(source, case.connection, frozen.window, frozen.at):
         raise ValidationError({"span" if frozen.hunt is None else "SearchWindow": why})
 

@@ -8,10 +8,10 @@ from ninja import Query, Schema
 from pydantic import Field
 
 from ircase import access
-from ircase.api.auth import person
+from ircase.api.auth import person, require_scope
 from ircase.api.paging import Page, Router, Window, page_of
 from ircase.api.schemas import ApprovalOut
-from ircase.models import Approval
+from ircase.models import Approval, Scope
 from ircase.services import approvals, inbox
 
 router = Router(tags=["Approvals"])
@@ -39,7 +39,10 @@ def get_approval(request: HttpRequest, uuid: UUID) -> Approval:
 
 @router.post("/approvals/{uuid}/decision", response=ApprovalOut, summary="Approve or reject; never one's own")
 def decide(request: HttpRequest, uuid: UUID, body: Decision) -> Approval:
+    """A yes that has something done on a device needs the scope `respond` too."""
     user = person(request)
     found = inbox.find(user, uuid, access.LEAD)
+    if body.approve and approvals.is_of_devices(found):
+        require_scope(request, Scope.RESPOND)
     approvals.decide(approval=found, actor=user, approve=body.approve, comment=body.comment)
     return inbox.find(user, uuid, access.VIEWER)

@@ -8,10 +8,10 @@ from ninja import Query, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from ircase import access
-from ircase.api.auth import case_of, person
+from ircase.api.auth import case_of, has_scope, person
 from ircase.api.paging import Router
 from ircase.audit import Audit, Filters
-from ircase.models import CaseRole, CaseTeam, Team
+from ircase.models import CaseRole, CaseTeam, Scope, Team
 from ircase.services.identity import teams
 
 router = Router(tags=["Who sees and did what"])
@@ -65,8 +65,10 @@ class CaseTeamIn(Schema):
 
 @router.get("/audit", response=AuditPage, summary="Who did, saw, exported, changed what; newest first, paged by key")
 def list_audit(request: HttpRequest, asked: Query[AuditAsked]) -> dict[str, Any]:
-    values = asked.dict(exclude={"after", "limit"})
-    entries, following = Audit(person(request), Filters(**values)).page(asked.after, asked.limit)
+    """Of the site's own entries an administrator's token with the scope `administer` sees all, any other those of its
+    person."""
+    values, whole_site = asked.dict(exclude={"after", "limit"}), has_scope(request, Scope.ADMINISTER)
+    entries, following = Audit(person(request), Filters(**values), whole_site).page(asked.after, asked.limit)
     return {"items": entries, "next": following}
 
 

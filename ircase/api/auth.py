@@ -37,11 +37,7 @@ class TokenAuth(HttpBearer):
         found = self._found(request, token)
         if found is None:
             return None
-        needed = self.scope_for(request.method or "")
-        if needed not in found.scopes:
-            raise ScopeMissing(
-                f"This token lacks the scope {needed.value}; it has {', '.join(found.scopes)}. Make one that has it."
-            )
+        _check_scope(found, self.scope_for(request.method or ""))
         request.user = found.user
         return found.user
 
@@ -52,6 +48,27 @@ class TokenAuth(HttpBearer):
             request.api_token = people.find_token(text, address_of(request))  # type: ignore[attr-defined]
         found: ApiToken | None = getattr(request, "api_token", None)
         return found
+
+
+def _check_scope(token: ApiToken, needed: Scope) -> None:
+    if needed not in token.scopes:
+        raise ScopeMissing(
+            f"This token lacks the scope {needed.value}; it has {', '.join(token.scopes)}. Make one that has it."
+        )
+
+
+def has_scope(request: HttpRequest, scope: Scope) -> bool:
+    """Whether the token that asks has a scope beside the one that its operation names."""
+    token: ApiToken | None = getattr(request, "api_token", None)
+    return token is not None and scope in token.scopes
+
+
+def require_scope(request: HttpRequest, needed: Scope) -> None:
+    """For what reaches beyond the area of its operation. Raises ScopeMissing."""
+    token: ApiToken | None = getattr(request, "api_token", None)
+    if token is None:
+        raise PermissionDenied("Send a bearer token.")
+    _check_scope(token, needed)
 
 
 def person(request: HttpRequest) -> User:

@@ -4,8 +4,13 @@ import zoneinfo
 from datetime import datetime, timedelta
 
 from django import forms
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import PasswordChangeForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 
+from ircase import access
 from ircase.forms.fields import ScopedForm
 from ircase.models import Scope
 
@@ -21,6 +26,23 @@ class ProfileForm(ScopedForm):
     last_name = forms.CharField(max_length=150, required=False)
     email = forms.EmailField(required=False, label="E-mail")
     time_zone = forms.ChoiceField(choices=zone_choices, help_text="Times on every page are shown in it.")
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """Django's, but a wrong old password counts for the throttle and stands in the log: whoever sits at somebody's open
+    browser may not try until one fits."""
+
+    def __init__(self, request: HttpRequest, data: QueryDict | None = None) -> None:
+        self.request = request
+        super().__init__(access.current_user(request), data)
+        # One card among others: the page's first field has the focus.
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
+
+    def clean_old_password(self) -> str:
+        given: str = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.get_username(), password=given) is None:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return given
 
 
 class PasskeyForm(ScopedForm):

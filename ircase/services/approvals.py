@@ -22,6 +22,7 @@ STANDING_MAXIMUM = timedelta(days=90)
 HEARD = timedelta(seconds=15)
 """How long the message of a decision may take to be heard."""
 _told_by_others: set[str] = set()
+_of_devices: set[str] = set()
 
 
 def binding(**what: Any) -> str:
@@ -67,6 +68,15 @@ def request(
 def tells_itself(kind: str) -> None:
     """Whoever asks for approvals of `kind` tells people of them in better words than those here."""
     _told_by_others.add(kind)
+
+
+def acts_on_devices(kind: str) -> None:
+    """A yes to a question of `kind` has something done on a device or in the tenant."""
+    _of_devices.add(kind)
+
+
+def is_of_devices(approval: Approval) -> bool:
+    return approval.kind in _of_devices
 
 
 def _tell_leads(approval: Approval) -> None:

@@ -352,11 +352,13 @@ def _keep_a_lead(case: Case, leaving: User) -> None:
 
 @transaction.atomic
 def join_as_administrator(*, case: Case, actor: User, reason: str) -> CaseMember:
-    """An administrator joins a case as viewer: with a typed reason, logged on the case for its leads to see."""
+    """An administrator joins a case as viewer: with a typed reason, logged on the case, and its leads are told."""
     if not reason.strip():
         raise ValidationError("Say why you need to see this case.")
-    member, _ = CaseMember.objects.get_or_create(
+    member, new = CaseMember.objects.get_or_create(
         case=case, user=actor, defaults={"role": CaseRole.VIEWER, "own_role": CaseRole.VIEWER}
     )
     log.record("case.administrator_joined", case=case, actor=actor, reason=reason)
+    if new:
+        moving.joined(member=member, reason=reason)
     return member

@@ -4,15 +4,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ircase import access
-from ircase.forms.people import ProfileForm, TokenForm
+from ircase.forms.people import OwnPasswordForm, ProfileForm, TokenForm
 from ircase.models import ApiToken, User
 from ircase.services.identity import factors, passkeys, people, sessions
 from ircase.services.telling import choosing
@@ -48,7 +47,7 @@ def _page(request: HttpRequest, user: User, *, new_token: str = "", **forms: Any
     names = ("first_name", "last_name", "email", "time_zone")
     context = {
         "profile_form": ProfileForm(initial={name: getattr(user, name) for name in names}),
-        "password_form": _password_form(user),
+        "password_form": OwnPasswordForm(request),
         "token_form": TokenForm(),
         "tokens": people.live_tokens(user),
         "new_token": new_token,
@@ -66,19 +65,12 @@ def _page(request: HttpRequest, user: User, *, new_token: str = "", **forms: Any
     return response
 
 
-def _password_form(user: User, data: QueryDict | None = None) -> PasswordChangeForm:
-    """Django's form; it takes the focus of its page, and here it is one card among others."""
-    form = PasswordChangeForm(user, data)
-    form.fields["old_password"].widget.attrs.pop("autofocus", None)
-    return form
-
-
 @sensitive_post_parameters()
 @require_POST
 @login_required
 def profile_password(request: HttpRequest) -> HttpResponse:
     user = access.current_user(request)
-    form = _password_form(user, request.POST)
+    form = OwnPasswordForm(request, request.POST)
     if not form.is_valid():
         return _page(request, user, password_form=form)
     changed = people.change_password(user=user, password=form.cleaned_data["new_password1"])

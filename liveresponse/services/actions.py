@@ -31,6 +31,7 @@ from liveresponse.services.exchange import note
 from liveresponse.services.wanted import GLASS_REASON, Glass, indicator_kind, parameters_of, targets_of, typed
 
 APPROVAL_KIND: Final = "liveresponse.action"
+approvals.acts_on_devices(APPROVAL_KIND)
 DEADLINE: Final = timedelta(hours=72)
 """As long as Defender itself keeps an action for a device that is offline."""
 _DEVICE_ID: Final = re.compile(r"[0-9a-fA-F]{40}")

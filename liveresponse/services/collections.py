@@ -21,6 +21,7 @@ from liveresponse.services import line
 APPROVAL_KIND = "liveresponse.script"
 NOT_SUBMITTED = (CollectionState.REQUESTED, CollectionState.APPROVED, CollectionState.QUEUED)
 """Nothing of the step has been sent for a row in one of these."""
+approvals.acts_on_devices(APPROVAL_KIND)
 
 
 @transaction.atomic

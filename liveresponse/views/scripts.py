@@ -60,7 +60,7 @@ def grant_standing(request: HttpRequest, reference: str, pk: int) -> HttpRespons
             case=case, actor=user, connection=script.connection, script_name=script.name, script_sha256=script.sha256,
             reason=form.cleaned_data["reason"], days=form.cleaned_data["days"],
         )  # fmt: skip
-        messages.success(request, f"{script.name} is approved in advance.")
+        messages.success(request, f"{script.name} is approved in advance, for what others ask for.")
     except (ValidationError, PermissionDenied) as error:
         messages.error(request, str(error))
     return redirect("liveresponse:scripts", case.reference)

@@ -5,6 +5,7 @@ import signal
 from typing import Any
 from unittest import mock
 
+import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
@@ -316,6 +317,44 @@ class HuntThereTests(PushTestCase):
         text = pushes.prelude(self.case, "union DeviceProcessEvents, DeviceEvents", ("DeviceEvents",))
         assert "let DeviceEvents = datatable(" in text
         assert pushes.prelude(self.case, "let DeviceProcessEvents = T; DeviceProcessEvents") == ""
+
+    def test_other_cases_tables_are_out_of_reach(self) -> None:
+        make_table(self.case, self.bob, "DeviceProcessEvents", ROWS)
+        self.copy()
+        other = pushes.target_of(self.secret_case, "DeviceProcessEvents")
+        for text in (
+            "union withsource=T * | summarize count() by T",
+            "union DeviceProcessEvents, Case_*",
+            "search 'ws01'",
+            "find where DeviceName == 'ws01'",
+            f"{other} | take 1",
+            f"['{other}'] | take 1",
+            f"let x = {other}; x | take 1",
+            f"DeviceProcessEvents | join ({other}) on DeviceName",
+            f"DeviceProcessEvents | where DeviceName has_any ({other})",
+            f"table('{other}')",
+            "let n = strcat('Case_', '2026_X'); table(n)",
+            f"database('Cases').{other}",
+            f"DeviceProcessEvents | partition by DeviceName ({other} | take 1)",
+        ):
+            with self.subTest(text), pytest.raises(ValidationError, match="other cases' tables"):
+                self.run_there(text)
+        own = pushes.target_of(self.case, "DeviceProcessEvents")
+        run = self.run_there(f"{own} | count")
+        assert (run.state, record_of(run)) == ("done", [{"Count": 12}]), run.reason
+
+    def test_nor_are_they_from_the_database_beside(self) -> None:
+        other = pushes.target_of(self.secret_case, "DeviceProcessEvents")
+        for place in ("'Cases'", '"cases"', "'*'", "strcat('Ca', 'ses')", '"Ca\\u0073es"', "// so\n 'Cases'"):
+            frozen = attach_kql(kql=f"database ({place}).{other} | take 1", span="1d")
+            with self.subTest(place), pytest.raises(ValidationError, match="other cases' tables"):
+                runs.queue_run(case=self.case, actor=self.bob, frozen=frozen, source=Source.KUSTO)
+        fine = attach_kql(kql="database('Other').T | where database == 'x' | take 1", span="1d")
+        assert runs.queue_run(case=self.case, actor=self.bob, frozen=fine, source=Source.KUSTO).state == "queued"
+        Connection.objects.filter(pk=self.connection.pk).update(kusto_database="Cases")
+        self.case.connection.refresh_from_db()
+        with pytest.raises(ValidationError, match="other cases' tables"):
+            runs.queue_run(case=self.case, actor=self.bob, frozen=attach_kql(kql="union *"), source=Source.KUSTO)
 
     def test_without_a_copy_the_source_is_not_offered(self) -> None:
         choice = next(one for one in runs.sources_of(self.case) if one.source == Source.KUSTO_CASE)

@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
@@ -18,7 +19,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from config.api import api
-from ircase.models import ApiToken, Asset, Case, Evidence, Indicator, Milestone, ParseJob
+from ircase.models import ApiToken, Approval, Asset, Case, Evidence, Indicator, Milestone, ParseJob
 from ircase.services import approvals, cases
 from ircase.services.identity import people
 from tests.cast import CastTestCase, make_case, make_evidence
@@ -212,6 +213,26 @@ class CaseApiTests(ApiTestCase):
         assert self.call("get", "/approvals").json()["items"][0]["uuid"] == str(asked.uuid)
         assert self.call("post", path, {"approve": True, "comment": "Fine"}).json()["state"] == "approved"
         assert self.call("get", "/approvals?box=decided").json()["total"] == 1
+
+    def test_a_yes_that_reaches_devices_needs_their_scope_too(self) -> None:
+        common = {"case": self.case, "actor": self.bob, "title": "Run", "detail": {}, "digest": "d" * 64, "task": ""}
+        writes = people.create_token(user=self.alice, name="writes", scopes=["read", "write"])[1]
+
+        def decide(asked: Approval, **body: Any) -> Any:
+            return self.client.post(
+                f"/api/v1/approvals/{asked.uuid}/decision", json.dumps(body), content_type="application/json",
+                headers={"Authorization": f"Bearer {writes}"},
+            )  # fmt: skip
+
+        for kind in ("liveresponse.script", "liveresponse.action"):
+            asked = approvals.request(kind=kind, subject=uuid4(), **common)
+            refused = decide(asked, approve=True)
+            assert (refused.status_code, "lacks the scope respond" in refused.json()["detail"]) == (403, True)
+            asked.refresh_from_db()
+            assert asked.state == "requested"
+            assert decide(asked, approve=False, comment="Not now").json()["state"] == "rejected"
+        other = approvals.request(kind="evidence.lift_hold", subject=uuid4(), **common)
+        assert decide(other, approve=True).json()["state"] == "approved"
 
 
 class EvidenceApiTests(ApiTestCase):

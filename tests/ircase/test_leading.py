@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.urls import reverse
 from django.utils import timezone
 
-from ircase.models import Case, CaseMember, LogEntry
+from ircase.models import Case, CaseMember, LogEntry, Notice
 from ircase.services import cases
 from tests.cast import CastTestCase, make_connection
 
@@ -99,3 +99,8 @@ class LeadingTests(CastTestCase):
         assert CaseMember.objects.get(case=self.secret_case, user=self.ada).role == "viewer"
         entry = LogEntry.objects.get(case=self.secret_case, action="case.administrator_joined")
         assert entry.detail["reason"] == "Restore a backup"
+        told = Notice.objects.get(code="alarm")
+        assert (told.person, told.case, told.lines) == (self.alice, self.secret_case, ["Restore a backup"])
+        assert "Ada" in told.title
+        assert self.client.post(url, {"reference": self.secret_case.reference, "reason": "again"}).status_code == 302
+        assert Notice.objects.filter(code="alarm").count() == 1, "who is on it already joins no more"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from axes.models import AccessAttempt
 from django.core.exceptions import ValidationError
 from django.test import override_settings
 from django.urls import reverse
@@ -78,6 +79,21 @@ class ProfileTests(CastTestCase):
         assert self.bob.check_password(new)
         entry = LogEntry.objects.get(action="person.password_changed")
         assert new not in str(entry.detail)
+
+    @override_settings(AXES_FAILURE_LIMIT=3)
+    def test_guessing_the_old_password_is_throttled_as_at_the_door(self) -> None:
+        self.sign_in(self.bob)
+        new = "staple battery horse"
+        sent = {"old_password": "guess", "new_password1": new, "new_password2": new}
+        for _ in range(3):
+            last = self.client.post(reverse("ircase:profile_password"), sent)
+        assert last.status_code == 429
+        right = self.client.post(reverse("ircase:profile_password"), sent | {"old_password": PASSWORD})
+        assert right.status_code == 429, "the right one waits too"
+        self.bob.refresh_from_db()
+        assert self.bob.check_password(PASSWORD)
+        assert LogEntry.objects.filter(action="sign_in.failed").exists()
+        assert not AccessAttempt.objects.filter(post_data__contains=new).exists(), "nor is the new one kept"
 
     def test_a_token_is_shown_once_and_revoked(self) -> None:
         self.sign_in(self.bob)

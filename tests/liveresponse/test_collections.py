@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
-from ircase.models import Approval, Evidence, LogEntry, ParseJob
+from ircase.models import Approval, CaseMember, Evidence, LogEntry, ParseJob
 from ircase.services import approvals, cases, evidence
 from ircase.services.writing import comments
 from liveresponse import runner, tasks
@@ -105,6 +105,22 @@ class HappyPathTests(CollectionTestCase):
         row = self.ask()
         assert row.state == CollectionState.REQUESTED or self.fresh(row).state == CollectionState.APPROVED
         assert self.finish(self.fresh(row)).state == CollectionState.DONE
+
+    def test_ones_own_standing_approval_is_no_second_persons(self) -> None:
+        CaseMember.objects.filter(case=self.case, user=self.bob).update(role="lead", own_role="lead")
+        approvals.grant_standing(
+            case=self.case, actor=self.bob, connection=self.connection, script_name="DFIR-Script.ps1",
+            script_sha256=SCRIPT_SHA, reason="mine", days=30,
+        )  # fmt: skip
+        row = self.ask()
+        assert self.fresh(row).state == CollectionState.REQUESTED
+        assert Approval.objects.get(subject=row.uuid).requested_by == self.bob
+        self.sign_in(self.bob)
+        page = self.client.get(f"/cases/{self.case.reference}/live-response/request/dfir-triage/")
+        self.assertContains(page, "Ask for approval")
+        collections.start(row, approved_by="by nobody")
+        assert self.finish(self.fresh(row)).state == CollectionState.REFUSED, "the worker asks again"
+        assert self.tenant.submitted == []
 
     def test_no_link_or_signature_is_kept_anywhere(self) -> None:
         row = self.finish(self.approved())

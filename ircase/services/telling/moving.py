@@ -42,3 +42,17 @@ def added(*, member: CaseMember, actor: User) -> None:
         title=f"{actor.name} put you on {case.reference} as {role}: {case.title}",
         path=reverse("ircase:case", args=[case.reference]),
     )
+
+
+def joined(*, member: CaseMember, reason: str) -> None:
+    """An administrator came onto the case by themselves: its leads hear of it at once, whatever they muted."""
+    case = member.case
+    notices.tell(
+        code=NoticeCode.ALARM,
+        people=notices.leads_of(case),
+        case=case,
+        subject=notices.about(case.uuid, f"joined {member.pk} {member.added_at.isoformat()}"),
+        title=f"{member.user.name}, an administrator, joined {case.reference}",
+        path=reverse("ircase:case_access", args=[case.reference]),
+        lines=[reason.strip()[:500]],
+    )

@@ -14,6 +14,7 @@ from ircase.audit import Audit, Filters, Key
 from ircase.models import CaseLook, LogEntry, User
 from ircase.models.chain import AppendOnlyQuerySet
 from ircase.services import cases, evidence, log
+from ircase.services.identity import people
 from ircase.services.vault import verification
 from tests.cast import PASSWORD, CastTestCase, make_evidence
 
@@ -50,6 +51,17 @@ class WhoSeesWhatTests(AuditTestCase):
         assert [entry.action for entry in every].count("sign_in.failed") == 2
         assert "my-secret-password" not in str(every), "people type passwords into the wrong field"
         assert self.seen(self.ada, person="bob", source="site", action="sign_in.") == ["sign_in.succeeded"]
+
+    def test_the_sites_entries_need_the_scope_of_administration(self) -> None:
+        Client().post("/sign-in/", {"username": "bob", "password": PASSWORD})
+
+        def who(*scopes: str) -> set[str]:
+            token = people.create_token(user=self.ada, name="audit", scopes=scopes)[1]
+            reply = self.client.get("/api/v1/audit?source=site", headers={"Authorization": f"Bearer {token}"})
+            return {entry["who"] for entry in reply.json()["items"]}
+
+        assert who("read") == {"Ada"}, "its own person's entries, such as that the token was made"
+        assert who("read", "administer") >= {"Ada", "Bob"}
 
     def test_an_administrator_sees_a_case_after_joining_it(self) -> None:
         cases.join_as_administrator(case=self.case, actor=self.ada, reason="A complaint")

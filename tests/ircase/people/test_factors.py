@@ -7,6 +7,7 @@ from unittest import mock
 
 import pyotp
 import pytest
+from axes.models import AccessAttempt
 from django.core.exceptions import ValidationError
 from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
@@ -168,6 +169,15 @@ class AgainTests(CastTestCase):
         self.assertContains(self.client.post(url), "Code of your telephone")
         assert self.client.post(url, {"confirm-it-is-you": PASSWORD}).status_code == 422
         assert self.client.post(url, {"confirm-it-is-you": code_of(self.ada)}).status_code == 302
+
+    def test_the_throttle_keeps_nothing_of_what_was_typed(self) -> None:
+        url = reverse("ircase:connection", args=[self.connection.pk])
+        sent = {"name": "Contoso", "secret": "the-client-secret", "confirm-it-is-you": "a-near-miss"}
+        for _ in range(2):
+            assert self.client.post(url, sent).status_code == 422
+        kept = str(list(AccessAttempt.objects.values()))
+        assert AccessAttempt.objects.get().failures_since_start == 2
+        assert "the-client-secret" not in kept and "a-near-miss" not in kept
 
     @override_settings(AXES_FAILURE_LIMIT=3)
     def test_guessing_there_is_throttled_as_at_the_door(self) -> None:
