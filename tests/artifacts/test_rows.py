@@ -29,6 +29,21 @@ def test_utf16_without_a_mark_is_read_and_said(run: Loaded) -> None:
     assert codes(report) == ["text.encoding"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("word", ["Сообщение", "警告消息", "Ειδοποίηση"])
+def test_utf16_without_a_mark_in_another_script(run: Loaded, encoding: str, word: str) -> None:
+    line = f"{word},{word * 3}\r\n"
+    report = run({"t.csv": ("Name,Text\r\n" + line * 9).encode(encoding)})
+    assert rows(report, "t") == [{"Name": word, "Text": word * 3}] * 9
+    assert codes(report) == ["text.encoding"]
+
+
+@pytest.mark.parametrize("text", ["Name,Kind\n\0a,b\n", "Name,Kinds\n\0a,b\n", "Name,Città\n\0à,b\n"])
+def test_a_nul_after_a_line_is_not_taken_for_utf16(run: Loaded, text: str) -> None:
+    report = run({"t.csv": text.encode()})
+    assert codes(report) == ["text.nul"] and len(rows(report, "t")) == 1
+
+
 def test_what_is_not_utf8_is_read_as_windows_1252_and_said(run: Loaded) -> None:
     report = run({"t.csv": b"Name,Price\ncaf\xe9,5\x80\n"})
     assert rows(report, "t") == [{"Name": "café", "Price": "5€"}]
@@ -126,6 +141,60 @@ def test_an_array_that_breaks_off_keeps_what_stood_before(run: Loaded) -> None:
     report = run({"t.json": '[{"A": 1}, {"A": 2}, {"A": '})
     assert rows(report, "t") == [{"A": 1}, {"A": 2}]
     assert codes(report) == ["json.broken"]
+
+
+def test_an_array_on_one_endless_line_is_read(run: Loaded) -> None:
+    text = json.dumps([{"A": number, "B": "x" * 100} for number in range(160_000)])
+    report = run({"t.json": text})
+    assert len(text) > 16 << 20 and counts(report) == {"t": 160_000} and report.problems == ()
+
+
+@pytest.mark.parametrize("key", ["value", "results", "records", "rows"])
+@pytest.mark.parametrize("cell", ["[]", '[{"B": 1}]', "[1]"])
+def test_rows_with_a_column_called_as_a_wrapping_stay_rows(run: Loaded, key: str, cell: str) -> None:
+    report = run({"t.json": "".join(f'{{"A": {number}, "{key}": {cell}}}\n' for number in (1, 2, 3))})
+    assert [row["A"] for row in rows(report, "t")] == [1, 2, 3] and report.problems == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"records": [{"A": 1}]}\n{"records": []}\n{"records": [{"A": 2}]}\n',
+        '{"@odata.context": "x", "value": [{"A": 1}]}\n{"value": [{"A": 2}]}\n',
+        '{"took": 3, "hits": {"total": 2, "hits": [{"A": 1}, {"A": 2}]}}',
+        '{"name": "x", "results": [{"A": 1}, {"A": 2}]}',
+    ],
+)
+def test_replies_one_a_line(run: Loaded, text: str) -> None:
+    assert rows(run({"t.json": text}), "t") == [{"A": 1}, {"A": 2}]
+
+
+def test_a_reply_without_rows_is_no_row(run: Loaded) -> None:
+    assert counts(run({"t.json": '{"@odata.context": "x", "value": []}'})) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (str(10**30), str(10**30)),
+        (str(-(2**63) - 1), str(-(2**63) - 1)),
+        ("1e999", "1e999"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+    ],
+)
+@pytest.mark.parametrize("form", ["[%s]", '{"value": [\n%s\n]}'])
+def test_one_value_that_a_strict_parser_refuses_costs_no_row(run: Loaded, form: str, value: str, kept: str) -> None:
+    told = '"NaN, 1e999 and \\"Infinity\\" \\\\"'
+    items = f'{{"A": 1, "B": {told}}}, {{"A": {value}, "B": {told}}}, {{"A": 3, "B": {told}}}'
+    report = run({"t.json": form % items})
+    assert [str(row["A"]) for row in rows(report, "t")] == ["1", kept, "3"] and report.problems == ()
+    assert {row["B"] for row in rows(report, "t")} == {'NaN, 1e999 and "Infinity" \\'}
+
+
+def test_a_nul_in_an_array_is_dropped_and_counted(run: Loaded) -> None:
+    report = run({"t.json": '[{"A": 1},\0{"A": 2}]'})
+    assert counts(report) == {"t": 2} and codes(report) == ["text.nul"]
 
 
 def test_strange_values_reach_the_table(run: Loaded) -> None:
