@@ -175,6 +175,22 @@ def test_a_cut_tar_keeps_what_is_whole(run: Loaded) -> None:
     assert counts(report)["a"] == 1 and "archive.cut" in codes(report)
 
 
+def test_a_tar_that_ends_at_a_damaged_header_says_so(run: Loaded) -> None:
+    packed = bytearray(tarred(*((entry(name), ROW.encode()) for name in ("a.json", "b.json", "c.json"))))
+    packed[1024] ^= 0xFF
+    report = run({"x.tar": bytes(packed)})
+    assert counts(report) == {"a": 1}
+    assert [(problem.member, problem.code) for problem in report.problems] == [("x.tar", "archive.broken")]
+    assert "header is damaged" in report.problems[0].message
+
+
+@pytest.mark.parametrize("size", [1024, 1024 + 100])
+def test_a_tar_cut_between_entries_says_so(run: Loaded, size: int) -> None:
+    packed = tarred((entry("a.json"), ROW.encode()), (entry("b.json"), ROW.encode()))
+    report = run({"x.tar": packed[:size]})
+    assert counts(report) == {"a": 1} and codes(report) == ["archive.cut"]
+
+
 def test_a_tar_header_that_asks_for_all_memory_is_stopped(run: Loaded) -> None:
     info = tarfile.TarInfo("././@LongLink")
     info.type, info.size = tarfile.GNUTYPE_LONGNAME, 8 * 2**30

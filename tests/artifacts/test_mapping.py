@@ -1,5 +1,6 @@
 """The mapping files: checked, applied, documented."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,7 @@ def test_no_data_breaks_a_rule_and_every_cell_has_a_column(pick: int, data: st.D
         ("file_name", "System", "System"),
         ("logon_type", "10", "RemoteInteractive"),
         ("failure", "0xc000006a", "InvalidUserNameOrPassword"),
+        ("failure", "0x0", None),
         ("elevation", "%%1937", "TokenElevationTypeFull"),
         ("integrity", "S-1-16-12288", "High"),
         ("protocol", "17", "Udp"),
@@ -180,6 +182,33 @@ def test_local_and_remote_change_places_with_the_direction(run: Loaded) -> None:
         "ConnectionSuccess": ("10.0.0.1", 50000, "203.0.113.9", 443, "Public"),
         "InboundConnectionAccepted": ("203.0.113.9", 443, "10.0.0.1", 50000, "Private"),
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "sub_status", "reason"),
+    [
+        ("0xc000006d", "0xc0000064", "UnknownUser"),
+        ("0xc0000234", "0x0", "AccountLockedOut"),
+        ("0xc000015b", "0x0", "LogonTypeNotGranted"),
+        ("0xc0000192", "0x0", "0xc0000192"),
+    ],
+)
+def test_a_failed_logon_says_why_also_without_a_sub_status(
+    run: Loaded, status: str, sub_status: str, reason: str
+) -> None:
+    event = {
+        "EventID": 4625,
+        "Hostname": "ws01.contoso.com",
+        "Channel": "Security",
+        "SourceName": "Microsoft-Windows-Security-Auditing",
+        "EventTime": "2021-01-01 00:00:00",
+        "TargetUserName": "anna",
+        "LogonType": "3",
+        "Status": status,
+        "SubStatus": sub_status,
+    }
+    (row,) = rows(run({"e.json": ndjson(event)}), "DeviceLogonEvents")
+    assert row["FailureReason"] == reason and json.loads(row["AdditionalFields"])["SubStatus"] == sub_status
 
 
 def test_a_registry_event_is_split_by_what_happened(run: Loaded) -> None:
