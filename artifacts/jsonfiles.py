@@ -94,7 +94,7 @@ class JsonFile:
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         for line in self.source.lines():
-            text = line.strip()
+            text = line.lstrip("\ufeff").strip()  # files put together keep their marks
             if not text:
                 continue
             try:

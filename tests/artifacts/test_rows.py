@@ -84,6 +84,15 @@ def test_an_endless_quote_keeps_the_rows_before_it(run: Loaded) -> None:
     assert "csv.broken" in codes(report) or "text.long" in codes(report)
 
 
+@pytest.mark.parametrize(("last", "line", "lines"), [('"5,6\n7,8\n', 3, 2), ('5,"6', 3, 1), ('5,6\n"', 4, 1)])
+def test_a_quote_that_never_closes_is_said(run: Loaded, last: str, line: int, lines: int) -> None:
+    report = run({"t.csv": "A,B\n1,2\n" + last, "good.csv": 'A,B\n1,"2"\n"a\nb","c"'})
+    assert rows(report, "t")[0] == {"A": "1", "B": "2"} and rows(report, "good")[1] == {"A": "a\nb", "B": "c"}
+    (problem,) = report.problems
+    assert (problem.member, problem.code) == ("t.csv", "csv.broken")
+    assert f"a quote in line {line} never closes: all {lines} lines from there" in problem.message
+
+
 def test_an_empty_file_is_no_table(run: Loaded) -> None:
     report = run({"a.csv": b"\xef\xbb\xbf", "b.json": "", "c.csv": "\n\n"})
     assert report.tables == () and [file.kind for file in report.files] == ["empty"] * 3
@@ -106,6 +115,32 @@ def test_types_of_a_table_of_ones_own_are_guessed_from_all_values(run: Loaded) -
         "2020-01-01T00:00:00Z",
         "2020-01-02T00:00:00.500000Z",
     )
+
+
+def test_no_value_of_names_that_differ_by_case_is_lost(run: Loaded) -> None:
+    line = '{"Isp": "a", "isp": "b", "ISP": "c", "iSp": "a"}\n'
+    assert rows(run({"t.json": line}), "t") == [{"Isp": "a", "Isp_2": "b", "Isp_3": "c"}]
+    packed = rows(run({"t.json": '{"A": 1, "a": 2}\n'}, limits=Limits(columns=1)), "t")
+    assert packed == [{"A": 1, "MoreColumns": '{"a":2}'}]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-03-29T02:30:00,123Z", "2026-03-29 02:30:00.123 Z", "2026-03-29 04:30:00,123 +02:00",
+        "2026-03-29 04:30:00.123 +0200", "2026-03-29 02:30:00.123 UTC",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("file", ["t.csv", "t.json"])
+def test_a_time_that_is_guessed_is_read(run: Loaded, file: str, written: str) -> None:
+    text = f'When,What\n"{written}",x\n' if file == "t.csv" else json.dumps({"When": written, "What": "x"})
+    report = run({file: text}, survey=True)
+    (row,) = rows(report, "t")
+    assert str(row["When"]) == "2026-03-29 02:30:00.123000" and report.problems == ()
+
+
+def test_files_put_together_keep_every_row(run: Loaded) -> None:
+    assert counts(run({"t.json": '\ufeff{"A": 1}\n\ufeff{"A": 2}\n'})) == {"t": 2}
 
 
 def test_names_that_differ_only_by_case_stay_two_columns(run: Loaded) -> None:
