@@ -220,8 +220,9 @@ class FileEvents:
 
     def _settle_wall(self, record: Record, host: str, wall: str, *, final: bool) -> bool:
         offset = self._clocks.offset(host)
-        if offset is not None:
-            record.time, record.time_source = shift(wall, offset), f"{record.wall_name}+offset"
+        moved = shift(wall, offset) if offset is not None else None
+        if moved is not None:
+            record.time, record.time_source = moved, f"{record.wall_name}+offset"
         elif not final:
             return False
         elif record.wall_name == "TimeCreated":

@@ -14,7 +14,7 @@ from artifacts.mapping import MappingError, load_rules
 from artifacts.records import Record
 from artifacts.spool import PROVENANCE
 from kql.catalogue import TABLES
-from tests.artifacts.conftest import Loaded, ndjson, rows
+from tests.artifacts.conftest import Loaded, codes, counts, ndjson, rows
 
 HEAD = "providers: [P]\ngroups: {g: {FileName: Image}}\nevents:\n"
 
@@ -262,6 +262,28 @@ def test_one_event_in_every_carrier_gives_the_same_row(run: Loaded) -> None:
     report = run({"e.json": ndjson(old, new, nxlog, dumped)})
     found = rows(report, "DeviceFileEvents")
     assert len(found) == 4 and all(row == found[0] for row in found)
+
+
+@pytest.mark.parametrize(
+    ("utc", "wall", "never"),
+    [
+        ("2021-01-01 05:00:00.000", "2021-01-01 00:00:00", "9999-12-31 23:59:59"),
+        ("2021-01-01 00:00:00.000", "2021-01-01 05:00:00", "0001-01-01 00:00:00"),
+    ],
+)
+def test_a_time_that_means_never_stops_no_load(run: Loaded, utc: str, wall: str, never: str) -> None:
+    frame = {"EventID": 11, "Hostname": "ws01", "Channel": "S", "SourceName": "Microsoft-Windows-Sysmon"}
+    both = {**frame, "EventTime": wall, "UtcTime": utc}
+    report = run({"e.json": ndjson(both, both, both, {**frame, "EventTime": never}, {**frame, "EventTime": wall})})
+    found = rows(report, "DeviceFileEvents")
+    assert sorted(str(row["Timestamp"]) for row in found) == sorted([utc[:19]] * 4 + [never])
+    assert [row["TimeSource"] for row in found if str(row["Timestamp"]) == never] == ["EventTime (offset unknown)"]
+    assert codes(report) == ["event.zone"]
+
+
+@pytest.mark.parametrize("system", [[1], "x", 5, None])
+def test_what_only_looks_like_an_event_is_a_row(run: Loaded, system: Any) -> None:
+    assert counts(run({"e.json": ndjson({"Event": {"System": system}})})) == {"e": 1}
 
 
 def test_the_security_channel_ignores_case(run: Loaded) -> None:
