@@ -27,7 +27,10 @@ _CHUNK = 1 << 20
 _RATIO_FLOOR = 1 << 20
 _UTF8 = 0x800
 _DIRECTORY_BYTES_PER_ENTRY = 512  # a zip's directory is read whole: cap it before zipfile does
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, struct.error, ValueError)
+# NotImplementedError: one entry that asks for a later version of the format, and zipfile refuses all.
+_BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, struct.error, ValueError, NotImplementedError,
+)  # fmt: skip
 
 NoteProblem = Callable[[str, str, str], None]
 

@@ -127,6 +127,15 @@ def test_a_symbolic_link_in_a_zip_is_refused(run: Loaded) -> None:
     assert codes(run({"x.zip": out.getvalue()})) == ["archive.link"]
 
 
+@pytest.mark.parametrize("name", ["x.zip", "x.xlsx"])
+def test_a_zip_of_a_later_version_is_named(run: Loaded, name: str) -> None:
+    packed = bytearray(zipped({"a.json": ROW}))
+    packed[packed.rindex(b"PK\x01\x02") + 6] = 99  # the version needed, in the directory
+    report = run({name: bytes(packed), "good.json": ROW})
+    assert counts(report) == {"good": 1}
+    assert codes(report) == (["archive.broken"] if name == "x.zip" else [])
+
+
 def test_an_encrypted_entry_is_named_and_the_rest_kept(run: Loaded) -> None:
     raw = bytearray(zipped({"a.json": ROW, "b.json": ROW}))
     raw[raw.find(b"PK\x03\x04") + 6] |= 1
