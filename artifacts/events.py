@@ -187,10 +187,12 @@ class FileEvents:
         """Write what waited, now that every host of the file that could tell its clock has told it."""
         self._clocks.final()
         if self._waiting_file.exists():
-            with self._waiting_file.open("r", encoding="ascii") as stream:
-                for line in stream:
-                    self._write_final(json.loads(line))
-            self._waiting_file.unlink()
+            try:
+                with self._waiting_file.open("r", encoding="ascii") as stream:
+                    for line in stream:
+                        self._write_final(json.loads(line))
+            finally:  # the next file's begin it anew
+                self._waiting_file.unlink()
         for row in self._waiting:
             self._write_final(row)
         self._waiting.clear()

@@ -265,6 +265,7 @@ def test_any_bytes_as_csv_json_or_evtx_are_a_report(run: Loaded, content: bytes)
         {"a.csv": content, "b.json": content, "c.evtx": b"ElfFile\x00" + content, "d.zip": b"PK\x03\x04" + content}
     )
     assert report.complete and all(problem.message for problem in report.problems)
+    assert "file.fault" not in codes(report)
 
 
 def test_more_columns_than_the_cap_are_packed_and_said(run: Loaded) -> None:
