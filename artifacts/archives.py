@@ -27,7 +27,10 @@ _CHUNK = 1 << 20
 _RATIO_FLOOR = 1 << 20
 _UTF8 = 0x800
 _DIRECTORY_BYTES_PER_ENTRY = 512  # a zip's directory is read whole: cap it before zipfile does
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, struct.error, ValueError)
+# NotImplementedError: one entry that asks for a later version of the format, and zipfile refuses all.
+_BROKEN = (
+    zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, struct.error, ValueError, NotImplementedError,
+)  # fmt: skip
 
 NoteProblem = Callable[[str, str, str], None]
 
@@ -116,8 +119,23 @@ class Unpacker:
                     opened.__dict__["members"] = []
                     if not info.isdir():
                         yield from self._tar_member(archive, opened, info)
+                self._tar_end(archive, raw, opened.offset)
         except _BROKEN as error:
             self._problem(archive.name, "archive.broken", f"the tar cannot be read further: {error}")
+
+    def _tar_end(self, archive: Member, raw: IO[bytes], offset: int) -> None:
+        """Say where entries after this place are lost: tarfile ends at a damaged header as at the end mark."""
+        raw.seek(offset)
+        block = raw.read(tarfile.BLOCKSIZE)
+        if len(block) < tarfile.BLOCKSIZE:
+            said = "the tar is cut short: it has no end mark, and entries may be missing"
+            self._problem(archive.name, "archive.cut", said)
+        elif block.strip(b"\0"):
+            lost = raw.seek(0, os.SEEK_END) - offset
+            said = (
+                f"the tar cannot be read further: an entry's header is damaged, {lost:,} bytes from there are left out"
+            )
+            self._problem(archive.name, "archive.broken", said)
 
     def _tar_member(self, archive: Member, opened: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member]:
         name = f"{archive.name}!{shown(info.name)}"

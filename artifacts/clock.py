@@ -40,9 +40,12 @@ def _zone_offset(zone: str) -> timedelta:
     return -offset if zone[0] == "-" else offset
 
 
-def shift(text: str, offset: timedelta) -> str:
-    """A canonical UTC text moved by ``offset``, all digits kept."""
-    moment = datetime.fromisoformat(text[:19]) + offset
+def shift(text: str, offset: timedelta) -> str | None:
+    """A canonical UTC text moved by ``offset``, all digits kept; None where no calendar has that: 9999 means never."""
+    try:
+        moment = datetime.fromisoformat(text[:19]) + offset
+    except OverflowError:
+        return None
     return moment.isoformat() + text[19:]
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
 Row = Mapping[str, Any]
 
+# A service that Windows starts for each who signs in carries that sign-in's number, another each time:
+# https://learn.microsoft.com/en-us/windows/application-management/per-user-services-in-windows
+_PER_SIGN_IN: Final = re.compile(r"_[0-9a-f]{4,8}\Z")
+_HANDED_OUT: Final = 49_152
+"""From here on Windows picks ports itself, anew for each socket."""
 SID: Final = re.compile(r"S-1-[0-9-]+", re.IGNORECASE)
 
 
@@ -70,6 +75,8 @@ class Category:
     name: str
     title: str
     readers: Mapping[str, Reader]
+    none_said: frozenset[str] = frozenset()
+    """Facts of which nothing means none, in a list that tells them of any thing."""
 
 
 def things(category: Category, table: str, rows: Iterable[Row]) -> dict[tuple[str, ...], Thing]:
@@ -86,7 +93,14 @@ def things(category: Category, table: str, rows: Iterable[Row]) -> dict[tuple[st
         elif any(known.facts.get(name) != value for name, value in thing.facts.items()):
             facts = {name: _both(known.facts.get(name, ""), value) for name, value in thing.facts.items()}
             found[thing.key] = Thing(known.key, known.title, facts, known.shown, known.number)
+    for fact in category.none_said:
+        if any(thing.facts.get(fact) for thing in found.values()):
+            found = {key: _with(thing, fact, thing.facts.get(fact) or "none") for key, thing in found.items()}
     return found
+
+
+def _with(thing: Thing, fact: str, value: str) -> Thing:
+    return replace(thing, facts={**thing.facts, fact: value})
 
 
 def _both(one: str, other: str) -> str:
@@ -174,7 +188,7 @@ def _listening(row: Row) -> Thing | None:
     port, protocol = _text(row, "LocalPort"), _text(row, "Protocol") or "Tcp"
     name = _text(row, "FileName")
     # Ports that Windows hands out at each start say nothing.
-    if port.isdecimal() and int(port) >= 49_152:
+    if _is_handed_out(port):
         return None
     facts = {"Program": _text(row, "FolderPath") or name, "Address": _text(row, "LocalIP")}
     return Thing(_key(protocol, port, name), f"{protocol} {port}" + (f", {name}" if name else ""), facts)
@@ -185,11 +199,16 @@ def _remote(row: Row) -> Thing | None:
     state = _text(row, "State").casefold()
     if not address or state in ("listen", "bound") or address in ("0.0.0.0", "::", "127.0.0.1", "::1"):
         return None
-    name, port = _text(row, "FileName"), _text(row, "RemotePort")
-    return Thing(
-        _key(address, port), f"{address} port {port}" if port else address, {"Program": name},
-        {"Path": _text(row, "FolderPath")},
-    )  # fmt: skip
+    name, port, local = _text(row, "FileName"), _text(row, "RemotePort"), _text(row, "LocalPort")
+    title = f"{address} port {port}" if port else address
+    if _is_handed_out(port) and local.isdecimal() and not _is_handed_out(local):
+        # It came to a port of ours: its own is another one each time.
+        port, title = f"to {local}", f"{address} to local port {local}"
+    return Thing(_key(address, port), title, {"Program": name}, {"Path": _text(row, "FolderPath")})
+
+
+def _is_handed_out(port: str) -> bool:
+    return port.isdecimal() and int(port) >= _HANDED_OUT
 
 
 def _service(row: Row) -> Thing | None:
@@ -199,7 +218,12 @@ def _service(row: Row) -> Thing | None:
     # Automatic and Auto are one; the state comes and goes with whoever asks for the service.
     mode = _text(row, "StartMode", "StartType").replace("Automatic", "Auto")
     facts = {"Path": _text(row, "PathName"), "Start": mode, "Account": _text(row, "AccountName")}
-    return Thing(_key(name), name, facts, {"Name on screen": _text(row, "DisplayName"), "State": _text(row, "State")})
+    return Thing(
+        _key(_PER_SIGN_IN.sub("_", name)),
+        name,
+        facts,
+        {"Name on screen": _text(row, "DisplayName"), "State": _text(row, "State")},
+    )
 
 
 def _task(row: Row) -> Thing | None:
@@ -225,15 +249,15 @@ def _user(row: Row) -> Thing | None:
     return Thing(_key(sid or name), name or sid, facts, {"SID": sid})
 
 
-def _category(name: str, title: str, reader: Reader, *tables: str) -> Category:
-    return Category(name, title, MappingProxyType(dict.fromkeys(tables, reader)))
+def _category(name: str, title: str, reader: Reader, *tables: str, none_said: Iterable[str] = ()) -> Category:
+    return Category(name, title, MappingProxyType(dict.fromkeys(tables, reader)), frozenset(none_said))
 
 
 CATEGORIES: Final[Sequence[Category]] = (
     _category("autoruns", "Autoruns", _autorun, "DeviceAutorunSnapshot", "DFIR_AutoRun"),
     _category("services", "Services", _service, "DeviceServiceSnapshot", "DFIR_RunningServices"),
-    _category("tasks", "Scheduled tasks", _task, "DeviceTaskSnapshot", "DFIR_ScheduledTasks"),
-    _category("users", "Users", _user, "DeviceUserSnapshot", "DFIR_LocalUsers"),
+    _category("tasks", "Scheduled tasks", _task, "DeviceTaskSnapshot", "DFIR_ScheduledTasks", none_said=["Triggers"]),
+    _category("users", "Users", _user, "DeviceUserSnapshot", "DFIR_LocalUsers", none_said=["Groups", "Password set"]),
     _category("processes", "Programs running", _process, "DeviceProcessSnapshot", "DFIR_ProcessList"),
     _category("ports", "Listening ports", _listening, "DeviceConnectionSnapshot"),
     _category("addresses", "Remote addresses", _remote, "DeviceConnectionSnapshot", "DFIR_OpenTCPConnections"),

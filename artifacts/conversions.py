@@ -266,6 +266,13 @@ def session_logon_type(value: Any) -> str | None:
     return "Interactive" if found.upper() == "LOCAL" else "RemoteInteractive"
 
 
+def failure(value: Any) -> str | None:
+    """Why a logon failed; a sub status of zero says nothing, as where an account is locked: then the status does."""
+    return None if integer(value) == 0 else _failure(value)
+
+
+_failure = _word(_FAILURES, otherwise=True)
+
 CONVERSIONS: Mapping[str, Conversion] = {
     "text": text,
     "raw": raw,
@@ -292,7 +299,7 @@ CONVERSIONS: Mapping[str, Conversion] = {
     "protocol": _word(_PROTOCOLS, otherwise=True),
     "logon_type": logon_type,
     "session_logon_type": session_logon_type,
-    "failure": _word(_FAILURES, otherwise=True),
+    "failure": failure,
     "elevation": _word(_ELEVATION, otherwise=True),
     "integrity": _word(_INTEGRITY, otherwise=True),
 }

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 from artifacts.choices import Dialect
 from artifacts.limits import ArtifactError
 from artifacts.naming import column_name
 from artifacts.text import LINE_CHARACTERS, TextSource
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 _DELIMITERS = ",;\t|"
 _DATA = re.compile(
@@ -19,6 +23,9 @@ _DATA = re.compile(
 )
 _SEPARATOR_LINE = re.compile(r"sep=(.)\s*\Z", re.IGNORECASE)
 _MAX_COLUMNS = 4096
+
+# A line after the last: no file has it, for NULs are dropped where lines are read.
+_END = "\0"
 
 csv.field_size_limit(LINE_CHARACTERS)
 
@@ -44,9 +51,11 @@ class CsvFile:
     guessed: bool = False
     ragged: int = 0
     delimiter: str = ""
+    _last: int = field(default=0, init=False)  # lines that an open quote took in
 
     def rows(self) -> Iterator[dict[str, object]]:
-        """Row by row, cells as text, empty cells left out. Raises CsvBroken where quoting never ends."""
+        """Row by row, cells as text, empty cells left out. Raises CsvBroken where quoting never ends: what stands
+        behind the quote is one cell of the last row."""
         lines = self._content_lines()
         sample = list(islice(lines, 5))
         if not sample:
@@ -55,21 +64,36 @@ class CsvFile:
         if separator:
             sample = sample[1:]
         self.delimiter = self.dialect.delimiter or (separator.group(1) if separator else _delimiter(sample))
-        reader = self._reader(chain(sample, lines))
+        found = self._closed(self._reader(chain(sample, lines, [_END])))
         try:
-            first = next((cells for cells in reader if any(cells)), None)
+            first = next(found, None)
             if first is None:
                 return
             self._take_header(first)
             if self.guessed:
                 yield self._row(first)
-            for cells in reader:
-                if any(cells):
-                    yield self._row(cells)
+            for cells in found:
+                yield self._row(cells)
         except csv.Error as error:
             raise CsvBroken(f"line {self.source.line:,}: {error}; the rows before it are kept") from error
+        if self._last:
+            raise CsvBroken(
+                f"a quote in line {self.source.line - self._last + 1:,} never closes: all {self._last:,} lines from "
+                "there stand in one row; read without a quote character they are rows"
+            )
 
-    def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+    def _closed(self, reader: CsvReader) -> Iterator[list[str]]:
+        """The rows that hold anything. ``_END`` comes back as a row of its own, unless a quote is still open."""
+        before = 0
+        for cells in reader:
+            if cells and cells[-1].endswith(_END):
+                cells[-1] = cells[-1].removesuffix(_END)
+                self._last = reader.line_num - before - 1
+            if any(cells):
+                yield cells
+            before = reader.line_num
+
+    def _reader(self, lines: Iterator[str]) -> CsvReader:
         quote = self.dialect.quote
         if not quote:
             return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)

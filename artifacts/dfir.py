@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -16,7 +17,7 @@ from typing import Any, cast
 import yaml
 
 from artifacts.collected import listings
-from artifacts.csvfiles import CsvFile
+from artifacts.csvfiles import CsvBroken, CsvFile
 from artifacts.culture import Judgement, Order, judged, local_text, read_local
 from artifacts.mapping import FOLDER
 from artifacts.naming import identifier
@@ -203,10 +204,11 @@ class DfirFile:
     twins: Twins
     notes: list[tuple[str, str]] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    count: int = 0
     _refused: str = ""
 
-    def write(self, source: TextSource, spools: Spools) -> int:
-        """Write the rows of ``source``; returns how many. ``open`` gives the same text again, for a walk before.
+    def write(self, source: TextSource, spools: Spools) -> None:
+        """Write the rows of ``source``, counted in ``count``. ``open`` gives the same text again, for a walk before.
 
         Raises CsvBroken where the CSV breaks off.
         """
@@ -217,18 +219,16 @@ class DfirFile:
         known += [Column(name, kind) for name, kind in shape.types.items()]
         known += [Column(f"{name}_Local", "datetime") for name in orders]
         spool = spools.named(self.member.table, "dfir", tuple(known))
-        count = 0
+        content = (self.member.root, self.member.base.casefold())
         for row in self._rows(source, shape):
             if not self.twins.fresh(self.member, row, shape.merge):
                 continue
             spool.add(self._typed(row, typed, orders), spools.limits.columns)
+            self.count += 1
+            self.twins.filled.add(content)
             spools.count(1)
-            count += 1
         if self._refused:
             self.problems.append(("dfir.admin", f"the script could not collect this: {self._refused}"))
-        if count:
-            self.twins.filled.add((self.member.root, self.member.base.casefold()))
-        return count
 
     def _typed(
         self, row: Mapping[str, Any], typed: Mapping[str, KqlType], orders: Mapping[str, Order]
@@ -254,10 +254,11 @@ class DfirFile:
         if not shape.dates:
             return {}
         samples: dict[str, set[str]] = {name: set() for name in shape.dates}
-        for row in self._rows(self.open(), shape):
-            for name, seen in samples.items():
-                if len(seen) < _DATES_SEEN and isinstance(row.get(name), str):
-                    seen.add(cast(str, row[name]))
+        with suppress(CsvBroken):  # the reading proper says it
+            for row in self._rows(self.open(), shape):
+                for name, seen in samples.items():
+                    if len(seen) < _DATES_SEEN and isinstance(row.get(name), str):
+                        seen.add(cast(str, row[name]))
         if not any(samples.values()):
             return {}
         past = set().union(*(seen for name, seen in samples.items() if not name.startswith(_NOT_PAST)))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from typing import Any
 
 import yaml
 
+from artifacts.csvfiles import CsvBroken
 from artifacts.culture import Judgement, Order, judged, local_text, read_local
 from artifacts.mapping import FOLDER
 from artifacts.records import Record
@@ -34,10 +36,11 @@ def is_event_csv(header: Iterable[str]) -> bool:
 def time_order(rows: Iterable[Mapping[str, Any]], collected: date | None) -> Judgement:
     """The culture of the TimeGenerated column, judged by up to 20,000 rows."""
     samples = set()
-    for row in rows:
-        samples.add(str(_cell(row, "TimeGenerated")))
-        if len(samples) >= _SAMPLES:
-            break
+    with suppress(CsvBroken):  # the reading proper says it
+        for row in rows:
+            samples.add(str(_cell(row, "TimeGenerated")))
+            if len(samples) >= _SAMPLES:
+                break
     return judged(samples, collected=collected)
 
 

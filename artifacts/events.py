@@ -187,10 +187,12 @@ class FileEvents:
         """Write what waited, now that every host of the file that could tell its clock has told it."""
         self._clocks.final()
         if self._waiting_file.exists():
-            with self._waiting_file.open("r", encoding="ascii") as stream:
-                for line in stream:
-                    self._write_final(json.loads(line))
-            self._waiting_file.unlink()
+            try:
+                with self._waiting_file.open("r", encoding="ascii") as stream:
+                    for line in stream:
+                        self._write_final(json.loads(line))
+            finally:  # the next file's begin it anew
+                self._waiting_file.unlink()
         for row in self._waiting:
             self._write_final(row)
         self._waiting.clear()
@@ -220,8 +222,9 @@ class FileEvents:
 
     def _settle_wall(self, record: Record, host: str, wall: str, *, final: bool) -> bool:
         offset = self._clocks.offset(host)
-        if offset is not None:
-            record.time, record.time_source = shift(wall, offset), f"{record.wall_name}+offset"
+        moved = shift(wall, offset) if offset is not None else None
+        if moved is not None:
+            record.time, record.time_source = moved, f"{record.wall_name}+offset"
         elif not final:
             return False
         elif record.wall_name == "TimeCreated":

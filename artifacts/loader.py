@@ -179,6 +179,11 @@ class _Loader:
             self.problem(member.name, error.code, str(error))
         except OSError as error:
             self.problem(member.name, "file.unreadable", f"cannot be read: {error.strerror or error}")
+        except MemoryError:
+            raise
+        except Exception as error:  # a parser of hostile bytes may raise anything; the other files stand
+            said = f"a fault stopped its reading, the rows before it are kept ({type(error).__name__}: {error})"
+            self.problem(member.name, "file.fault", said)
 
     def _archive(self, member: Member, kind: Kind) -> None:
         members = {

@@ -183,7 +183,8 @@ def _obituary(child: subprocess.Popen[bytes]) -> str:
         return "the loading process closed its output without a report"
     if status < 0:
         return f"the loading process was ended by signal {-status}: out of memory or processor time, or killed"
-    return f"the loading process ended with status {status} and gave no report: out of memory, or standing still"
+    said = f"the loading process ended with status {status} and gave no report"
+    return f"{said}: out of memory, standing still, or a fault in it"
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

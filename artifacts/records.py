@@ -189,7 +189,9 @@ def _from_winlogbeat(event: Mapping[str, Any], row: Mapping[str, Any]) -> Record
 def from_evtx(document: Mapping[str, Any]) -> Record | None:
     """An event as the ``evtx`` library writes it: ``{"Event": {"System": ..., "EventData": ...}}``."""
     event = document["Event"]
-    system = event.get("System") or {}
+    system = event.get("System")
+    if not isinstance(system, dict):
+        return None
     event_id = _int(_plain(system.get("EventID")))
     if event_id is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -104,20 +104,27 @@ class TableSpool:
         out: dict[str, Any] = {}
         for name, value in row.items():
             column = self.names.get(name) or self._place(name, max_columns)
+            if column is not None and column in out:
+                if value in (None, "") or out[column] == value:
+                    continue
+                column = self._beside(column, out, max_columns)
             if column is None:
                 out.setdefault(_OVERFLOW, {})[name[:120]] = value
                 continue
-            if column in out:
-                if value in (None, "") or out[column] == value:
-                    continue
-                if out[column] not in (None, ""):
-                    column = self._place(f"{column}_2", max_columns) or column
             out[column] = value
             self.used.add(column)
             guess = self.extra.get(column)
             if guess is not None:
                 guess.see(value)
         self._append(out)
+
+    def _beside(self, column: str, row: Mapping[str, Any], max_columns: int) -> str | None:
+        """Where a second value of one name goes: the first of ``<name>_2``... that the row has nothing in."""
+        free: str | None = column
+        number = 2
+        while free is not None and row.get(free) not in (None, ""):
+            free, number = self._place(f"{column}_{number}", max_columns), number + 1
+        return free
 
     def expect(self, names: Iterable[str], max_columns: int) -> None:
         """Columns that are there, in this order, even where no row has a value for them."""

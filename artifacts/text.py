@@ -16,6 +16,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_LINE_END = 0x0A
 LINE_CHARACTERS = 16 << 20
 
 
@@ -69,14 +70,27 @@ def open_text(path: Path, encoding: str = "") -> TextSource:
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
+    """By the NULs beside every letter of ASCII; beside every end of a line, where the script is another."""
     pairs = len(head) // 2
-    if pairs < 8:
+    if pairs < 8 or 0 not in head:
         return None
-    if head[1::2].count(0) > 0.7 * pairs and head[0::2].count(0) < 0.1 * pairs:
-        return "utf-16-le"
-    if head[0::2].count(0) > 0.7 * pairs and head[1::2].count(0) < 0.1 * pairs:
-        return "utf-16-be"
+    foreign = not _is_plain(head)
+    for encoding, high, low in (("utf-16-le", head[1::2], head[0::2]), ("utf-16-be", head[0::2], head[1::2])):
+        if high.count(0) > 0.7 * pairs and low.count(0) < 0.1 * pairs:
+            return encoding
+        ends = [high[at] == 0 for at in range(pairs) if low[at] == _LINE_END]
+        if foreign and any(ends) and not low.count(0) and sum(ends) > 0.8 * (len(ends) + high.count(_LINE_END)):
+            return encoding
     return None
+
+
+def _is_plain(head: bytes) -> bool:
+    """Whether the beginning of a file is UTF-8 without control characters, NULs aside."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not any(letter < " " and letter not in "\t\r\n\0" for letter in text)
 
 
 def _is_utf8(path: Path) -> bool:

@@ -114,7 +114,7 @@ def is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as opened:
             return "xl/workbook.xml" in opened.NameToInfo
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
 
 

@@ -193,8 +193,11 @@ _CELLS: dict[KqlType, str] = {
     "real": "TRY_CAST({0} AS DOUBLE)",
     "decimal": "TRY_CAST({0} AS DECIMAL(38,15))",
     "string": "coalesce({0}, '')",
+    # DuckDB takes neither a comma before the fraction nor a blank before the zone; both are written so.
     "datetime": (
-        "CASE WHEN regexp_matches({0}, '^\\s*\\d{{4}}-\\d') THEN TRY_CAST({0} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END"
+        "CASE WHEN regexp_matches({0}, '^\\s*\\d{{4}}-\\d') THEN coalesce(TRY_CAST({0} AS TIMESTAMPTZ),"
+        " TRY_CAST(regexp_replace(replace({0}, ',', '.'), '\\s+([Zz]|[+-]\\d\\d:?\\d\\d)\\s*$', '\\1')"
+        " AS TIMESTAMPTZ)) AT TIME ZONE 'UTC' END"
     ),
     "guid": "TRY_CAST({0} AS UUID)",
     "dynamic": "CASE WHEN json_type({0}) <> 'NULL' THEN {0} END",

@@ -50,14 +50,18 @@ def protection_log(lines: Iterable[str]) -> Iterator[Row]:
     """
     held: Row | None = None
     block: list[str] = []
+    began = 0
     for number, line in enumerate(plain_lines(lines), 1):
         stamped = _STAMP.match(line)
         word = (stamped.group(2) if stamped else line).strip().lower()
+        if block and stamped is not None and not word.startswith(_BLOCKS[block[0]][0]):
+            yield _stamped(stamped, number)  # no line of the block: another thread's, or the block was never ended
+            continue
         if block:
             ends = _BLOCKS[block[0]][0]
             block.append(line)
             if word.startswith(ends) or len(block) > _BLOCK_LINES or word.startswith("****"):
-                yield _block(block, number - len(block) + 1)
+                yield _block(block, began)
                 block = []
             continue
         if word not in _BLOCKS and stamped is None:
@@ -68,9 +72,9 @@ def protection_log(lines: Iterable[str]) -> Iterator[Row]:
             yield held
         held = None if stamped is None else _stamped(stamped, number)
         if word in _BLOCKS:
-            held, block = None, [word]
+            held, block, began = None, [word], number
     if block:
-        yield _block(block, 0)
+        yield _block(block, began)
     if held is not None:
         yield held
 
@@ -110,7 +114,7 @@ def _recognised(text: str) -> Row:
 
 
 def _block(lines: list[str], number: int) -> Row:
-    row: Row = {"LineNumber": max(number, 1), "Kind": _BLOCKS[lines[0]][1], "Text": "\n".join(lines[1:])[:_TEXT]}
+    row: Row = {"LineNumber": number, "Kind": _BLOCKS[lines[0]][1], "Text": "\n".join(lines[1:])[:_TEXT]}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         word, value = name.strip().lower(), value.strip()

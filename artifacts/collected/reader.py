@@ -13,7 +13,8 @@ from artifacts.collected import listings
 from artifacts.collected.browsers import COLUMNS, browser_rows, profile_of
 from artifacts.collected.package import OLE, REPORT, TEXT, Part, folder_table, host_of, known_log, package_text
 from artifacts.collected.sqlitefiles import SqliteBroken, SqliteFile, SqliteTable
-from artifacts.csvfiles import CsvFile
+from artifacts.csvfiles import CsvBroken, CsvFile
+from artifacts.culture import Judgement
 from artifacts.dfir import DfirFile, DfirMember, Twins, dfir_member, dfir_root, order_words
 from artifacts.eventcsv import record_of, time_order
 from artifacts.events import EventTables, device
@@ -78,8 +79,9 @@ class Collected:
 
     def event_log(self, member: Member, computer: str) -> None:
         """Remember that an event log was read: its device is the collection's."""
-        if member.name.lower().endswith("security.evtx"):
-            self.security_logs.add(member.name.rpartition("!")[0])
+        root = dfir_root(member.name)
+        if root is not None and PurePosixPath(root.path).name.casefold() == "security.evtx":
+            self.security_logs.add(root.root)
         if member.package and computer:
             self.package_hosts.setdefault(member.package, device(computer)[0])
 
@@ -89,14 +91,22 @@ class Collected:
         judged = time_order(CsvFile(open_text(member.path)).rows(), found.collected() if found else None)
         source = self.desk.text(member)
         kept = skipped = fieldless = 0
-        for row in self.desk.counted(CsvFile(source).rows(), member):
-            record = record_of(row, judged.order)
-            if record is None:
-                skipped += 1
-                continue
-            kept += 1
-            fieldless += bool(record.message.count("\n") > 2 and not record.data)
-            self.desk.events.write(record, member.name)
+        try:
+            for row in self.desk.counted(CsvFile(source).rows(), member):
+                record = record_of(row, judged.order)
+                if record is None:
+                    skipped += 1
+                    continue
+                kept += 1
+                fieldless += bool(record.message.count("\n") > 2 and not record.data)
+                self.desk.events.write(record, member.name)
+        finally:
+            self._event_csv_said(member, judged, kept, fieldless)
+            self.desk.text_problems(member, source)
+            self.desk.file(member, "csv", kept, skipped)
+
+    def _event_csv_said(self, member: Member, judged: Judgement, kept: int, fieldless: int) -> None:
+        """How the times of a log as CSV were read, and whether its messages could be."""
         if judged.order is None and kept:
             self.desk.problem(
                 member.name,
@@ -113,8 +123,6 @@ class Collected:
                 "csv.language",
                 f"{fieldless:,} messages are in a language whose words are not known: no fields, the text is kept",
             )
-        self.desk.text_problems(member, source)
-        self.desk.file(member, "csv", kept, skipped)
 
     def _dfir(self, member: Member, found: DfirMember) -> None:
         if self.twins.superfluous(found):
@@ -123,21 +131,25 @@ class Collected:
         computer = self.desk.events.full_name(found.host)
         file = DfirFile(found, member.name, device(computer)[0], lambda: open_text(member.path), self.twins)
         source = self.desk.text(member)
-        count = 0
+        broken: CsvBroken | None = None
         try:
-            count = file.write(source, self.desk.spools)
+            file.write(source, self.desk.spools)
+        except CsvBroken as error:
+            broken = error
         finally:
             for code, message in file.problems:
                 self.desk.problem(member.name, code, message)
             for code, message in file.notes:
                 self.desk.note(member.name, code, message)
             self.desk.text_problems(member, source)
-            self.desk.file(member, "dfir", count)
-        if found.base.casefold() == "securityevents" and count and not found.print:
+            self.desk.file(member, "dfir", file.count)
+        if found.base.casefold() == "securityevents" and file.count and not found.print:
             self._dfir_security(member, found.root)
+        if broken is not None:
+            raise broken
 
     def _dfir_security(self, member: Member, root: str) -> None:
-        if any(log.startswith(root.rpartition("!")[0]) for log in self.security_logs):
+        if root in self.security_logs:
             self.desk.problem(
                 member.name,
                 "dfir.twin",

@@ -127,6 +127,15 @@ def test_a_symbolic_link_in_a_zip_is_refused(run: Loaded) -> None:
     assert codes(run({"x.zip": out.getvalue()})) == ["archive.link"]
 
 
+@pytest.mark.parametrize("name", ["x.zip", "x.xlsx"])
+def test_a_zip_of_a_later_version_is_named(run: Loaded, name: str) -> None:
+    packed = bytearray(zipped({"a.json": ROW}))
+    packed[packed.rindex(b"PK\x01\x02") + 6] = 99  # the version needed, in the directory
+    report = run({name: bytes(packed), "good.json": ROW})
+    assert counts(report) == {"good": 1}
+    assert codes(report) == (["archive.broken"] if name == "x.zip" else [])
+
+
 def test_an_encrypted_entry_is_named_and_the_rest_kept(run: Loaded) -> None:
     raw = bytearray(zipped({"a.json": ROW, "b.json": ROW}))
     raw[raw.find(b"PK\x03\x04") + 6] |= 1
@@ -173,6 +182,22 @@ def test_a_cut_tar_keeps_what_is_whole(run: Loaded) -> None:
     packed = tarred((entry("a.json"), ROW.encode()), (entry("b.json"), ROW.encode() * 1000))
     report = run({"x.tar": packed[:2_500]})
     assert counts(report)["a"] == 1 and "archive.cut" in codes(report)
+
+
+def test_a_tar_that_ends_at_a_damaged_header_says_so(run: Loaded) -> None:
+    packed = bytearray(tarred(*((entry(name), ROW.encode()) for name in ("a.json", "b.json", "c.json"))))
+    packed[1024] ^= 0xFF
+    report = run({"x.tar": bytes(packed)})
+    assert counts(report) == {"a": 1}
+    assert [(problem.member, problem.code) for problem in report.problems] == [("x.tar", "archive.broken")]
+    assert "header is damaged" in report.problems[0].message
+
+
+@pytest.mark.parametrize("size", [1024, 1024 + 100])
+def test_a_tar_cut_between_entries_says_so(run: Loaded, size: int) -> None:
+    packed = tarred((entry("a.json"), ROW.encode()), (entry("b.json"), ROW.encode()))
+    report = run({"x.tar": packed[:size]})
+    assert counts(report) == {"a": 1} and codes(report) == ["archive.cut"]
 
 
 def test_a_tar_header_that_asks_for_all_memory_is_stopped(run: Loaded) -> None:

@@ -3,11 +3,14 @@
 import gzip
 import struct
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from artifacts import Limits
+from artifacts.jsonfiles import JsonFile
 from artifacts.process import load_in_child
 from tests.artifacts.conftest import Loaded, codes, counts, rows, zipped
 
@@ -85,6 +88,19 @@ def test_utf8_names_without_the_flag_are_read_as_they_are_meant(run: Loaded) -> 
 def test_device_names_are_refused(run: Loaded, name: str) -> None:
     report = run({"x.zip": zipped({name: ROW, "good.json": ROW})})
     assert codes(report) == ["archive.name"] and counts(report) == {"good": 1}
+
+
+def test_a_fault_of_one_parser_costs_that_file_alone(run: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows_of(source: JsonFile) -> Iterator[dict[str, Any]]:
+        yield {"A": 1}
+        if source.source.path.name == "bad.json":
+            raise AttributeError("nobody thought of this")
+
+    monkeypatch.setattr(JsonFile, "rows", rows_of)
+    report = run({"bad.json": ROW, "good.json": ROW})
+    assert counts(report) == {"bad": 1, "good": 1}
+    assert [(problem.member, problem.code) for problem in report.problems] == [("bad.json", "file.fault")]
+    assert "nobody thought of this" in report.problems[0].message
 
 
 def test_everything_at_once(run: Loaded) -> None:

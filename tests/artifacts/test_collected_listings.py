@@ -173,6 +173,20 @@ def test_the_protection_log() -> None:
     assert activity["Timestamp"] == "2023-12-19T09:10:55.4720000Z" and "Timestamp" not in scan
 
 
+def test_a_block_of_the_protection_log_takes_no_stamped_line() -> None:
+    text = (
+        "2023-12-19T09:10:55Z one\nBegin Resource Scan\nScan Source:3\n"
+        "2023-12-19T09:33:18Z DETECTIONEVENT MPSOURCE_REALTIME HackTool:Win32/E file:C:\\e.exe;\nThreat Name:HackTool\n"
+    )
+    within = list(logs.protection_log(lines(f"{text}End Scan\n2023-12-19T09:40:00Z two\n")))
+    assert [(row["LineNumber"], row.get("Kind")) for row in within] == [
+        (1, None), (4, "Detection"), (2, "ResourceScan"), (7, None),
+    ]  # fmt: skip
+    assert within[2]["ThreatName"] == "HackTool" and within[1]["Timestamp"] == "2023-12-19T09:33:18.0000000Z"
+    cut = list(logs.protection_log(lines(text + "2023-12-19T09:40:00Z two\n")))
+    assert [row["LineNumber"] for row in cut] == [1, 4, 6, 2]
+
+
 def test_the_firewall_log_and_mpcmdrun() -> None:
     text = (
         "#Version: 1.5\n#Software: Microsoft Windows Firewall\n#Time Format: Local\n"

@@ -85,6 +85,47 @@ def test_services_tasks_and_users() -> None:
     assert titles(compared("users", [], [user])) == [("new", "u")]
 
 
+def test_who_was_in_no_group_and_now_is_has_changed() -> None:
+    admin: Row = {"AccountName": "a", "Sid": "S-1-5-21-500", "Groups": ["Administrators"], "Enabled": True}
+    made: Row = {"AccountName": "m", "Sid": "S-1-5-21-1001", "Groups": [], "Enabled": True}
+    found = compared("users", [admin, made], [admin, {**made, "Groups": ["Administrators"]}])
+    assert found.changed[0].changes == {"Groups": ("none", "Administrators")} and found.same == 1
+    # No groups at all: the script could not list them.
+    assert not compared("users", [admin, made], [{**admin, "Groups": []}, made]).all
+    guest: Row = {**made, "AccountName": "Guest", "PasswordLastSet": None}
+    there: Row = {**admin, "PasswordLastSet": "2026-01-01T00:00:00Z"}
+    given = compared("users", [there, guest], [there, {**guest, "PasswordLastSet": "2026-01-18T00:00:00Z"}])
+    assert given.changed[0].changes == {"Password set": ("none", "2026-01-18T00:00:00Z")}
+
+
+def test_a_task_that_gets_its_first_trigger_has_changed() -> None:
+    task: Row = {"TaskName": "t", "Command": "a", "Triggers": ""}
+    other: Row = {"TaskName": "o", "Command": "b", "Triggers": "Daily"}
+    found = compared("tasks", [task, other], [{**task, "Triggers": "Logon"}, other])
+    assert found.changed[0].changes == {"Triggers": ("none", "Logon")}
+
+
+def test_services_of_a_sign_in_are_the_same_after_the_next() -> None:
+    def service(name: str, path: str = "svchost.exe -k UnistackSvcGroup") -> Row:
+        return {"Name": name, "PathName": path, "StartMode": "Auto"}
+
+    before = [service("CDPUserSvc_3a2b1"), service("OneSyncSvc_3a2b1")]
+    after = [service("CDPUserSvc_7f00c"), service("CDPUserSvc_12345a"), service("OneSyncSvc_7f00c", "evil.exe")]
+    found = compared("services", before, [*after, service("Evil_7f00c")])
+    assert titles(found) == [("new", "Evil_7f00c"), ("changed", "OneSyncSvc_7f00c")] and found.same == 1
+
+
+def test_who_comes_to_a_port_of_ours_is_the_same_from_another_port() -> None:
+    def connection(remote: int, local: int, address: str = "10.0.0.5") -> Row:
+        return {"State": "Established", "RemoteIP": address, "RemotePort": remote, "LocalPort": local}
+
+    found = compared("addresses", [connection(51_000, 3389)], [connection(60_000, 3389), connection(60_001, 445)])
+    assert titles(found) == [("new", "10.0.0.5 to local port 445")] and found.same == 1
+    # Both ports are handed out, or the remote one is not: it tells what was asked there.
+    found = compared("addresses", [connection(51_000, 50_000)], [connection(443, 3389)])
+    assert [one.what for one in found.all] == ["new", "gone"]
+
+
 @pytest.mark.parametrize("category", comparing.CATEGORIES, ids=lambda one: one.name)
 def test_rows_of_any_shape_are_survived(category: comparing.Category) -> None:
     odd: list[Row] = [{}, {"Name": None, "State": 7, "Groups": {"a": 1}, "TaskName": ["x"], "LocalPort": "x"}]

@@ -125,6 +125,38 @@ def test_a_culture_that_cannot_be_told_leaves_the_time_empty_and_says_so(run: Lo
     assert codes(report) == ["csv.culture"]
 
 
+def test_a_csv_that_breaks_off_is_counted_and_not_read_twice(run: Loaded) -> None:
+    header = '"Name","Status","ServiceName"\r\n'
+    broken = BOM + f'{header}"a","Running","a"\r\n"b","Running","b"\r\n"c","Run'.encode()
+    text = "\r\n".join(f"Name        : {name}\r\nStatus      : Running\r\n" for name in "abc")
+    report = run(
+        {f"{ROOT}.zip": zipped({f"{CSV}\\RunningServices.csv": broken, f"{ROOT}\\Services\\RunningServices.txt": text})}
+    )
+    assert codes(report) == ["csv.broken"] and counts(report) == {"DFIR_RunningServices": 3}
+    assert [(file.kind, file.records) for file in report.files] == [("dfir", 3), ("twin", 0), ("zip", 2)]
+
+
+def test_a_log_as_csv_that_breaks_off_keeps_its_rows(run: Loaded) -> None:
+    text = security_csv("1/18/2026 3:35:24 PM", "1/17/2026 11:00:00 AM")[:-200]
+    report = run({f"{ROOT}.zip": zipped({f"{CSV}\\SecurityEvents.csv": text}), "SecurityEvents-x.csv": text})
+    assert codes(report) == ["csv.broken", "csv.broken"]
+    # The row that is cut in its message has lost its source.
+    assert counts(report)["DFIR_SecurityEvents"] == counts(report)["SecurityEvent"] == counts(report)["Event"] == 2
+    assert [file.records for file in report.files if file.kind == "csv"] == [2, 2]
+    assert {str(row.get("TimeGenerated")) for row in rows(report, "SecurityEvent")} >= {"2026-01-18 15:35:24"}
+
+
+@needs_data
+def test_the_log_of_another_device_does_not_stand_for_a_csv(run: Loaded) -> None:
+    log = (DATA / "evtx/remote_sam_registry_access_via_backup_operator_priv.evtx").read_bytes()
+    members: dict[str, Any] = {
+        "DFIR-PC1-2026-01-18/CSV Results (SIEM Import Data)/SecurityEvents.csv": security_csv("18.01.2026 15:35:24"),
+        "DFIR-PC2-2026-01-18/Event Viewer/Security.evtx": log,
+    }
+    report = run({"both.zip": zipped(members)})
+    assert "dfir.twin" not in codes(report) and counts(report)["SecurityEvent"] == 32
+
+
 @needs_data
 def test_event_logs_win_over_their_csv_and_lend_the_full_name(run: Loaded) -> None:
     log = (DATA / "evtx/remote_sam_registry_access_via_backup_operator_priv.evtx").read_bytes()

@@ -1,5 +1,6 @@
 """The mapping files: checked, applied, documented."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from artifacts.mapping import MappingError, load_rules
 from artifacts.records import Record
 from artifacts.spool import PROVENANCE
 from kql.catalogue import TABLES
-from tests.artifacts.conftest import Loaded, ndjson, rows
+from tests.artifacts.conftest import Loaded, codes, counts, ndjson, rows
 
 HEAD = "providers: [P]\ngroups: {g: {FileName: Image}}\nevents:\n"
 
@@ -122,6 +123,7 @@ def test_no_data_breaks_a_rule_and_every_cell_has_a_column(pick: int, data: st.D
         ("file_name", "System", "System"),
         ("logon_type", "10", "RemoteInteractive"),
         ("failure", "0xc000006a", "InvalidUserNameOrPassword"),
+        ("failure", "0x0", None),
         ("elevation", "%%1937", "TokenElevationTypeFull"),
         ("integrity", "S-1-16-12288", "High"),
         ("protocol", "17", "Udp"),
@@ -182,6 +184,33 @@ def test_local_and_remote_change_places_with_the_direction(run: Loaded) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("status", "sub_status", "reason"),
+    [
+        ("0xc000006d", "0xc0000064", "UnknownUser"),
+        ("0xc0000234", "0x0", "AccountLockedOut"),
+        ("0xc000015b", "0x0", "LogonTypeNotGranted"),
+        ("0xc0000192", "0x0", "0xc0000192"),
+    ],
+)
+def test_a_failed_logon_says_why_also_without_a_sub_status(
+    run: Loaded, status: str, sub_status: str, reason: str
+) -> None:
+    event = {
+        "EventID": 4625,
+        "Hostname": "ws01.contoso.com",
+        "Channel": "Security",
+        "SourceName": "Microsoft-Windows-Security-Auditing",
+        "EventTime": "2021-01-01 00:00:00",
+        "TargetUserName": "anna",
+        "LogonType": "3",
+        "Status": status,
+        "SubStatus": sub_status,
+    }
+    (row,) = rows(run({"e.json": ndjson(event)}), "DeviceLogonEvents")
+    assert row["FailureReason"] == reason and json.loads(row["AdditionalFields"])["SubStatus"] == sub_status
+
+
 def test_a_registry_event_is_split_by_what_happened(run: Loaded) -> None:
     path = "HKU\\S-1-5-21-1-2-3-500\\Software\\Run\\Updater"
     report = run(
@@ -233,6 +262,28 @@ def test_one_event_in_every_carrier_gives_the_same_row(run: Loaded) -> None:
     report = run({"e.json": ndjson(old, new, nxlog, dumped)})
     found = rows(report, "DeviceFileEvents")
     assert len(found) == 4 and all(row == found[0] for row in found)
+
+
+@pytest.mark.parametrize(
+    ("utc", "wall", "never"),
+    [
+        ("2021-01-01 05:00:00.000", "2021-01-01 00:00:00", "9999-12-31 23:59:59"),
+        ("2021-01-01 00:00:00.000", "2021-01-01 05:00:00", "0001-01-01 00:00:00"),
+    ],
+)
+def test_a_time_that_means_never_stops_no_load(run: Loaded, utc: str, wall: str, never: str) -> None:
+    frame = {"EventID": 11, "Hostname": "ws01", "Channel": "S", "SourceName": "Microsoft-Windows-Sysmon"}
+    both = {**frame, "EventTime": wall, "UtcTime": utc}
+    report = run({"e.json": ndjson(both, both, both, {**frame, "EventTime": never}, {**frame, "EventTime": wall})})
+    found = rows(report, "DeviceFileEvents")
+    assert sorted(str(row["Timestamp"]) for row in found) == sorted([utc[:19]] * 4 + [never])
+    assert [row["TimeSource"] for row in found if str(row["Timestamp"]) == never] == ["EventTime (offset unknown)"]
+    assert codes(report) == ["event.zone"]
+
+
+@pytest.mark.parametrize("system", [[1], "x", 5, None])
+def test_what_only_looks_like_an_event_is_a_row(run: Loaded, system: Any) -> None:
+    assert counts(run({"e.json": ndjson({"Event": {"System": system}})})) == {"e": 1}
 
 
 def test_the_security_channel_ignores_case(run: Loaded) -> None:

@@ -29,6 +29,21 @@ def test_utf16_without_a_mark_is_read_and_said(run: Loaded) -> None:
     assert codes(report) == ["text.encoding"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("word", ["Сообщение", "警告消息", "Ειδοποίηση"])
+def test_utf16_without_a_mark_in_another_script(run: Loaded, encoding: str, word: str) -> None:
+    line = f"{word},{word * 3}\r\n"
+    report = run({"t.csv": ("Name,Text\r\n" + line * 9).encode(encoding)})
+    assert rows(report, "t") == [{"Name": word, "Text": word * 3}] * 9
+    assert codes(report) == ["text.encoding"]
+
+
+@pytest.mark.parametrize("text", ["Name,Kind\n\0a,b\n", "Name,Kinds\n\0a,b\n", "Name,Città\n\0à,b\n"])
+def test_a_nul_after_a_line_is_not_taken_for_utf16(run: Loaded, text: str) -> None:
+    report = run({"t.csv": text.encode()})
+    assert codes(report) == ["text.nul"] and len(rows(report, "t")) == 1
+
+
 def test_what_is_not_utf8_is_read_as_windows_1252_and_said(run: Loaded) -> None:
     report = run({"t.csv": b"Name,Price\ncaf\xe9,5\x80\n"})
     assert rows(report, "t") == [{"Name": "café", "Price": "5€"}]
@@ -69,6 +84,15 @@ def test_an_endless_quote_keeps_the_rows_before_it(run: Loaded) -> None:
     assert "csv.broken" in codes(report) or "text.long" in codes(report)
 
 
+@pytest.mark.parametrize(("last", "line", "lines"), [('"5,6\n7,8\n', 3, 2), ('5,"6', 3, 1), ('5,6\n"', 4, 1)])
+def test_a_quote_that_never_closes_is_said(run: Loaded, last: str, line: int, lines: int) -> None:
+    report = run({"t.csv": "A,B\n1,2\n" + last, "good.csv": 'A,B\n1,"2"\n"a\nb","c"'})
+    assert rows(report, "t")[0] == {"A": "1", "B": "2"} and rows(report, "good")[1] == {"A": "a\nb", "B": "c"}
+    (problem,) = report.problems
+    assert (problem.member, problem.code) == ("t.csv", "csv.broken")
+    assert f"a quote in line {line} never closes: all {lines} lines from there" in problem.message
+
+
 def test_an_empty_file_is_no_table(run: Loaded) -> None:
     report = run({"a.csv": b"\xef\xbb\xbf", "b.json": "", "c.csv": "\n\n"})
     assert report.tables == () and [file.kind for file in report.files] == ["empty"] * 3
@@ -91,6 +115,32 @@ def test_types_of_a_table_of_ones_own_are_guessed_from_all_values(run: Loaded) -
         "2020-01-01T00:00:00Z",
         "2020-01-02T00:00:00.500000Z",
     )
+
+
+def test_no_value_of_names_that_differ_by_case_is_lost(run: Loaded) -> None:
+    line = '{"Isp": "a", "isp": "b", "ISP": "c", "iSp": "a"}\n'
+    assert rows(run({"t.json": line}), "t") == [{"Isp": "a", "Isp_2": "b", "Isp_3": "c"}]
+    packed = rows(run({"t.json": '{"A": 1, "a": 2}\n'}, limits=Limits(columns=1)), "t")
+    assert packed == [{"A": 1, "MoreColumns": '{"a":2}'}]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-03-29T02:30:00,123Z", "2026-03-29 02:30:00.123 Z", "2026-03-29 04:30:00,123 +02:00",
+        "2026-03-29 04:30:00.123 +0200", "2026-03-29 02:30:00.123 UTC",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("file", ["t.csv", "t.json"])
+def test_a_time_that_is_guessed_is_read(run: Loaded, file: str, written: str) -> None:
+    text = f'When,What\n"{written}",x\n' if file == "t.csv" else json.dumps({"When": written, "What": "x"})
+    report = run({file: text}, survey=True)
+    (row,) = rows(report, "t")
+    assert str(row["When"]) == "2026-03-29 02:30:00.123000" and report.problems == ()
+
+
+def test_files_put_together_keep_every_row(run: Loaded) -> None:
+    assert counts(run({"t.json": '\ufeff{"A": 1}\n\ufeff{"A": 2}\n'})) == {"t": 2}
 
 
 def test_names_that_differ_only_by_case_stay_two_columns(run: Loaded) -> None:
@@ -128,6 +178,60 @@ def test_an_array_that_breaks_off_keeps_what_stood_before(run: Loaded) -> None:
     assert codes(report) == ["json.broken"]
 
 
+def test_an_array_on_one_endless_line_is_read(run: Loaded) -> None:
+    text = json.dumps([{"A": number, "B": "x" * 100} for number in range(160_000)])
+    report = run({"t.json": text})
+    assert len(text) > 16 << 20 and counts(report) == {"t": 160_000} and report.problems == ()
+
+
+@pytest.mark.parametrize("key", ["value", "results", "records", "rows"])
+@pytest.mark.parametrize("cell", ["[]", '[{"B": 1}]', "[1]"])
+def test_rows_with_a_column_called_as_a_wrapping_stay_rows(run: Loaded, key: str, cell: str) -> None:
+    report = run({"t.json": "".join(f'{{"A": {number}, "{key}": {cell}}}\n' for number in (1, 2, 3))})
+    assert [row["A"] for row in rows(report, "t")] == [1, 2, 3] and report.problems == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"records": [{"A": 1}]}\n{"records": []}\n{"records": [{"A": 2}]}\n',
+        '{"@odata.context": "x", "value": [{"A": 1}]}\n{"value": [{"A": 2}]}\n',
+        '{"took": 3, "hits": {"total": 2, "hits": [{"A": 1}, {"A": 2}]}}',
+        '{"name": "x", "results": [{"A": 1}, {"A": 2}]}',
+    ],
+)
+def test_replies_one_a_line(run: Loaded, text: str) -> None:
+    assert rows(run({"t.json": text}), "t") == [{"A": 1}, {"A": 2}]
+
+
+def test_a_reply_without_rows_is_no_row(run: Loaded) -> None:
+    assert counts(run({"t.json": '{"@odata.context": "x", "value": []}'})) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (str(10**30), str(10**30)),
+        (str(-(2**63) - 1), str(-(2**63) - 1)),
+        ("1e999", "1e999"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+    ],
+)
+@pytest.mark.parametrize("form", ["[%s]", '{"value": [\n%s\n]}'])
+def test_one_value_that_a_strict_parser_refuses_costs_no_row(run: Loaded, form: str, value: str, kept: str) -> None:
+    told = '"NaN, 1e999 and \\"Infinity\\" \\\\"'
+    items = f'{{"A": 1, "B": {told}}}, {{"A": {value}, "B": {told}}}, {{"A": 3, "B": {told}}}'
+    report = run({"t.json": form % items})
+    assert [str(row["A"]) for row in rows(report, "t")] == ["1", kept, "3"] and report.problems == ()
+    assert {row["B"] for row in rows(report, "t")} == {'NaN, 1e999 and "Infinity" \\'}
+
+
+def test_a_nul_in_an_array_is_dropped_and_counted(run: Loaded) -> None:
+    report = run({"t.json": '[{"A": 1},\0{"A": 2}]'})
+    assert counts(report) == {"t": 2} and codes(report) == ["text.nul"]
+
+
 def test_strange_values_reach_the_table(run: Loaded) -> None:
     report = run({"t.json": '{"A": NaN, "B": "\\ud83d", "C": "\\ud83d\\ude00", "E": "a\\u0000b"}\n'})
     (row,) = rows(report, "t")
@@ -161,6 +265,7 @@ def test_any_bytes_as_csv_json_or_evtx_are_a_report(run: Loaded, content: bytes)
         {"a.csv": content, "b.json": content, "c.evtx": b"ElfFile\x00" + content, "d.zip": b"PK\x03\x04" + content}
     )
     assert report.complete and all(problem.message for problem in report.problems)
+    assert "file.fault" not in codes(report)
 
 
 def test_more_columns_than_the_cap_are_packed_and_said(run: Loaded) -> None:

@@ -79,6 +79,28 @@ def test_techniques_by_what_a_column_holds(tmp_path: Path) -> None:
     assert [one.techniques for one in found] == [("T1547.001",), ()]
 
 
+@pytest.mark.parametrize(
+    ("source", "number", "techniques"),
+    [
+        ("Microsoft-Windows-Eventlog", 104, ("T1070.001",)),
+        ("Microsoft-Windows-TaskScheduler", 104, ()),
+        ("ESENT", 104, ()),
+        ("Service Control Manager", 7045, ("T1543.003",)),
+        ("Other", 7045, ()),
+        ("Microsoft-Windows-PowerShell", 4104, ("T1059.001",)),
+        ("PowerShellCore", 4104, ("T1059.001",)),
+        ("MSDTC Client 2", 4104, ()),
+    ],
+)
+def test_an_event_number_is_one_of_its_source(
+    tmp_path: Path, source: str, number: int, techniques: tuple[str, ...]
+) -> None:
+    columns = {"TimeGenerated": "datetime", "Computer": "string", "Source": "string", "EventID": "int"}
+    row = {"TimeGenerated": "2026-11-20T10:00:00Z", "Computer": "ws-01", "Source": source, "EventID": number}
+    (found,) = events(tmp_path, "Event", columns, [row])
+    assert found.techniques == techniques
+
+
 def test_techniques_that_the_row_names(tmp_path: Path) -> None:
     columns = {"Timestamp": "datetime", "Title": "string", "AttackTechniques": "string"}
     said = '["PowerShell (T1059.001)", "LSASS Memory (T1003.001)"]'
