@@ -125,11 +125,17 @@ def mask_of(case: Case, redaction: Redaction) -> Mask:
     numbers.save()
     wanted = {"host": redaction.hosts, "account": redaction.accounts, "person": redaction.people}
     return Mask(
-        names=(*(name for kind, name in names if wanted[kind]), *withheld),
+        names=(*(name for kind, name in names if wanted[kind]), *withheld, *_tenant(case)),
         words=tuple(words),
         addresses=redaction.addresses,
         number_of=cache(lambda address: _number_of_address(case, address)),
     )
+
+
+def _tenant(case: Case) -> Iterator[Name]:
+    """Its id, which stands in links and beside each hunt: whoever has it can ask Microsoft whose it is."""
+    if case.connection is not None:
+        yield Name("[tenant]", (case.connection.tenant_id,))
 
 
 def _withheld(case: Case, redaction: Redaction) -> Iterator[Name]:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import uuid
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,9 @@ from PIL import Image
 
 from ircase import tasks
 from ircase.models import (
+    Activity,
     Asset,
+    CaseIncident,
     CustodyEntry,
     Event,
     EventTechnique,
@@ -39,7 +42,9 @@ from ircase.redaction import Level, Redaction
 from ircase.report import fields, kinds, regimes
 from ircase.report.data import collect
 from ircase.report.markdown import visible
-from ircase.services import cases, reports
+from ircase.report.mask import masked
+from ircase.report.typeset import to_json
+from ircase.services import activity, cases, reports
 from ircase.services.analysis import findings
 from ircase.services.casework import handovers, improvements
 from ircase.services.reporting import looks, notifying, signoff
@@ -195,6 +200,21 @@ class KindTests(RichCase):
             assert not re.search(r"\b(alice|bob)\b", text), name
         kept = (reports.folder_of(made) / "data.json").read_text().lower()
         assert "anna" not in kept and "contoso" not in kept
+
+    def test_a_mask_takes_out_whose_tenant_it_is(self) -> None:
+        tenant = self.connection.tenant_id
+        link = f"https://security.microsoft.com/incidents/29?tid={tenant}"
+        cases.edit_case(case=self.case, actor=self.alice, summary=f"See [the incident]({link}).")
+        CaseIncident.objects.create(
+            case=self.case, number="29", title="Loader", url=link, via="opened", added_by=self.alice
+        )
+        activity.begin(
+            case=self.case, kind=Activity.Kind.HUNT, title="Run keys", subject=uuid.uuid4(), url_name="hunting:run",
+            actor=self.bob, detail={"source": "defender", "tenant": tenant},
+        )  # fmt: skip
+        held = collect(self.case, now=NOW)
+        assert (held.hunts[0].tenant, held.incidents[0].url) == (tenant, link)
+        assert tenant not in to_json(masked(self.case, held, Redaction.of(Level.NAMES)))
 
     def test_what_is_left_out_by_its_marking_is_in_no_appendix_either(self) -> None:
         given = {"case": self.case, "actor": self.alice, "kind": "ip"}
