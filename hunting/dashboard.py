@@ -59,21 +59,26 @@ Part = tuple[str, str, bool]
 
 
 def _counted(scope: Scope) -> dict[Part, Sums]:
-    """One query for both periods."""
+    """One query for both periods. Those of a long one overlap with the same a year ago: a run counts in each."""
     wanted = in_period(scope.period, "queued_at")
-    both = wanted | in_period(scope.before, "queued_at") if scope.before else wanted
-    now = When_(When(wanted, then=Value(True)), default=Value(False), output_field=BooleanField())
+    past = in_period(scope.before, "queued_at") if scope.before else ~wanted
     done = Q(state=JobState.DONE)
-    rows = HuntRun.objects.filter(both, case__in=scope.keys).order_by().annotate(now=now)
-    found = rows.values_list("hunt_id", "pack", "now").annotate(
+    rows = HuntRun.objects.filter(wanted | past if scope.before else wanted, case__in=scope.keys).order_by()
+    parted = rows.annotate(now=_whether(wanted), past=_whether(past))
+    found = parted.values_list("hunt_id", "pack", "now", "past").annotate(
         runs=Count("pk"), done=Count("pk", filter=done), failed=Count("pk", filter=Q(state=JobState.FAILED)),
         hits=Count("pk", filter=done & Q(row_count__gt=0)), rows=Sum("row_count"),
         confirmed=Count("pk", filter=Q(activity__verdict=Activity.Verdict.CONFIRMED)),
     )  # fmt: skip
-    return {
-        (hunt, pack, current): Sums(runs, done, failed, hits, total or 0, confirmed)
-        for hunt, pack, current, runs, done, failed, hits, total, confirmed in found
-    }
+    made: dict[Part, Sums] = defaultdict(Sums)
+    for hunt, pack, is_now, is_past, runs, done_runs, failed, hits, total, confirmed in found:
+        for current in (*[True] * is_now, *[False] * is_past):
+            made[hunt, pack, current].add(Sums(runs, done_runs, failed, hits, total or 0, confirmed))
+    return made
+
+
+def _whether(condition: Q) -> When_:
+    return When_(When(condition, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
 def _group(found: Mapping[Part, Sums], keys: Callable[[str, str], Iterable[str]], *, now: bool) -> dict[str, Sums]:

@@ -1,6 +1,6 @@
 """The figures as CSV: any table of a dashboard, and one line per case of the period."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ircase.dashboard.measured import KINDS, Measured, cases, within
 from ircase.dashboard.scope import Scope
@@ -37,10 +37,16 @@ def bare(cell: Cell) -> str:
 
 
 def case_rows(scope: Scope) -> Iterator[list[str]]:
-    """One line per case of the period, with the milestones (UTC) that the times are made of, and these in seconds."""
+    """One line per case of the period, with the milestones (UTC) that the times are made of, and these in seconds.
+
+    Which cases these are is read at once: days are of the reader's zone, which holds no more when a reply streams.
+    """
+    return _case_rows(sorted(within(cases(scope), scope.period), key=lambda row: (row.when, row.pk)))
+
+
+def _case_rows(rows: Sequence[Measured]) -> Iterator[list[str]]:
     kinds = [kind.value for kind in KINDS]
     yield ["reference", "title", "severity", "phase", "classification", "determination", "opened", *kinds, *TIMES]
-    rows = sorted(within(cases(scope), scope.period), key=lambda row: (row.when, row.pk))
     for start in range(0, len(rows), _PORTION):
         part = rows[start : start + _PORTION]
         found = Case.objects.in_bulk([row.pk for row in part])

@@ -1,7 +1,6 @@
 """Time in each phase: median, 90th percentile, by month, against the targets."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from ircase import charts
 from ircase.dashboard.cards import case_cell, severity_cell, short, titles
@@ -155,7 +154,7 @@ def _rows(page: Sequence[Spent], phase: str, wanted: Targets) -> list[tuple[Cell
                 case_cell(row.case.reference),
                 words(named.get(row.case.pk, "")),
                 severity_cell(row.case.severity),
-                words("; ".join(spans.get(row.case.pk, []))),
+                _joined(spans.get(row.case.pk, ())),
                 took(row.seconds),
                 took(most),
                 words(why),
@@ -164,16 +163,17 @@ def _rows(page: Sequence[Spent], phase: str, wanted: Targets) -> list[tuple[Cell
     return made
 
 
-def _stays_of(keys: Sequence[int], phase: str) -> Mapping[int, list[str]]:
-    """`2026-11-02 09:10 to 2026-11-03 17:00` of each stay; one query."""
-    found: dict[int, list[str]] = {}
+def _stays_of(keys: Sequence[int], phase: str) -> Mapping[int, list[tuple[Cell, Cell]]]:
+    """Of each stay when it began and when it ended; one query."""
+    found: dict[int, list[tuple[Cell, Cell]]] = {}
     rows = PhaseEntry.objects.filter(case__in=keys, phase=phase).select_related("case").order_by("entered_at", "pk")
     for stay in rows:
         until = stay.left_at or stay.case.closed_at
-        end = _text(until) if until else "now"
-        found.setdefault(stay.case_id, []).append(f"{_text(stay.entered_at)} to {end}")
+        found.setdefault(stay.case_id, []).append((moment(stay.entered_at), moment(until) if until else words("now")))
     return found
 
 
-def _text(at: datetime) -> str:
-    return moment(at).text
+def _joined(spans: Sequence[tuple[Cell, Cell]]) -> Cell:
+    """`2026-11-02 09:10 to 2026-11-03 17:00` of each stay; in a file its times are UTC, as all are there."""
+    text = "; ".join(f"{begin.text} to {end.text}" for begin, end in spans)
+    return Cell(text, "; ".join(f"{begin.value} to {end.value}" for begin, end in spans))

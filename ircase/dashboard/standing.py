@@ -57,7 +57,8 @@ class Standing:
         made = [Tile("Open cases", f"{open_now:,}", "", scope.behind(self.key), number=open_now)]
         for severity in (Severity.CRITICAL, Severity.HIGH):
             many = sum(count for (_, value, _), count in tally.items() if value == severity)
-            url = scope.behind(self.key, severity=severity.value)
+            # Where the reader narrowed it to another severity, the rows behind would be of this one all the same.
+            url = scope.behind(self.key, severity=severity.value) if many else ""
             made.append(Tile(str(severity.label), f"{many:,}", "open", url, number=many))
         now = len(within(cases(scope), scope.period))
         note = "by Detected, else by when they were opened"

@@ -84,7 +84,7 @@ def _read(job: ReportBuild) -> ReportData:
     books = chapters.read(job.case, job.notebooks, job.requested_by)
     facts: tuple[FactRow, ...] = ()
     if job.kind == ReportKind.NOTIFICATION:
-        facts = regimes.answers(job.case, job.regime, job.stage, redaction)
+        facts = regimes.answers(job.case, job.regime, job.stage, redaction, author=job.requested_by.name)
     wanted = job.kind in _WITH_PICTURES and not redaction.masks  # nothing masks what stands in a picture
     redrawn = pictures.read(job.case, job.requested_by, comments=job.comments) if wanted else ()
     data = collect(

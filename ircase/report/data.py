@@ -103,7 +103,7 @@ def collect(
         format=shape.FORMAT,
         generated_at=when(now),
         prepared_by=prepared_by,
-        case=_facts(case, head),
+        case=facts_of(case, head),
         integrity=check.integrity,
         summary=prose(case.summary),
         lessons=prose(case.lessons),
@@ -140,7 +140,8 @@ def collect(
     )
 
 
-def _facts(case: Case, head: casehead.CaseHead) -> shape.CaseFacts:
+def facts_of(case: Case, head: casehead.CaseHead) -> shape.CaseFacts:
+    """What the cover says of the case."""
     connection = case.connection
     return shape.CaseFacts(
         reference=case.reference,

@@ -2,12 +2,23 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from ircase.report.shape import ReportData
+from ircase.report.shape import CaseFacts, ReportData
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
-FIELDS: Mapping[str, Callable[[ReportData], str]] = {
+
+@dataclass(frozen=True)
+class Told:
+    """What the fields are of, where no whole data set is read."""
+
+    case: CaseFacts
+    generated_at: str
+    prepared_by: str
+
+
+FIELDS: Mapping[str, Callable[[ReportData | Told], str]] = {
     "case.reference": lambda d: d.case.reference,
     "case.title": lambda d: d.case.title,
     "case.severity": lambda d: d.case.severity_words,
@@ -38,7 +49,7 @@ def check(text: str) -> None:
         raise UnknownFieldError("A brace stands alone. A field is written as {case.reference}.")
 
 
-def fill(text: str, data: ReportData) -> str:
+def fill(text: str, data: ReportData | Told) -> str:
     """`text` with its fields filled in; a field that there is not stays as it is written."""
 
     def value(found: re.Match[str]) -> str:

@@ -15,6 +15,8 @@ from ircase.report.sections import brief, record, story, work
 from ircase.report.shape import ReportData
 
 Section = Callable[[ReportData], Iterator[Piece]]
+MOST_MISSING = 600
+"""Characters of what a draft lacks, on a single page."""
 LANGUAGES: Mapping[str, str] = {"en": "English"}
 
 
@@ -73,7 +75,7 @@ def _compose(data: ReportData, look: Look) -> Document:
         words=_words(),
         badges=_badges(data),
         cover=cover,
-        pieces=(*_short_notes(plan), *pieces) if one_page else pieces,
+        pieces=(*_short_notes(data), *pieces) if one_page else pieces,
         look=look,
         pictures=tuple(row.exhibit for row in data.pictures),
     )
@@ -139,12 +141,8 @@ def _cover(data: ReportData) -> Iterator[Piece]:
 
 def _said(data: ReportData, look: Look) -> Iterator[Piece]:
     """What a reader has to know before they read: masks, cuts, what is missing, the organisation's own words."""
+    yield from _limits(data)
     plan = data.report
-    if plan.redaction:
-        yield doc.note(plan.redaction, "warn")
-    if data.cuts:
-        cuts = ", ".join(f"{cut.shown} {_('of')} {cut.total} {cut.what}" for cut in data.cuts)
-        yield doc.note(f"{_('Parts of this report are cut')}: {cuts}.", "warn")
     if plan.missing and plan.watermark:
         rows = doc.stack(doc.strong(_("Missing in this draft")), *(f"• {one}" for one in plan.missing))
         yield Piece("note", parts=rows, tone="warn")
@@ -155,9 +153,21 @@ def _said(data: ReportData, look: Look) -> Iterator[Piece]:
         yield doc.facts([(_("Contact"), look.contact)])
 
 
-def _short_notes(plan: ReportHead) -> Iterator[Piece]:
-    """On a single page: the mask, and who signed."""
-    if plan.redaction:
-        yield doc.note(plan.redaction, "warn")
+def _limits(data: ReportData) -> Iterator[Piece]:
+    """What is masked, left out or cut: figures are of what is left."""
+    if data.report.redaction:
+        yield doc.note(data.report.redaction, "warn")
+    if data.cuts:
+        cuts = ", ".join(f"{cut.shown} {_('of')} {cut.total} {cut.what}" for cut in data.cuts)
+        yield doc.note(f"{_('Parts of this report are cut')}: {cuts}.", "warn")
+
+
+def _short_notes(data: ReportData) -> Iterator[Piece]:
+    """On a single page: the mask and the cuts, what the draft lacks, and who signed."""
+    yield from _limits(data)
+    plan = data.report
+    if plan.missing and plan.watermark:
+        missing = brief.short("; ".join(plan.missing), MOST_MISSING)
+        yield doc.note(f"{_('Missing in this draft')}: {missing}", "warn")
     if plan.signed:
         yield doc.paragraph(doc.quiet("  ·  ".join(f"{name}: {value}" for name, value in plan.signed)))

@@ -127,6 +127,7 @@ def _lines(parts: document.Cell) -> Iterator[str]:
 
 def prose_lines(blocks: tuple[shape.Block, ...]) -> Iterator[str]:
     """From the blocks, so that raw HTML which a person wrote stays text in whatever shows this file."""
+    before = ""
     for block in blocks:
         spans = "".join(_span(span) for span in block.spans)
         match block.kind:
@@ -137,13 +138,16 @@ def prose_lines(blocks: tuple[shape.Block, ...]) -> Iterator[str]:
             case "code":
                 yield from ("", *fenced("".join(span.text for span in block.spans)))
             case "row":
+                yield from ("",) if before != "row" else ()
                 yield f"| {' | '.join(''.join(_span(span) for span in cell) for cell in block.cells)} |"
+                yield from (f"|{'---|' * len(block.cells)}",) if before != "row" else ()
             case "picture":
                 yield from ("", f"_[{inline(block.marker)}: {spans}]_", "")
             case "rule":
                 yield from ("", "---", "")
             case _:
                 yield from ("", f"{'> ' if block.kind == 'quote' else ''}{spans}", "")
+        before = block.kind
     yield ""
 
 

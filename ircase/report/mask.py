@@ -33,7 +33,8 @@ def masked(case: Case, data: ReportData, redaction: Redaction) -> ReportData:
     )
     # The links of its tenant lead to the incident's own page, by names that no mask can take out.
     if redaction.masks:
-        data = replace(data, case=replace(data.case, incident_url="", tenant_id=""))
+        incidents = tuple(replace(row, url="") for row in data.incidents)
+        data = replace(data, case=replace(data.case, incident_url="", tenant_id=""), incidents=incidents)
     return redacting.mask_of(case, redaction).of(data, keep=_KEPT)
 
 

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ircase.report.shape import Block, Prose, Span
+from ircase.report.words import whole
 
 MOST_CHARACTERS = 60_000
 _PARSER = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).enable("table")
@@ -33,7 +34,8 @@ def prose(text: str) -> Prose:
     """`text` and its blocks. Text beyond MOST_CHARACTERS is left out with a sentence that says so."""
     kept = text.strip()
     if len(kept) > MOST_CHARACTERS:
-        kept = f"{kept[:MOST_CHARACTERS]}\n\n[{len(kept) - MOST_CHARACTERS:,} more characters are in IRCase.]"
+        begun = whole(kept, MOST_CHARACTERS)
+        kept = f"{begun}\n\n[{len(kept) - len(begun):,} more characters are in IRCase.]"
     return Prose(kept, tuple(_blocks(_PARSER.parse(kept))))
 
 

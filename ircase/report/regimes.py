@@ -9,8 +9,9 @@ from typing import Any
 
 import jsonschema
 import yaml
+from django.utils import timezone
 
-from ircase import attack
+from ircase import attack, casehead
 from ircase.models import (
     Activity,
     Asset,
@@ -25,9 +26,13 @@ from ircase.models import (
     ReportLook,
 )
 from ircase.redaction import Redaction
+from ircase.report.data import facts_of
+from ircase.report.fields import Told, fill
 from ircase.report.lifeshape import FactRow
 from ircase.report.prose import prose
-from ircase.report.words import clip
+from ircase.report.shape import Block
+from ircase.report.words import clip, when
+from ircase.services.reporting.notifying import LONGEST
 
 FOLDER = Path(__file__).resolve().parent
 STAGES = ("initial", "update", "final")
@@ -127,28 +132,38 @@ def regimes() -> Mapping[str, Regime]:
     }
 
 
-def answers(case: Case, regime: str, stage: str, redaction: Redaction | None = None) -> tuple[FactRow, ...]:
-    """Each field with its answer: what a person wrote, else what the case knows, else ""."""
+def answers(
+    case: Case, regime: str, stage: str, redaction: Redaction | None = None, *, author: str = ""
+) -> tuple[FactRow, ...]:
+    """Each field with its answer: what a person wrote, else what the case knows, else "". `author` prepares it."""
     asked = regimes()[regime].stages[stage].fields
     written = dict(NotificationFact.objects.filter(case=case).values_list("field", "text"))
-    known = _Known(case, redaction or Redaction())
+    known = _Known(case, redaction or Redaction(), author)
     return tuple(
-        FactRow(one.id, one.label, one.articles.get(regime, ""), clip(written.get(one.id) or known.of(one.known)))
+        FactRow(
+            one.id, one.label, one.articles.get(regime, ""), clip(written.get(one.id) or known.of(one.known), LONGEST)
+        )
         for one in asked
     )
 
 
 def plain(text: str) -> str:
     """What people wrote in markdown, without its marks."""
-    lines = (f"{block.marker} {''.join(span.text for span in block.spans)}".strip() for block in prose(text).blocks)
+    lines = (f"{block.marker} {_line(block)}".strip() for block in prose(text).blocks)
     return "\n".join(line for line in lines if line)
+
+
+def _line(block: Block) -> str:
+    """A row of a table has its cells side by side."""
+    cells = ["".join(span.text for span in cell).strip() for cell in (block.spans, *block.cells)]
+    return " · ".join(cell for cell in cells if cell)
 
 
 class _Known:
     """What a case can say by itself."""
 
-    def __init__(self, case: Case, redaction: Redaction) -> None:
-        self.case = case
+    def __init__(self, case: Case, redaction: Redaction, author: str) -> None:
+        self.case, self.author = case, author
         # What is stricter than AMBER stays inside, whoever the reader is.
         self.tlps = [tlp for tlp in ("amber", "green", "clear") if redaction.allows(tlp)]
         self.milestones = dict(Milestone.objects.filter(case=case).values_list("kind", "at"))
@@ -164,7 +179,13 @@ class _Known:
         return self.look.organisation if self.look else ""
 
     def contact(self) -> str:
-        return self.look.contact if self.look else ""
+        """The organisation's, with its fields filled in as on the cover."""
+        text = self.look.contact if self.look else ""
+        if "{" not in text:
+            return text
+        now = timezone.now()
+        facts = facts_of(self.case, casehead.head_of(self.case, now))
+        return fill(text, Told(facts, when(now), self.author))
 
     def malicious(self) -> str:
         if self.case.classification == Classification.TRUE_POSITIVE:

@@ -92,7 +92,10 @@ def _verdict(count: int, faults: Mapping[str, Sequence[Fault]], gone: int = 0) -
             what = (
                 f"{gone} of {count} exhibits {'was' if gone == 1 else 'were'} destroyed, as certified; all others were"
             )
-        return f"{what} hashed again and match what was sealed. Custody chains and case log are complete and unaltered."
+        same = "matches" if count == 1 and not gone else "match"
+        return (
+            f"{what} hashed again and {same} what was sealed. Custody chains and case log are complete and unaltered."
+        )
     broken = sorted(exhibit for exhibit in faults if exhibit)
     parts = []
     if broken:

@@ -131,8 +131,6 @@ def _piece(out: Docx, piece: Piece, shown: Mapping[str, Path]) -> None:
                 _line(out, f"{len(piece.rows) - MOST_ROWS:,} more rows are in the PDF, the HTML and the JSON.")
         case "code":
             _code(out, piece.text)
-        case "code":
-            _code(out, piece.text)
 
 
 def _code(out: Docx, text: str) -> None:

@@ -1,6 +1,7 @@
 """Values as a report shows them: times in UTC, spans in words, outside JSON as short text."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,10 @@ from ircase.report.shape import Pair
 
 LONGEST_FIELD = 4_000
 LONG_ENTRY = 60
+LONGEST_NAME = 320
+# What hosts, accounts and addresses are written with.
+_IN_A_NAME = re.compile(r"[\w.@$:\[\]-]")
+_BEGUN = re.compile(rf"{_IN_A_NAME.pattern}+$")
 LONGEST_QUERY = 40_000
 MOST_PAIRS = 40
 
@@ -39,7 +44,21 @@ def took(span: timedelta | None) -> str:
 
 def clip(text: str, longest: int = LONGEST_FIELD) -> str:
     """At most `longest` characters, and a mark that says how many were left out."""
-    return text if len(text) <= longest else f"{text[:longest]} […{len(text) - longest:,} more characters]"
+    if len(text) <= longest:
+        return text
+    kept = whole(text, longest)
+    return f"{kept} […{len(text) - len(kept):,} more characters]"
+
+
+def whole(text: str, longest: int) -> str:
+    """At most the first `longest` characters, without a last word that is begun and not ended: a mask comes later, and
+    takes the half of a name for no name."""
+    if len(text) <= longest or not (_IN_A_NAME.fullmatch(text[longest - 1]) and _IN_A_NAME.fullmatch(text[longest])):
+        return text[:longest]
+    first = max(0, longest - LONGEST_NAME)
+    begun = _BEGUN.search(text, first, longest)
+    # A run that is longer than any name, as of a script without spaces, is cut where it is.
+    return text[: begun.start()].rstrip() if begun and begun.start() > first else text[:longest]
 
 
 def short(value: object) -> str:

@@ -196,7 +196,6 @@ def _state(case: Case) -> _State:
         has_events=Exists(case.events.filter(in_report=True)),
     )
     row = found.get()
-    row = found.get()
     return _State(
         broken=row["broken"],
         unchecked=row["unchecked"],

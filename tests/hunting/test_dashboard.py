@@ -6,6 +6,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hunting.models import HuntRun
+from ircase import dashboard
+from ircase.dashboard import Filters, Scope
+from ircase.metrics import Period
 from ircase.models import Activity, Case, User
 from ircase.services.managing import targets
 from tests.cast import CastTestCase
@@ -57,6 +60,18 @@ class HuntPanelTests(CastTestCase):
     def test_compared_with_the_period_before(self) -> None:
         found = row(panel(self.bob, "hunts", compare="before"), "by-pack", "Outside packs")
         assert [found[n].value for n in ("Runs", "Runs before", "Difference")] == [2, 1, 1]
+
+    def test_a_run_of_two_periods_that_overlap_counts_in_each(self) -> None:
+        self.a_run(2, days=380, pack="long-ago")
+        today = timezone.localdate()
+        filters = Filters(Period(today - timedelta(days=399), today), "year")
+        source = dashboard.source_of("hunts")
+        assert source is not None
+        found = row(source.panel(Scope(self.bob, filters, timezone.now())), "by-pack", "long-ago")
+        self.sign_in(self.bob)
+        for name, many in (("Runs", 1), ("Runs before", 1)):
+            behind = self.client.get(found[name].url).context["page"].paginator.count
+            assert (found[name].value, behind) == (many, many), name
 
     def test_hours_saved_only_by_a_stated_assumption(self) -> None:
         assert tile(panel(self.bob, "hunts"), "Hours saved") is None

@@ -71,6 +71,11 @@ class AccessTests(CastTestCase):
         CaseMember.objects.create(case=self.secret_case, user=self.mallory, role=CaseRole.VIEWER)
         assert tile(panel(self.mallory, "standing"), "Open cases") == 1
 
+    def test_a_tile_of_a_severity_that_was_filtered_out_leads_to_no_cases_of_it(self) -> None:
+        found = panel(self.alice, "standing", severity="low")
+        high = next(one for one in found.tiles if one.label == "High")
+        assert (high.number, high.url) == (0, "")
+
     def fill(self, case: Case) -> None:
         """What each panel could betray of a case."""
         other = make_case(self.alice, title="Quiet too", confidential=True)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ircase import dashboard, tasks
 from ircase.dashboard.files import bare
 from ircase.dashboard.shape import Cell, Panel, Table, Tile, columns, words
-from ircase.models import DashboardFile, LogEntry, Team, User
+from ircase.models import DashboardFile, LogEntry, PhaseEntry, Team, User
 from ircase.services import cases
 from ircase.services.identity import people
 from ircase.services.managing import papers
@@ -48,6 +48,22 @@ class CsvTests(CastTestCase):
         assert (found["MTTC"], found["MTTR"]) == ("7200", "")
         assert found["detected"] == detected.strftime("%Y-%m-%dT%H:%M:%SZ")
         assert reply["Content-Disposition"].startswith("attachment")
+
+    def test_days_are_the_readers_own_and_times_are_utc_in_files_too(self) -> None:
+        reader = make_user("aroha", User.SiteRole.MANAGER, time_zone="Pacific/Auckland")
+        night = datetime(2025, 11, 9, 12, 30, tzinfo=UTC)  # 01:30 of the tenth there
+        make_case(self.bob, title="By night", detected=night)
+        PhaseEntry.objects.filter(case__title="By night").update(entered_at=night)
+        self.sign_in(reader)
+        day = {"first": "2025-11-10", "last": "2025-11-10"}
+        page = self.client.get(reverse("ircase:dashboard"), day).context["panels"]
+        standing = next(one for one in page if one.key == "standing")
+        assert next(one.number for one in standing.tiles if one.label == "Detected in the period") == 1
+        (row,) = rows_of(self.client.get(reverse("ircase:dashboard_export"), day))
+        assert (row["title"], row["detected"]) == ("By night", "2025-11-09T12:30:00Z")
+        address = reverse("ircase:dashboard_behind_csv", args=["phases"])
+        (row,) = rows_of(self.client.get(address, {**day, "of": "detection"}))
+        assert row["Stays"] == "2025-11-09T12:30:00Z to now"
 
     def test_every_table_and_every_list_behind_it(self) -> None:
         self.sign_in(self.alice)

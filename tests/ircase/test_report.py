@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from ircase.models import Activity, Approval, Asset, Case, Event, Indicator
 from ircase.report import child, data, markdown, shape, typeset
@@ -328,6 +329,12 @@ def test_any_unicode_is_written_as_markdown_and_stays_one_cell(text: str) -> Non
     line.encode("utf-8")
     blocks = "\n".join(markdown.prose_lines(prose(text).blocks))
     assert "<script" not in blocks.replace("\\<", "")
+
+
+def test_a_table_that_a_person_wrote_is_one_in_markdown_too() -> None:
+    text = "Before\n\n| a | b |\n|---|---|\n| 1 | x\\|y |\n\nAfter"
+    html = MarkdownIt("commonmark").enable("table").render("\n".join(markdown.prose_lines(prose(text).blocks)))
+    assert html.count("<tr>") == 2 and "<td>x|y</td>" in html and "<p>After</p>" in html
 
 
 def test_missing_characters_are_named_and_shown_ones_stay(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
+from ircase.models import Improvement
 from ircase.report import document as doc
 from ircase.report.document import Piece
 from ircase.report.sections import story
@@ -15,6 +16,7 @@ from ircase.report.shape import Block, ReportData, Span
 SUMMARY = 1_800
 FEW = 5
 LONGEST_LINE = 160
+_UNDER_WAY = (Improvement.State.OPEN.label, Improvement.State.DOING.label)
 
 
 def executive(d: ReportData) -> Iterator[Piece]:
@@ -27,7 +29,7 @@ def executive(d: ReportData) -> Iterator[Piece]:
         yield doc.paragraph(doc.quiet(_("The summary goes on in the technical report.")))
     yield doc.heading(_("Where it stands"), 2)
     yield doc.facts(_standing(d))
-    yield doc.heading(_("When"), 2)
+    yield doc.heading(_("When (UTC)"), 2)
     rows = ((doc.strong(m.label), doc.at(m.at)) for m in d.milestones[:11])
     yield doc.facts((row[0].text, row[1]) for row in rows)
     yield doc.paragraph(doc.quiet(short(d.integrity.verdict, 300)))
@@ -39,6 +41,7 @@ def _standing(d: ReportData) -> list[tuple[str, object]]:
     bad = sum(1 for i in d.indicators if i.verdict == "malicious")
     used = Counter(t.name or t.technique for e in d.events for t in e.techniques)
     running = [c for c in d.clocks if c.outcome in ("running", "missed")]
+    left = [i for i in d.improvements if i.state in _UNDER_WAY]
     required = sum(1 for o in d.open_work if o.kind == "Required item")
     actions = [x for x in d.devices if x.work.state == "done" and x.approvals]
     return [
@@ -50,10 +53,10 @@ def _standing(d: ReportData) -> list[tuple[str, object]]:
         (_("Done on devices"), ", ".join(short(x.work.title, 60) for x in actions[:FEW])),
         (
             _("Deadlines"),
-            doc.stack(*(f"{short(c.title, 80)}: {doc.at(c.due_at)} ({c.outcome})" for c in running[:FEW])),
+            doc.stack(*(f"{short(c.title, 80)}: {doc.at(c.due_at)} UTC ({c.outcome})" for c in running[:FEW])),
         ),
         (_("Still to do"), _("%s required items are open") % required if required else _("No required item is open")),
-        (_("Next improvements"), doc.stack(*(short(i.title, 120) for i in d.improvements[:FEW]))),
+        (_("Next improvements"), doc.stack(*(short(i.title, 120) for i in left[:FEW]))),
     ]
 
 

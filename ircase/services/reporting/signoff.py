@@ -97,8 +97,8 @@ def facts_of(final: ReportBuild) -> tuple[tuple[str, str], ...]:
     if draft is None or found is None:
         raise ValidationError("A second person no longer accepts it. Nothing was signed.")
     return (
-        ("Read over", f"{found.at:%Y-%m-%d %H:%M:%S} by {found.by.name}"),
-        ("Signed off", f"{final.queued_at:%Y-%m-%d %H:%M:%S} by {final.requested_by.name}"),
+        ("Read over", f"{found.at:%Y-%m-%d %H:%M:%S} UTC by {found.by.name}"),
+        ("Signed off", f"{final.queued_at:%Y-%m-%d %H:%M:%S} UTC by {final.requested_by.name}"),
         ("Version", f"{final.label}, of the draft {draft.label}"),
     )
 

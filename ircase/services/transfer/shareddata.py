@@ -85,7 +85,8 @@ class _Collector:
         self.left.append(LeftOut(what, name, why))
 
     def _words(self, *texts: str) -> str:
-        return self.mask.text(" ".join(text.strip() for text in texts if text.strip())[:LONGEST_WORDS])
+        """Masked before it is cut: half of a name is no name to a mask."""
+        return self.mask.text(" ".join(text.strip() for text in texts if text.strip()))[:LONGEST_WORDS]
 
     def _tags(self, tags: Iterable[Any]) -> tuple[str, ...]:
         """A tag that names somebody stays here."""

@@ -1,5 +1,6 @@
 """The mask of a case: its names, and the word that stands for each in every document."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -7,13 +8,32 @@ from ipaddress import ip_address
 
 from django.db import transaction
 
-from ircase.models import Alias, Asset, Case, CaseMember, CustodyEntry, Indicator, LogEntry, User
+from ircase.models import (
+    Alias,
+    Asset,
+    Case,
+    CaseMember,
+    ChecklistItem,
+    CustodyEntry,
+    HandOver,
+    Improvement,
+    Indicator,
+    LogEntry,
+    Tlp,
+    Transfer,
+    User,
+)
 from ircase.redaction import Mask, Name, Redaction, RedactionError
 from ircase.services import log
 
 MOST_SUGGESTED = 8
+LOGGED = 200
+"""Characters of an indicator's value that the log keeps."""
 _HOSTS = (Asset.Kind.DEVICE,)
 _ACCOUNTS = (Asset.Kind.ACCOUNT, Asset.Kind.MAILBOX)
+# Log entries that name a person who may never have done anything on the case, and the keys under which they do.
+_NAMING = ("case.member", "case.member_removed", "checklist.planned", "checklist.given", "checklist.review")
+_NAMED_BY = ("member", "owner", "reviewer")
 # Names that every machine has, and words of our own pages: alone they name nobody.
 _NOBODY = frozenset({
     "admin", "administrator", "root", "system", "guest", "user", "users", "public", "default", "defaultaccount",
@@ -89,9 +109,12 @@ class _Numbers:
 
 @transaction.atomic
 def mask_of(case: Case, redaction: Redaction) -> Mask:
-    """The mask of `case` for a reader. Names that have no alias yet get one, theirs in every later document."""
+    """The mask of `case` for a reader. Names that have no alias yet get one, theirs in every later document. What an
+    indicator that is marked stricter than the reader may see says is masked wherever it stands: the log names it too.
+    """
+    withheld = tuple(_withheld(case, redaction))
     if not redaction.masks:
-        return Mask()
+        return Mask(names=withheld)
     Case.objects.select_for_update().get(pk=case.pk)
     numbers = _Numbers(case)
     # Everything is numbered, whatever this reader's mask leaves out: who is host-01 does not hang on who asked first.
@@ -102,11 +125,32 @@ def mask_of(case: Case, redaction: Redaction) -> Mask:
     numbers.save()
     wanted = {"host": redaction.hosts, "account": redaction.accounts, "person": redaction.people}
     return Mask(
-        names=tuple(name for kind, name in names if wanted[kind]),
+        names=(*(name for kind, name in names if wanted[kind]), *withheld, *_tenant(case)),
         words=tuple(words),
         addresses=redaction.addresses,
         number_of=cache(lambda address: _number_of_address(case, address)),
     )
+
+
+def _tenant(case: Case) -> Iterator[Name]:
+    """Its id, which stands in links and beside each hunt: whoever has it can ask Microsoft whose it is."""
+    if case.connection is not None:
+        yield Name("[tenant]", (case.connection.tenant_id,))
+
+
+def _withheld(case: Case, redaction: Redaction) -> Iterator[Name]:
+    """By marking: the values of the indicators that stay inside, as the case, its log and its people write them."""
+    for tlp in (tlp for tlp in Tlp if not redaction.allows(tlp)):
+        values = Indicator.objects.filter(case=case, tlp=tlp).order_by("pk").values_list("value", flat=True)
+        if forms := tuple(form for value in values.iterator() for form in _as_written(value)):
+            yield Name(f"[{tlp.label}]", forms)
+
+
+def _as_written(value: str) -> Iterator[str]:
+    """Whole, as far as the log keeps it, and defanged: each dot or the last alone in brackets."""
+    for form in dict.fromkeys((value, value[:LOGGED])):
+        for dotted in (form, form.replace(".", "[.]"), "[.]".join(form.rsplit(".", 1))):
+            yield from (dotted, re.sub("^http", "hxxp", dotted))
 
 
 def _number_of_address(case: Case, address: str) -> int:
@@ -160,17 +204,38 @@ def _account(name: str, identifier: str, display: str) -> _Entity:
 
 
 def _people(case: Case) -> Iterator[_Entity]:
-    """Who is on the case, and whoever stands in its log and its custody, in the order of their accounts."""
+    """Who is on the case or was, who stands in its log and its custody, and whoever was given something of it, in the
+    order of their accounts."""
     log_of = LogEntry.objects.filter(case=case).exclude(actor=None).order_by()
     custody = CustodyEntry.objects.filter(evidence__case=case).exclude(actor=None).order_by()
     members = CaseMember.objects.filter(case=case)
     ids = {*log_of.values_list("actor", flat=True).distinct(), *custody.values_list("actor", flat=True).distinct()}
-    ids |= {*members.values_list("user", flat=True), case.opened_by_id}
+    ids |= {*members.values_list("user", flat=True), case.opened_by_id, *_given(case), *_named_in_log(case)}
     former: dict[int, set[str]] = {}
     for actor, name in log_of.values_list("actor", "actor_name").distinct():
         former.setdefault(actor, set()).add(name)
     for user in User.objects.filter(pk__in=ids).order_by("pk"):
         yield _person(user, sorted(former.get(user.pk, ())))
+
+
+def _given(case: Case) -> Iterator[int]:
+    """Whom an item, an improvement, the case or an exhibit was given to: any colleague who may see the case."""
+    mine = {"case": case}
+    for rows, name in (
+        (Improvement.objects.filter(**mine), "owner"),
+        (ChecklistItem.objects.filter(**mine), "owner"),
+        (ChecklistItem.objects.filter(**mine), "reviewer"),
+        (HandOver.objects.filter(**mine), "receiver"),
+        (Transfer.objects.filter(evidence__case=case), "receiver"),
+    ):
+        yield from rows.exclude(**{name: None}).order_by().values_list(name, flat=True).distinct()
+
+
+def _named_in_log(case: Case) -> Iterator[int]:
+    """Who was taken off the case, or an item was taken from: only the log knows of them still."""
+    details = LogEntry.objects.filter(case=case, action__in=_NAMING).order_by().values_list("detail", flat=True)
+    names = {str(detail[key]) for detail in details.iterator() for key in _NAMED_BY if detail.get(key)}
+    yield from User.objects.filter(username__in=names).order_by().values_list("pk", flat=True)
 
 
 def _person(user: User, former: Iterable[str]) -> _Entity:

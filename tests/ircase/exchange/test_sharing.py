@@ -107,6 +107,17 @@ class CollectTests(SharingTestCase):
         assert self.reasons(data)["https://ws-07.corp.example/x"] == "it names what is masked"
         assert "ws-07" not in str(data.events) + str(data.assets) + str(data.indicators)
 
+    def test_words_name_no_indicator_that_stays_and_no_half_of_a_masked_name(self) -> None:
+        words = "x " * 2_492 + "red[.]example on ws-07.corp.example"
+        cut = shareddata.LONGEST_WORDS - len("ws-07.corp.exa")
+        findings.edit_event(event=self.event, actor=self.alice, title="Asked red.example", description=words)
+        (event,) = self.collected(level="all").events
+        assert event.title == "Asked [TLP:RED]"
+        assert "red" not in event.words.lower().replace("[tlp:red]", "")
+        findings.edit_event(event=self.event, actor=self.alice, description="x" * (cut - 1) + " ws-07.corp.example")
+        (event,) = self.collected(level="all").events
+        assert "ws-07" not in event.words
+
     def test_rows_of_one_table_are_counted_once(self) -> None:
         self.seen()
         data = self.collected()

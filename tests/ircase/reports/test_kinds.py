@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import uuid
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,9 @@ from PIL import Image
 
 from ircase import tasks
 from ircase.models import (
+    Activity,
     Asset,
+    CaseIncident,
     CustodyEntry,
     Event,
     EventTechnique,
@@ -39,7 +42,10 @@ from ircase.redaction import Level, Redaction
 from ircase.report import fields, kinds, regimes
 from ircase.report.data import collect
 from ircase.report.markdown import visible
-from ircase.services import cases, reports
+from ircase.report.mask import masked
+from ircase.report.typeset import to_json
+from ircase.services import activity, cases, reports
+from ircase.services.analysis import findings
 from ircase.services.casework import handovers, improvements
 from ircase.services.reporting import looks, notifying, signoff
 from ircase.services.reports import Wanted
@@ -195,6 +201,47 @@ class KindTests(RichCase):
         kept = (reports.folder_of(made) / "data.json").read_text().lower()
         assert "anna" not in kept and "contoso" not in kept
 
+    def test_a_mask_takes_out_whose_tenant_it_is(self) -> None:
+        tenant = self.connection.tenant_id
+        link = f"https://security.microsoft.com/incidents/29?tid={tenant}"
+        cases.edit_case(case=self.case, actor=self.alice, summary=f"See [the incident]({link}).")
+        CaseIncident.objects.create(
+            case=self.case, number="29", title="Loader", url=link, via="opened", added_by=self.alice
+        )
+        activity.begin(
+            case=self.case, kind=Activity.Kind.HUNT, title="Run keys", subject=uuid.uuid4(), url_name="hunting:run",
+            actor=self.bob, detail={"source": "defender", "tenant": tenant},
+        )  # fmt: skip
+        held = collect(self.case, now=NOW)
+        assert (held.hunts[0].tenant, held.incidents[0].url) == (tenant, link)
+        assert tenant not in to_json(masked(self.case, held, Redaction.of(Level.NAMES)))
+
+    def test_what_is_left_out_by_its_marking_is_in_no_appendix_either(self) -> None:
+        given = {"case": self.case, "actor": self.alice, "kind": "ip"}
+        findings.add_indicator(value="192.0.2.77", tlp="red", **given)
+        findings.add_indicator(value="192.0.2.88", tlp="amber", **given)
+        made = self.build(redaction=Redaction(tlp="amber"))
+        for name, text in self.texts(made).items():
+            assert "192.0.2.77" not in text and "[TLP:RED]" in text.replace("\\", ""), name
+            assert "192.0.2.88" in text, name
+
+    def test_half_of_a_name_at_the_end_of_a_cut_text_is_not_told(self) -> None:
+        by = {"case": self.case, "added_by": self.alice}
+        Asset.objects.create(kind="device", name="srv-finance-0421", **by)
+        Event.objects.create(at=NOW, title="Long", description="x " * 1993 + "on srv-finance-0421 at night", **by)
+        made = self.build(redaction=Redaction.of(Level.ALL))
+        text = self.path(made, "md").read_text()
+        assert "more characters" in text and "finance" not in text
+
+    def test_the_one_page_names_its_zone_what_it_lacks_and_what_is_still_to_be_better(self) -> None:
+        done = improvements.add(case=self.case, actor=self.alice, title="Long since there")
+        improvements.move(item=done, actor=self.alice, state="done", result="Bought")
+        lacks = ["The case is not classified", "The timeline is empty"]
+        made = reports.request_report(case=self.case, actor=self.alice, wanted=Wanted(kind="executive"), missing=lacks)
+        text = self.path(self.run_build(made), "md").read_text()
+        assert "When (UTC)" in text and "Missing in this draft: The case is not classified; The" in text
+        assert "Patch sooner" in text and "Long since there" not in text
+
     def test_pictures_of_exhibits_are_in_the_files_unless_names_are_masked(self) -> None:
         cases.edit_case(case=self.case, actor=self.alice, summary="See:\n\n![The mail](E1)\n\n![Gone](E9)")
         with mock.patch("ircase.services.vault.looking.picture", lambda item: png()):
@@ -232,6 +279,20 @@ class NotificationTests(RichCase):
         text = self.path(made, "md").read_text()
         assert "Staff, about 40" in text and "2026-03-02 12:00:00 UTC" in text
         assert "| **Likely consequences** · Article 33(3)(c) | **Missing** |" in text
+
+    def test_a_table_of_the_summary_and_a_long_answer_reach_the_authority_whole(self) -> None:
+        summary = "We know:\n\n| Server | State |\n|---|---|\n| FS-1 | **wiped** |\n| | |\n\nNo more."
+        cases.edit_case(case=self.case, actor=self.alice, summary=summary)
+        long = "Staff. " * 1_400 + "End."
+        notifying.answer(case=self.case, actor=self.bob, answers={"subjects": long}, known=frozenset(regimes.fields()))
+        rows = {row.field: row.answer for row in regimes.answers(self.case, "gdpr", "initial")}
+        assert rows["description"] == "We know:\nServer · State\nFS-1 · wiped\nNo more."
+        assert rows["subjects"] == long
+
+    def test_the_contact_that_is_told_has_its_fields_filled_in(self) -> None:
+        looks.save_look(look=ReportLook(contact="{case.lead}, about {case.reference}"), actor=self.ada)
+        rows = {row.field: row.answer for row in regimes.answers(self.case, "gdpr", "initial")}
+        assert rows["dpo"] == f"Alice, about {self.case.reference}"
 
     def test_every_stage_of_every_law_has_its_articles(self) -> None:
         for regime in regimes.regimes().values():

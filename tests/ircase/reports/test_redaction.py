@@ -12,10 +12,14 @@ from django.urls import reverse
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ircase.models import Alias, Asset, CaseShare, LogEntry, ReportBuild, Tlp
+from ircase.models import Alias, Asset, CaseRole, CaseShare, LogEntry, ReportBuild, Tlp, User
 from ircase.redaction import Level, Mask, Name, Redaction, RedactionError
+from ircase.services import cases
+from ircase.services.analysis import findings
+from ircase.services.casework import improvements
+from ircase.services.phases import checklist
 from ircase.services.writing import redacting
-from tests.cast import CastTestCase
+from tests.cast import CastTestCase, make_user
 
 LETTERS = string.ascii_letters + string.digits + "äßéÅжش"
 word = st.text(LETTERS, min_size=3, max_size=12).filter(lambda text: not text.isdigit() and text.isalnum())
@@ -262,6 +266,29 @@ class CaseMaskTests(CastTestCase):
     def test_people_of_the_case_are_masked_and_strangers_are_not(self) -> None:
         text = self.mask().text("Alice asked Bob; Mallory knew.")
         assert text == "person-01 asked person-02; Mallory knew."
+
+    def test_whoever_was_given_something_or_taken_off_the_case_is_masked(self) -> None:
+        gone, helper, keeper = (make_user(name, User.SiteRole.ANALYST) for name in ("gregor", "helene", "kirsten"))
+        cases.set_member(case=self.case, actor=self.alice, user=gone, role=CaseRole.ANALYST)
+        cases.remove_member(case=self.case, actor=self.alice, user=gone)
+        improvements.add(case=self.case, actor=self.alice, title="Patch sooner", owner=helper)
+        item = self.case.checklist.filter(state="open").first()
+        checklist.plan_item(item=item, actor=self.alice, owner=keeper, due_at=None)
+        checklist.plan_item(item=item, actor=self.alice, owner=self.bob, due_at=None)
+        text = self.mask().text("gregor, Helene, KIRSTEN")
+        assert not {"gregor", "helene", "kirsten"} & words_of(text), text
+
+    def test_what_an_indicator_that_stays_inside_says_is_masked_wherever_it_stands(self) -> None:
+        given = {"case": self.case, "actor": self.alice}
+        long = "http://evil.example/" + "a" * 300
+        findings.add_indicator(kind="ip", value="198.51.100.77", tlp="red", **given)
+        findings.add_indicator(kind="url", value=long, tlp="amber+strict", **given)
+        findings.add_indicator(kind="ip", value="203.0.113.5", tlp="green", **given)
+        mask = redacting.mask_of(self.case, Redaction(tlp="amber"))
+        assert mask.text("198.51.100.77, 198.51.100[.]77; 203.0.113.5") == "[TLP:RED], [TLP:RED]; 203.0.113.5"
+        strict = "[TLP:AMBER+STRICT]"
+        assert mask.text(f"{long} hxxp{long[4:]} {long[:200]}") == f"{strict} {strict} {strict}"
+        assert redacting.mask_of(self.case, Redaction()).is_empty
 
     def test_the_same_word_in_every_document_whoever_comes_later(self) -> None:
         self.asset("device", "srv-b")
