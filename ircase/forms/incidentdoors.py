@@ -56,6 +56,9 @@ class SourceForm(_SourceForm):
         assert isinstance(mapping, forms.JSONField)
         mapping.encoder = _Lines  # the field writes the text itself: given a text it would quote it
         self.initial["mapping"] = self.instance.mapping if self.instance.pk else EXAMPLE
+        tenant = self.fields["connection"]
+        assert isinstance(tenant, forms.ModelChoiceField)
+        tenant.empty_label = "None of these"
 
     def clean_mapping(self) -> Any:
         value = self.cleaned_data["mapping"]
