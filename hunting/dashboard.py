@@ -31,6 +31,7 @@ from ircase.dashboard.shape import (
 )
 from ircase.models import Activity, JobState
 from ircase.services.managing import targets
+from ircase.wording import counted
 
 MOST: Final = 20
 OWN: Final = "-"
@@ -164,7 +165,7 @@ class Hunts:
                     "skipped": float(sums.done - sums.hits),
                     "left": float(sums.runs - sums.done),
                 },
-                f"{sums.runs:,} runs, {sums.hits:,} with hits",
+                f"{counted(sums.runs, 'run')}, {sums.hits:,} with hits",
                 scope.behind(self.key, pack=pack),
             )
             for pack, sums in packs

@@ -13,6 +13,7 @@ from ircase.report.chapters import Choice
 from ircase.report.prose import prose
 from ircase.report.shape import NotebookCell, NotebookEntry
 from ircase.report.words import LONGEST_QUERY, clip, when
+from ircase.wording import counted
 
 ROWS: Final = 15
 COLUMNS: Final = 7
@@ -28,7 +29,7 @@ class Chapters:
     def choices(self, case: Case) -> list[Choice]:
         there = Q(cells__deleted_at=None)
         found = Notebook.objects.filter(case=case).annotate(count=Count("cells", filter=there))
-        return [Choice(str(one.uuid), one.title, f"{one.count} cells") for one in found]
+        return [Choice(str(one.uuid), one.title, counted(one.count, "cell")) for one in found]
 
     def read(self, case: Case, uuids: Sequence[str], actor: User) -> tuple[NotebookEntry, ...]:
         wanted = list(dict.fromkeys(uuids))[:MOST]

@@ -8,8 +8,9 @@ from typing import Any, Final
 # `microsoftDefenderForEndpoint`, `processEvidence`, `registry-run-keys`
 _CODE: Final = re.compile(r"[a-z0-9]+(?:[A-Z][a-z0-9]*)+|[a-z0-9]+(?:-[a-z0-9]+)+")
 _PROPER: Final = {
-    "dfir": "DFIR", "id": "ID", "lsass": "LSASS", "office": "Office", "powershell": "PowerShell", "run": "Run",
-    "sha256": "SHA-256", "sid": "SID", "smb": "SMB", "upn": "UPN", "url": "URL", "windows": "Windows",
+    "dfir": "DFIR", "id": "ID", "ip": "IP", "lsass": "LSASS", "office": "Office", "os": "OS",
+    "powershell": "PowerShell", "run": "Run", "sha256": "SHA-256", "sid": "SID", "smb": "SMB", "upn": "UPN",
+    "url": "URL", "windows": "Windows",
 }  # fmt: skip
 _EVIDENCE: Final = "Evidence"
 _ORIGINS: Final = {

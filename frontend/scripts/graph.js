@@ -75,7 +75,14 @@ function moving(box, svg, at) {
   const xs = at.map((one) => one[0]);
   const ys = at.map((one) => one[1]);
   const pad = 60;
-  const whole = { x: Math.min(...xs) - pad, y: Math.min(...ys) - pad, w: Math.max(...xs) - Math.min(...xs) + 2 * pad, h: Math.max(...ys) - Math.min(...ys) + 2 * pad };
+  // A few nodes are not blown up: their names stay as large as the text around them.
+  const around = (ones, least) => {
+    const [low, high] = [Math.min(...ones) - pad, Math.max(...ones) + pad];
+    const more = Math.max(0, least - (high - low)) / 2;
+    return [low - more, high - low + 2 * more];
+  };
+  const [[x, w], [y, h]] = [around(xs, 640), around(ys, 320)];
+  const whole = { x, y, w, h };
   let view = { ...whole };
   const show = () => svg.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${view.h}`);
   const zoom = (factor, px = 0.5, py = 0.5) => {

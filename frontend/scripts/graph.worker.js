@@ -3,6 +3,7 @@
 import { forceCenter, forceCollide, forceLink, forceManyBody, forceSimulation, forceX, forceY } from "d3-force";
 
 const TICKS = 300;
+const FEW = 12; // so few stand so far apart that their names do not meet
 
 self.addEventListener("message", (event) => {
   const nodes = event.data.nodes.map((node) => ({ id: node.id, radius: node.radius }));
@@ -10,7 +11,7 @@ self.addEventListener("message", (event) => {
   const simulation = forceSimulation(nodes)
     .force("link", forceLink(links).id((node) => node.id).distance(70).strength(0.4))
     .force("charge", forceManyBody().strength(-160).distanceMax(600))
-    .force("collide", forceCollide((node) => node.radius + 6))
+    .force("collide", forceCollide((node) => node.radius + (nodes.length <= FEW ? 70 : 6)))
     .force("x", forceX().strength(0.05)) // what is tied to nothing stays in sight
     .force("y", forceY().strength(0.07))
     .force("center", forceCenter())

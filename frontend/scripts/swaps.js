@@ -23,6 +23,11 @@ function restore(state) {
   if (lost && state.focusId) document.getElementById(state.focusId)?.focus({ preventScroll: true });
 }
 
+function focus(wanted) {
+  if (!wanted.matches("a[href], button, input, select, textarea")) wanted.tabIndex = -1;
+  wanted.focus();
+}
+
 /** On a narrow screen the row of tabs scrolls: bring the current one into sight, without moving the page. */
 function show(link) {
   const nav = link.closest("nav");
@@ -41,6 +46,10 @@ document.addEventListener("htmx:pushedIntoHistory", () => {
 });
 document.querySelectorAll("nav.tabs [aria-current]").forEach(show);
 
+// A whole page may ask for it too: what was wrong with a form stands below the head of the case, out of sight on a phone.
+const asks = document.querySelector("main [data-focus]");
+if (asks && !location.hash && !document.querySelector("[autofocus]") && document.activeElement === document.body) focus(asks);
+
 // As it is before anybody else prepares for the swap.
 document.addEventListener("htmx:beforeSwap", (event) => kept.set(event.detail.xhr, snapshot(event.detail.target)), true);
 
@@ -52,10 +61,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   }
   const root = event.detail.elt;
   const wants = root.matches?.("[data-focus]") ? root : root.querySelector?.("[data-focus]");
-  if (wants) {
-    if (!wants.matches("a[href], button, input, select, textarea")) wants.tabIndex = -1;
-    wants.focus();
-  }
+  if (wants) focus(wants);
   const says = root.matches?.("[data-announce]") ? root : root.querySelector?.("[data-announce]");
   if (says) announce(says.dataset.announce);
 });

@@ -203,9 +203,16 @@ class CaseFilterForm(ScopedForm):
     )
     detected_from = forms.DateField(required=False, label="Detected from", widget=forms.DateInput({"type": "date"}))
     detected_to = forms.DateField(required=False, label="Detected to", widget=forms.DateInput({"type": "date"}))
-    owner = forms.CharField(max_length=150, required=False, label="Lead", help_text="A user name.")
+    owner = forms.CharField(
+        max_length=150, required=False, label="Lead", widget=forms.TextInput(attrs={"placeholder": "User name"})
+    )
     tag = forms.CharField(max_length=40, required=False, widget=forms.TextInput(attrs={"list": "known-tags"}))
-    connection = forms.CharField(max_length=100, required=False, label="Tenant", help_text="The connection's name.")
+    connection = forms.CharField(
+        max_length=100,
+        required=False,
+        label="Tenant",
+        widget=forms.TextInput(attrs={"placeholder": "Name of its connection"}),
+    )
     age = forms.TypedChoiceField(choices=AGES, coerce=int, empty_value=ANY_AGE, required=False, label="Opened")
     show = forms.MultipleChoiceField(
         choices=COLUMNS, required=False, label="More columns", widget=forms.CheckboxSelectMultiple

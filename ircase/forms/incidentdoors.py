@@ -21,6 +21,13 @@ _WORDS = {"addresses": "IP addresses", "id": "Its id", "created": "Time", "updat
           "urls": "Web addresses", "techniques": "ATT&CK techniques"}  # fmt: skip
 
 
+class _Lines(json.JSONEncoder):
+    """A line for each field: people read and write it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**(options | {"indent": 2}))
+
+
 class SourceForm(_SourceForm):
     """A system that posts incidents. `sample` is what it posts, to see what the mapping makes of it; it is not kept."""
 
@@ -45,11 +52,13 @@ class SourceForm(_SourceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["mapping"].initial = json.dumps(self.instance.mapping or EXAMPLE, indent=2)
-        if self.instance.pk:
-            self.initial["mapping"] = json.dumps(self.instance.mapping, indent=2)
-        else:
-            self.initial["mapping"] = json.dumps(EXAMPLE, indent=2)
+        mapping = self.fields["mapping"]
+        assert isinstance(mapping, forms.JSONField)
+        mapping.encoder = _Lines  # the field writes the text itself: given a text it would quote it
+        self.initial["mapping"] = self.instance.mapping if self.instance.pk else EXAMPLE
+        tenant = self.fields["connection"]
+        assert isinstance(tenant, forms.ModelChoiceField)
+        tenant.empty_label = "None of these"
 
     def clean_mapping(self) -> Any:
         value = self.cleaned_data["mapping"]

@@ -65,6 +65,11 @@ def request(
     return approval
 
 
+def deciders(case: Case, asker: User) -> list[str]:
+    """Who could say yes to what `asker` asks for: nobody, where they alone lead the case."""
+    return [lead.name for lead in notices.leads_of(case) if lead.pk != asker.pk]
+
+
 def tells_itself(kind: str) -> None:
     """Whoever asks for approvals of `kind` tells people of them in better words than those here."""
     _told_by_others.add(kind)

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ircase import access
-from ircase.models import Approval, Case, CaseMember, CaseRole, ChecklistItem, Milestone, User
+from ircase.models import Approval, Case, ChecklistItem, Milestone, User
 from ircase.pages import render_tab
-from ircase.services import cases
+from ircase.services import approvals, cases
 from ircase.services.phases import checklist
 from ircase.views.doors import attempt, case_to_change
 from liveresponse.forms.actions import ActionForm
@@ -90,11 +90,10 @@ def _undone(case: Case, request: HttpRequest) -> ResponseAction | None:
 
 
 def _ask_context(user: User, case: Case, plan: Kind, form: ActionForm) -> dict[str, Any]:
-    leads = CaseMember.objects.filter(case=case, role=CaseRole.LEAD, user__is_active=True).select_related("user")
     return {
         "form": form,
         "kind": plan,
-        "leads": [member.user.name for member in leads.exclude(user=user)],
+        "leads": approvals.deciders(case, user),
         "held": freezing.hold_on(case.connection) if case.connection else "",
     }
 

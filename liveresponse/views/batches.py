@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from ircase import access
 from ircase.models import Approval, Case, User
 from ircase.pages import render_tab
+from ircase.services import approvals
 from ircase.wording import counted
 from liveresponse import shelf
 from liveresponse.forms.batches import BatchForm
@@ -45,7 +46,7 @@ def batch_request(request: HttpRequest, reference: str, definition: str) -> Http
         else:
             return redirect("liveresponse:batch", case.reference, batch.uuid)
     script = LibraryScript.objects.filter(connection=case.connection, name__iexact=plan.script or "-").first()
-    context = {"form": form, "plan": plan, "script": script}
+    context = {"form": form, "plan": plan, "script": script, "deciders": approvals.deciders(case, user)}
     return render_tab(
         request, case, "live-response", "liveresponse/batch_request.html", context, status=422 if form.errors else 200
     )

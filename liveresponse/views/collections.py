@@ -16,7 +16,7 @@ from ircase.services.writing import comments
 from liveresponse import shelf
 from liveresponse.catalogue import Definition, ParameterError, Sent
 from liveresponse.forms.collections import RequestForm
-from liveresponse.models import Batch, BatchState, Collection, LibraryScript
+from liveresponse.models import Batch, BatchState, Collection, CollectionState, LibraryScript
 from liveresponse.services import board, collections, going_on
 
 PAGE, MANY = 50, 50
@@ -88,6 +88,7 @@ def request_collection(request: HttpRequest, reference: str, definition: str) ->
         "lacking": [name for name, script, _ in files if script is None],
         "standing": plan.takes_standing and bool(files) and all(standing for _, _, standing in files),
         "preview": _preview(form, plan),
+        "deciders": approvals.deciders(case, user),
     }
     status = 422 if form.errors and not wants_preview else 200
     return render_tab(request, case, "live-response", "liveresponse/request.html", context, status=status)
@@ -136,6 +137,7 @@ def collection(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
         "log": row.commands.all()[:500],
         "exhibits": row.evidence.all(),
         "approval": Approval.objects.filter(subject=row.uuid).select_related("decided_by", "requested_by").first(),
+        "deciders": approvals.deciders(case, row.requested_by) if row.state == CollectionState.REQUESTED else [],
         "parse": ParseJob.objects.filter(evidence=row.output).first() if row.output else None,
     }
     if request.GET.get("part"):

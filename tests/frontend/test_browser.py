@@ -206,6 +206,16 @@ def test_keys(new_tab: Callable[..., Tab]) -> None:
     page.wait_for_url("**/case_list/")
 
 
+def test_what_is_wrong_with_a_form_is_in_sight_when_its_page_comes(new_tab: Callable[..., Tab]) -> None:
+    page = new_tab(width=390).open("/guide")
+    wrong = page.locator("main .notice[data-focus]")
+    expect(wrong).to_be_focused()
+    expect(wrong).to_be_in_viewport()
+    assert page.evaluate("scrollY") > 0
+    page = new_tab().open("/guide#top")  # an address that names a place leads there
+    expect(page.locator("main .notice[data-focus]")).not_to_be_focused()
+
+
 def test_keys_can_be_switched_off(new_tab: Callable[..., Tab]) -> None:
     page = new_tab().open("/guide")
     page.locator("button[commandfor=shortcuts]").first.click()

@@ -110,6 +110,21 @@ class HookTests(CastTestCase):
         self.sign_in(self.ada)
         self.assertContains(self.client.get(reverse("ircase:incident_sources")), "It has no title")
 
+    def test_the_form_shows_the_mapping_as_it_is_kept_and_takes_it_back(self) -> None:
+        self.sign_in(self.ada)
+        page = reverse("ircase:incident_source", args=[self.source.pk])
+        shown = self.client.get(page).context["form"]["mapping"].value()
+        assert json.loads(shown) == MAPPING
+        assert "\n" in shown, "a line for each field: it is for people"
+        reply = self.client.post(page, {"name": "SIEM 2", "enabled": "on", "mapping": shown, "action": "save"})
+        assert reply.status_code == 302, reply.context["form"].errors
+        self.source.refresh_from_db()
+        assert (self.source.name, self.source.mapping) == ("SIEM 2", MAPPING)
+        new = self.client.get(reverse("ircase:incident_source_new")).context["form"]["mapping"].value()
+        assert "title" in json.loads(new)["fields"]
+        wrong = self.client.post(page, {"name": "SIEM", "mapping": "{not json", "action": "save"})
+        self.assertContains(wrong, "{not json", status_code=422)
+
     def test_the_secret_is_shown_once_and_replaced(self) -> None:
         self.sign_in(self.ada)
         page = self.client.post(reverse("ircase:incident_source_secret", args=[self.source.pk])).content.decode()

@@ -590,6 +590,20 @@ class ViewTests(CollectionTestCase):
         self.sign_in(self.alice)
         assert self.client.get(f"/cases/{self.secret_case.reference}/live-response/{row.uuid}/").status_code == 404
 
+    def test_the_pages_say_who_could_approve_and_that_nobody_could(self) -> None:
+        self.sign_in(self.alice)  # she alone leads the case
+        door = f"/cases/{self.case.reference}/live-response/"
+        mine = collections.request_collection(
+            case=self.case, actor=self.alice, definition="dfir-triage", device="ws", parameters={}, reason="x"
+        )
+        for url in (f"{door}request/dfir-triage/", f"{door}batches/new/dfir-triage/", f"{door}{mine.uuid}/"):
+            self.assertContains(self.client.get(url), "Nobody can approve it yet", msg_prefix=url)
+        row = self.ask()
+        page = self.client.get(f"{door}{row.uuid}/")
+        self.assertContains(page, f"Who can approve: {self.alice.name}.")
+        self.assertNotContains(page, "Nobody can approve it yet")
+        self.assertNotContains(self.client.get(f"{door}request/get-file/"), "an approve")
+
     def test_only_leads_approve_in_advance(self) -> None:
         script = LibraryScript.objects.get()
         url = f"/cases/{self.case.reference}/live-response/scripts/{script.pk}/approve/"
