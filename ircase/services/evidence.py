@@ -124,7 +124,8 @@ def verify(evidence: Evidence, *, actor: User | None = None) -> Evidence.Integri
 @transaction.atomic
 def keep_finding(evidence: Evidence, found: Evidence.Integrity, actor: User | None) -> None:
     """Keep what `look` found. A change of state is logged; an exhibit that was destroyed meanwhile stays so."""
-    if Evidence.objects.filter(pk=evidence.pk, integrity=Evidence.Integrity.DESTROYED).exists():
+    # The row is the lock that a destruction's mark takes too: without it, the later of the two would stand.
+    if Evidence.objects.select_for_update().get(pk=evidence.pk).is_destroyed:
         return
     changed = found != evidence.integrity
     evidence.integrity, evidence.checked_at = found, timezone.now()

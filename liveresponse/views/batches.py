@@ -89,6 +89,7 @@ def batch(request: HttpRequest, reference: str, uuid: str) -> HttpResponse:
         "plan": shelf.plan_of(row),
         "standing": _standing(row, access.current_user(request)),
         "approval": _approval(row),
+        "deciders": approvals.deciders(case, row.requested_by) if row.state == BatchState.REQUESTED else [],
     }
     return render_tab(request, case, "live-response", "liveresponse/batch.html", context)
 
