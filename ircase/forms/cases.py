@@ -6,7 +6,7 @@ from django import forms
 from django.http import QueryDict
 
 from ircase import shelf
-from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm, with_blank
+from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm, flat, overtaken, with_blank
 from ircase.models import (
     CaseRole,
     Classification,
@@ -75,7 +75,7 @@ class EditForm(ScopedForm):
     def overtaken(self, now: dict[str, Any]) -> list[str]:
         """Fields that the writer changed and somebody else has changed since the writer saw them."""
         seen = {name: self.data.get(self.add_initial_prefix(name)) for name in self.changed_data}
-        return [name for name, text in seen.items() if text is not None and _flat(text) != _flat(str(now[name]))]
+        return [name for name, text in seen.items() if text is not None and flat(text) != flat(str(now[name]))]
 
     @classmethod
     def merging(cls, data: QueryDict, now: dict[str, Any], names: list[str]) -> Self:
@@ -85,16 +85,8 @@ class EditForm(ScopedForm):
             copy[f"initial-{name}"] = str(now[name])
         form = cls(copy, initial=now)
         for name in names:
-            theirs = str(now[name])[:2000]
-            form.add_error(
-                name, f"Somebody changed this meanwhile. Theirs: “{theirs}”. Yours is kept above: merge, save."
-            )
+            form.add_error(name, overtaken(str(now[name])))
         return form
-
-
-def _flat(text: str) -> str:
-    """Browsers send line ends as CR LF whatever they were given."""
-    return text.replace("\r\n", "\n")
 
 
 class EditCaseForm(EditForm):

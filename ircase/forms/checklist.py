@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
-from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm
+from ircase.forms.fields import LongTextField, MomentField, PersonField, ScopedForm, flat, overtaken
 from ircase.models import Activity, Case, ChecklistItem, Event, Evidence, Phase
 
 _PROOFS_OFFERED = 200
@@ -113,13 +114,29 @@ class ProofForm(ScopedForm):
 
 
 class FinishForm(ProofForm):
-    """The result, and the proof that may be linked with it."""
+    """The result, and the proof that may be linked with it. It knows what its writer saw of the result: what they left
+    as it stood there is "", and a colleague's words are shown before other words take their place."""
 
     result = LongTextField(required=False, rows=3, help_text="What was found or done, in a sentence or two.")
 
-    def __init__(self, *args: Any, case: Case, **kwargs: Any) -> None:
-        super().__init__(*args, case=case, **kwargs)
+    def __init__(self, *args: Any, item: ChecklistItem, **kwargs: Any) -> None:
+        super().__init__(*args, case=item.case, initial={"result": item.result}, **kwargs)
         self.order_fields(["result", *PROOFS])
+        self._seen: str | None = self.data.get(self.add_initial_prefix("result"))
+        self.fields["result"].show_hidden_initial = not self.is_bound or self._seen is not None
+
+    def clean_result(self) -> str:
+        written: str = self.cleaned_data["result"]
+        if "result" not in self.changed_data:
+            return ""
+        now: str = self.initial["result"]
+        if self._seen is not None and flat(self._seen).strip() != flat(now).strip() != flat(written).strip():
+            # Saving once more is then knowing.
+            sent: Any = self.data
+            self.data = sent.copy()
+            self.data[self.add_initial_prefix("result")] = now  # type: ignore[index]  # a QueryDict that may be written
+            raise ValidationError(overtaken(now))
+        return written
 
     @property
     def proof_fields(self) -> list[forms.BoundField]:

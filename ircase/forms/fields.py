@@ -9,6 +9,16 @@ from ircase.models import User
 _LOCAL = "%Y-%m-%dT%H:%M:%S"
 
 
+def flat(text: str) -> str:
+    """Browsers send line ends as CR LF whatever they were given."""
+    return text.replace("\r\n", "\n")
+
+
+def overtaken(theirs: str) -> str:
+    """What a person reads beside a field of theirs that a colleague changed while they wrote."""
+    return f"Somebody changed this meanwhile. Theirs: “{theirs[:2000]}”. Yours is kept above: merge, save."
+
+
 class ScopedForm(forms.Form):
     """Several forms stand on one page: their fields' ids begin with the form's name, so that labels find theirs."""
 

@@ -104,7 +104,7 @@ def _forms(case: Case, item: ChecklistItem) -> dict[str, Any]:
     review.offer(plan.fields["owner"])
     return {
         "plan_form": plan,
-        "finish_form": FinishForm(initial={"result": item.result}, case=case),
+        "finish_form": FinishForm(item=item),
         "skip_form": SkipForm(),
         "wait_form": WaitForm(initial={"waiting_for": item.waiting_for}),
         "review_form": review,
@@ -138,7 +138,7 @@ class _Act:
     """One thing that can be done with an item: the form it needs, what calls the service, what is said after."""
 
     form: str
-    make: Callable[[HttpRequest, Case], Any]
+    make: Callable[[HttpRequest, ChecklistItem], Any]
     do: Callable[..., object]
     said: str
 
@@ -150,7 +150,7 @@ def _finish(item: ChecklistItem, actor: User, form: FinishForm) -> object:
 def _prove(item: ChecklistItem, actor: User, form: FinishForm) -> object:
     """Link only; what was typed as a result is kept with it."""
     proof = service.add_proof(item=item, actor=actor, **dict(form.proofs()))
-    if item.is_open and form.cleaned_data["result"]:
+    if item.is_open:
         service.note_result(item=item, actor=actor, result=form.cleaned_data["result"])
     return proof
 
@@ -172,14 +172,14 @@ def _bare(act: Callable[..., object]) -> Callable[..., object]:
 
 
 ACTS = {
-    "start": _Act("start_form", lambda r, c: ScopedForm(r.POST), _bare(service.start_item), "It is in work."),
-    "wait": _Act("wait_form", lambda r, c: WaitForm(r.POST), _with(service.wait_item), "It waits; the time is kept."),
-    "review": _Act("review_form", lambda r, c: ReviewForm(r.POST), _with(service.ask_review), "A review is asked for."),
-    "finish": _Act("finish_form", lambda r, c: FinishForm(r.POST, case=c), _finish, "Done."),
-    "prove": _Act("finish_form", lambda r, c: FinishForm(r.POST, case=c), _prove, "The proof is linked."),
-    "skip": _Act("skip_form", lambda r, c: SkipForm(r.POST), _with(service.skip_item), "Skipped, with your reason."),
-    "plan": _Act("plan_form", lambda r, c: PlanForm(r.POST), _plan, "Planned."),
-    "reopen": _Act("start_form", lambda r, c: ScopedForm(r.POST), _bare(service.reopen_item), "Open again."),
+    "start": _Act("start_form", lambda r, i: ScopedForm(r.POST), _bare(service.start_item), "It is in work."),
+    "wait": _Act("wait_form", lambda r, i: WaitForm(r.POST), _with(service.wait_item), "It waits; the time is kept."),
+    "review": _Act("review_form", lambda r, i: ReviewForm(r.POST), _with(service.ask_review), "A review is asked for."),
+    "finish": _Act("finish_form", lambda r, i: FinishForm(r.POST, item=i), _finish, "Done."),
+    "prove": _Act("finish_form", lambda r, i: FinishForm(r.POST, item=i), _prove, "The proof is linked."),
+    "skip": _Act("skip_form", lambda r, i: SkipForm(r.POST), _with(service.skip_item), "Skipped, with your reason."),
+    "plan": _Act("plan_form", lambda r, i: PlanForm(r.POST), _plan, "Planned."),
+    "reopen": _Act("start_form", lambda r, i: ScopedForm(r.POST), _bare(service.reopen_item), "Open again."),
 }
 
 
@@ -187,7 +187,7 @@ def _act(request: HttpRequest, user: User, case: Case, item: ChecklistItem) -> H
     act = ACTS.get(request.POST.get("action", ""))
     if act is None:
         raise Http404("No such action.")
-    form = act.make(request, case)
+    form = act.make(request, item)
     if form.is_valid():
         try:
             act.do(item, user, form)

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import profile
-from ircase.models import Case, ChecklistItem, Event
+from ircase.models import Case, ChecklistItem, Event, LogEntry
 from ircase.nist import frameworks
 from ircase.services.analysis import findings
 from ircase.services.phases import checklist
@@ -123,6 +123,37 @@ class ItemTests(ChecklistCase):
         checklist.plan_item(item=self.item("validate"), actor=self.alice, owner=None, due_at=later)
         self.client.post(self.url("validate"), mine | {"owner": self.bob.pk})
         assert (self.item("validate").owner, self.item("validate").due_at) == (self.bob, later)
+
+    def test_two_who_write_the_result_at_once_lose_nothing(self) -> None:
+        self.sign_in(self.bob)
+        checklist.note_result(item=self.item("validate"), actor=self.bob, result="Seen\nat nine")
+        seen = {"initial-result": "Seen\r\nat nine"}
+        checklist.note_result(item=self.item("validate"), actor=self.alice, result="Seen at ten")
+        # What Bob leaves as it stood on his page takes nothing back.
+        decided = seen | {"action": "prove", "result": "Seen\r\nat nine", "decision": "Go on"}
+        assert self.client.post(self.url("validate"), decided).status_code == 302
+        assert self.item("validate").result == "Seen at ten"
+        # What he changes is shown beside hers first, and the item stays open.
+        finish = {"action": "finish", "result": "Seen at noon"}
+        refused = self.client.post(self.url("validate"), seen | finish)
+        self.assertContains(refused, "Theirs: “Seen at ten”", status_code=422)
+        self.assertContains(refused, "Seen at noon", status_code=422)
+        assert (self.item("validate").state, self.item("validate").result) == ("open", "Seen at ten")
+        again = re.search(r'name="initial-result" value="([^"]*)"', refused.content.decode())
+        assert again is not None and again[1] == "Seen at ten", "saving again is knowing"
+        assert self.client.post(self.url("validate"), finish | {"initial-result": again[1]}).status_code == 302
+        assert self.item("validate").result == "Seen at noon"
+
+    def test_the_log_keeps_the_result_that_others_take_the_place_of(self) -> None:
+        long = "A trail. " * 60
+        for act in (
+            lambda item: checklist.note_result(item=item, actor=self.bob, result="Another"),
+            lambda item: checklist.ask_review(item=item, actor=self.bob, reviewer=None, result="Look"),
+            lambda item: checklist.skip_item(item=item, actor=self.bob, reason="A drill"),
+        ):
+            ChecklistItem.objects.filter(case=self.plan, key="watch").update(result=long, state="open")
+            act(self.item("watch"))
+            assert LogEntry.objects.filter(case=self.plan).order_by("pk").last().detail["before"] == long
 
     def test_proofs_of_every_kind(self) -> None:
         exhibit = make_evidence(self.plan, self.alice)

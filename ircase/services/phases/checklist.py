@@ -167,11 +167,11 @@ def ask_review(*, item: ChecklistItem, actor: User, reviewer: User | None, resul
         raise ValidationError("A review is a second person's. Choose somebody else.")
     if reviewer is not None and not access.still_may(reviewer, item.case, access.ANALYST):
         raise ValidationError(f"{reviewer.name} cannot work on this case. Add them as a member first.")
-    item.reviewer, item.result = reviewer, result.strip() or item.result
+    before = _write(item, result)
+    item.reviewer = reviewer
     itemstates.change(item=item, actor=actor, state=State.REVIEW)
-    log.record(
-        "checklist.review", case=item.case, actor=actor, item=item.key, reviewer=reviewer.username if reviewer else None
-    )
+    name = reviewer.username if reviewer else None
+    log.record("checklist.review", case=item.case, actor=actor, item=item.key, reviewer=name, **before)
     asked = [reviewer] if reviewer else [lead for lead in notices.leads_of(item.case) if lead != actor]
     subject = notices.about(item.case.uuid, f"review {item.key} {item.state_at.isoformat()}")
     notices.tell(
@@ -200,9 +200,10 @@ def finish_item(
         add_proof(item=item, actor=actor, **{name: value})  # type: ignore[arg-type]
     if not proofs and (lacks := missing_proof(item, result)):
         raise ValidationError(lacks)
-    item.result = result.strip() or item.result
+    before = _write(item, result)
     itemstates.change(item=item, actor=actor, state=State.DONE)
-    log.record("checklist.done", case=item.case, actor=actor, item=item.key, title=item.title, result=item.result[:200])
+    told = {"item": item.key, "title": item.title, "result": item.result[:200], **before}
+    log.record("checklist.done", case=item.case, actor=actor, **told)
     itemstates.unlock(item=item, actor=actor)
     return item
 
@@ -210,11 +211,18 @@ def finish_item(
 @transaction.atomic
 def note_result(*, item: ChecklistItem, actor: User, result: str) -> ChecklistItem:
     """Keep what is known so far; the item goes on."""
-    if result.strip() != item.result:
-        item.result = result.strip()
+    if result.strip() not in ("", item.result):
+        before = _write(item, result)
         item.save(update_fields=["result"])
-        log.record("checklist.noted", case=item.case, actor=actor, item=item.key, result=item.result[:200])
+        log.record("checklist.noted", case=item.case, actor=actor, item=item.key, result=item.result[:200], **before)
     return item
+
+
+def _write(item: ChecklistItem, result: str) -> dict[str, str]:
+    """The result says this from now on, where it says anything. What it said until now is given back for the log, and
+    whole: nothing else keeps it."""
+    before, item.result = item.result, result.strip() or item.result
+    return {"before": before} if before and before != item.result else {}
 
 
 def missing_proof(item: ChecklistItem, result: str = "") -> str:
@@ -253,9 +261,10 @@ def skip_item(*, item: ChecklistItem, actor: User, reason: str) -> ChecklistItem
     _require_live(item)
     if not reason.strip():
         raise ValidationError("Say why this is skipped; the report shows it.")
-    item.result = reason.strip()
+    before = _write(item, reason)
     itemstates.change(item=item, actor=actor, state=State.SKIPPED, note=reason)
-    log.record("checklist.skipped", case=item.case, actor=actor, item=item.key, title=item.title, result=reason[:200])
+    told = {"item": item.key, "title": item.title, "result": reason[:200], **before}
+    log.record("checklist.skipped", case=item.case, actor=actor, **told)
     itemstates.unlock(item=item, actor=actor)
     return item
 
