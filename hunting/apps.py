@@ -7,18 +7,19 @@ class HuntingConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks, the chapters of the report, the content of exports, what can be commented and
-        # found, the dashboard's panels, and which stored files are needed here.
+        # found, the dashboard's panels, which stored files are needed here, and what is copied of exhibits.
         from hunting import catalogue, checks, commented, dashboard, dossier, finding, readiness  # noqa: F401, PLC0415
         from hunting.report import Chapters  # noqa: PLC0415
-        from hunting.services import holding, patterns  # noqa: PLC0415
+        from hunting.services import copies, holding, patterns  # noqa: PLC0415
         from ircase.exercises import scenarios  # noqa: PLC0415
         from ircase.report import chapters  # noqa: PLC0415
         from ircase.services import templating  # noqa: PLC0415
-        from ircase.services.vault import removal  # noqa: PLC0415
+        from ircase.services.vault import destruction, removal  # noqa: PLC0415
 
         chapters.register(Chapters())
         commented.register()
         dashboard.register()
+        destruction.register("hunting", destruction.Copies(copies.outside, copies.forget))
         dossier.register()
         finding.register()
         readiness.register()

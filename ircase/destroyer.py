@@ -93,6 +93,7 @@ def _clear(row: Destruction, item: Evidence) -> None:
     waking.wake(row.case_id)
     supertimeline.drop_exports(item)
     caseexports.drop(item)
+    destruction.forget_copies(item)
     looking.forget(item)
     removal.release(item.sha256)
 

@@ -59,8 +59,9 @@ def runs_of(case: Case, batch: UUID) -> list[HuntRun]:
 
 
 def together(case: Case, batch: UUID) -> Together | None:
-    """Their rows in one file, made when it is first asked for; None while no run has any. Raises GridError."""
-    runs = tuple(run for run in runs_of(case, batch) if results.has_rows(run))
+    """Their rows in one file, made when it is first asked for, without those that were destroyed; None while no run has
+    any. Raises GridError."""
+    runs = tuple(run for run in runs_of(case, batch) if _has_rows(run))
     if not runs:
         return None
     marks = marks_of(runs)
@@ -70,8 +71,12 @@ def together(case: Case, batch: UUID) -> Together | None:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         grid.join(parts, joined, path)
-        _forget(path, batch)
+        forget(case.pk, batch, but=path)
     return Together(runs, path, [[column.name, column.type] for column in joined.columns], joined.texts)
+
+
+def _has_rows(run: HuntRun) -> bool:
+    return results.has_rows(run) and run.evidence is not None and not run.evidence.is_destroyed
 
 
 def marks_of(runs: Sequence[HuntRun]) -> list[str]:
@@ -91,13 +96,17 @@ def _path(run: HuntRun) -> Path:
 
 def _file(case: Case, batch: UUID, runs: Sequence[HuntRun]) -> Path:
     tables = hashlib.sha256("".join(str(run.table.uuid) for run in runs if run.table).encode()).hexdigest()[:16]
-    return Path(settings.TABLES_DIR) / str(case.pk) / f"together-{batch}-{tables}.parquet"
+    return _folder(case.pk) / f"together-{batch}-{tables}.parquet"
 
 
-def _forget(path: Path, batch: UUID) -> None:
-    """Files of this batch from before a further run ended; whoever reads one has it open."""
-    for old in path.parent.glob(f"together-{batch}-*.parquet"):
-        if old != path:
+def _folder(case: int) -> Path:
+    return Path(settings.TABLES_DIR) / str(case)
+
+
+def forget(case: int, batch: UUID, *, but: Path | None = None) -> None:
+    """Files of this batch, as from before a further run ended; whoever reads one has it open. `case` is its key."""
+    for old in _folder(case).glob(f"together-{batch}-*.parquet"):
+        if old != but:
             with suppress(OSError):
                 old.unlink()
 

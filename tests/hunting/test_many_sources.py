@@ -12,11 +12,14 @@ from hunting import results
 from hunting.binding import attach_kql
 from hunting.models import HuntRun, Source
 from hunting.services import batches, runs
-from ircase.models import Connection, CustodyEntry
+from ircase.models import CaseRole, Connection, CustodyEntry, User
+from ircase.services import approvals, cases
 from ircase.services.identity import people
+from ircase.services.vault import destruction
+from ircase.tasks import destroy, destruction_decided
 from kql import Column
 from msapi.errors import Forbidden
-from tests.cast import CastTestCase
+from tests.cast import CastTestCase, make_user
 from tests.hunting.cluster import SourcesTestCase, simulator
 from tests.hunting.stage import FakeProvider, answering, make_table, record_of, work
 
@@ -120,6 +123,25 @@ class TogetherTests(CastTestCase):
         second = batches.together(self.case, batch)
         assert second is not None and second.page(offset=0, limit=10).total == 4
         assert second.path.is_file() and not first.path.is_file()
+
+    def test_with_an_exhibit_that_is_destroyed_its_rows_go_from_here_too(self) -> None:
+        batch = self.answered()
+        found = batches.together(self.case, batch)
+        assert found is not None and found.path.is_file()
+        gone, stays = found.runs[0].evidence, found.runs[1].evidence
+        assert gone is not None and stays is not None
+        dora = make_user("dora", User.SiteRole.ANALYST)
+        cases.set_member(case=self.case, actor=self.alice, user=dora, role=CaseRole.LEAD)
+        row = destruction.request(case=self.case, actor=self.alice, exhibits=[gone], why="A person asked for it.")
+        approval = destruction.approval_of(row)
+        assert approval is not None
+        approvals.decide(approval=approval, actor=dora, approve=True, comment="Agreed")
+        destruction_decided(str(row.uuid))
+        destroy(row.pk)
+        assert not found.path.is_file()
+        page = self.get("batch", batch)
+        self.assertContains(page, "ws02")
+        self.assertNotContains(page, "ws01")
 
     def test_a_column_called_source_keeps_its_name(self) -> None:
         columns = [Column("source", "string")]

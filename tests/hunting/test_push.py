@@ -19,6 +19,7 @@ from hunting.tasks import push_table as task
 from ircase.models import Activity, CaseRole, CaseTable, Connection, LogEntry
 from ircase.services import cases, sweep
 from ircase.services.identity import people
+from ircase.services.vault import destruction
 from ircase.work import Stopped, new_owner
 from msapi import kusto
 from msapi.errors import Ambiguous, Forbidden, Unavailable
@@ -99,6 +100,17 @@ class CopyTests(PushTestCase):
         push = self.copy()
         assert (push.state, push.row_count) == ("done", 3), push.reason
         assert len(self.on_cluster()) == 3
+
+    def test_what_stands_on_the_cluster_is_removed_before_its_exhibit_is_destroyed(self) -> None:
+        item = make_table(self.case, self.bob, "DeviceProcessEvents", ROWS).evidence
+        other = make_table(self.case, self.bob, "DeviceEvents", ROWS).evidence
+        assert destruction.obstacles(self.case, [item, other]) == []
+        target = self.copy().target
+        (said,) = destruction.obstacles(self.case, [item, other])
+        assert target in said and item.exhibit in said and "remove that copy first" in said
+        place = {"cluster": self.connection.kusto_cluster, "database": "Cases"}
+        task(pushes.request_removal(case=self.case, actor=self.alice, name="DeviceProcessEvents", **place).pk)
+        assert destruction.obstacles(self.case, [item, other]) == []
 
     def test_evidence_that_disagrees_about_a_type_makes_text(self) -> None:
         make_table(self.case, self.bob, "Odd", [{"A": "x"}])

@@ -1,7 +1,8 @@
 """Destroying evidence: asked for by a lead, approved by another, certified. Rows stay; bytes and tables go."""
 
 import uuid as uuids
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -29,6 +30,29 @@ LIFETIME: Final = timedelta(days=14)
 MOST: Final = 500
 
 
+@dataclass(frozen=True)
+class Copies:
+    """Where an app above keeps rows of exhibits. `outside` says, a sentence each, what stands on another system, where
+    somebody has to take it away first; `forget` removes the files here that were made of one exhibit."""
+
+    outside: Callable[[Case, Collection[Evidence]], list[str]]
+    forget: Callable[[Evidence], None]
+
+
+_copies: dict[str, Copies] = {}
+
+
+def register(name: str, copies: Copies) -> None:
+    """They are asked about before every destruction, and go with it."""
+    _copies[name] = copies
+
+
+def forget_copies(item: Evidence) -> None:
+    """Nothing that was made of a destroyed exhibit's rows stays in files of ours."""
+    for copies in _copies.values():
+        copies.forget(item)
+
+
 def obstacles(case: Case, exhibits: Collection[Evidence]) -> list[str]:
     """Why these may not be destroyed now: a sentence each; none where they may."""
     found = [f"{item.exhibit} was destroyed already." for item in exhibits if item.is_destroyed]
@@ -43,6 +67,8 @@ def obstacles(case: Case, exhibits: Collection[Evidence]) -> list[str]:
     ]
     certificates = Destruction.objects.filter(sealed__in=[item.pk for item in exhibits]).select_related("sealed")
     found += [f"{row.sealed.exhibit} is a certificate of destruction." for row in certificates if row.sealed]
+    for copies in _copies.values():
+        found += copies.outside(case, exhibits)
     return found
 
 
