@@ -429,7 +429,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='responseaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('requested', 'approved', 'submitted', 'running'))), fields=('case', 'kind', 'target'), name='action_once_at_a_time'),
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ('requested', 'approved', 'submitted', 'running')), models.Q(('kind', 'quarantine'), _negated=True)), fields=('case', 'kind', 'target'), name='action_once_at_a_time'),
         ),
         migrations.AddConstraint(
             model_name='responseaction',

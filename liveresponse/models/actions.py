@@ -119,9 +119,11 @@ class ResponseAction(Polled):
     class Meta:
         ordering = ["-requested_at", "-pk"]
         constraints = [
-            # Whoever presses twice asks once.
+            # Whoever presses twice asks once. Of files there may be several on a device: `services.actions` looks.
             models.UniqueConstraint(
-                fields=["case", "kind", "target"], condition=Q(state__in=OPEN_STATES), name="action_once_at_a_time"
+                fields=["case", "kind", "target"],
+                condition=Q(state__in=OPEN_STATES) & ~Q(kind=ActionKind.QUARANTINE),
+                name="action_once_at_a_time",
             ),
             models.CheckConstraint(
                 condition=Q(break_glass=False) | ~Q(glass_reason=""), name="break_glass_has_its_reason"

@@ -20,6 +20,7 @@ from ircase.services.analysis.devices import Device, note_devices
 from liveresponse.kinds import INDICATOR_TYPES, KINDS, Kind
 from liveresponse.models import (
     FINAL_ACTION_STATES,
+    OPEN_STATES,
     UNSENT_STATES,
     ActionKind,
     ActionState,
@@ -32,6 +33,7 @@ from liveresponse.services.wanted import GLASS_REASON, Glass, indicator_kind, pa
 
 APPROVAL_KIND: Final = "liveresponse.action"
 approvals.acts_on_devices(APPROVAL_KIND)
+ASKED_ALREADY: Final = "The same was already asked for and has not ended. Look for it in the list of response actions."
 DEADLINE: Final = timedelta(hours=72)
 """As long as Defender itself keeps an action for a device that is offline."""
 _DEVICE_ID: Final = re.compile(r"[0-9a-fA-F]{40}")
@@ -79,11 +81,21 @@ def request_actions(
     asked = _Asked(case, actor, plan, wanted, values, reason.strip()[:2000], typed(glass, wanted), undoes, blocks)
     try:
         with transaction.atomic():
+            if plan.id == ActionKind.QUARANTINE:
+                _require_another_file(asked)
             return _write(asked)
     except IntegrityError:
-        raise ValidationError(
-            "The same was already asked for and has not ended. Look for it in the list of response actions."
-        ) from None
+        raise ValidationError(ASKED_ALREADY) from None
+
+
+def _require_another_file(asked: _Asked) -> None:
+    """Two files on one device are two acts, the same file twice is one. The case's row is the lock."""
+    Case.objects.select_for_update().get(pk=asked.case.pk)
+    rows = ResponseAction.objects.for_case(asked.case).filter(
+        kind=ActionKind.QUARANTINE, target__in=asked.targets, state__in=OPEN_STATES
+    )
+    if asked.parameters["sha1"] in {row.parameters.get("sha1") for row in rows}:
+        raise ValidationError(ASKED_ALREADY)
 
 
 def _check_case(case: Case) -> None:

@@ -158,6 +158,14 @@ class RequestTests(ActionTestCase):
         assert ResponseAction.objects.count() == 1
         assert Approval.objects.count() == 1
 
+    def test_two_files_of_one_device_are_two_acts_and_the_same_file_is_one(self) -> None:
+        first = self.ask("quarantine", sha1="a" * 40)
+        self.ask("quarantine", sha1="b" * 40)
+        with pytest.raises(ValidationError, match="already asked for"):
+            self.ask("quarantine", sha1="A" * 40)
+        ResponseAction.objects.filter(pk=first.pk).update(state="done")
+        assert self.ask("quarantine", sha1="a" * 40).state == "requested"
+
     def test_a_read_only_connection_changes_nothing(self) -> None:
         self.connection.read_only = True
         self.connection.save(update_fields=["read_only"])
