@@ -177,6 +177,7 @@ AGES = [
 ]
 COLUMNS = [("tags", "Tags"), ("tenant", "Tenant"), ("updated", "Updated"), ("tlp", "TLP")]
 SORTS = ("reference", "title", "severity", "phase", "opened", "updated", "due")
+FOLDED = ("detected_from", "detected_to", "exercise", "owner", "tag", "connection", "age")
 
 
 class CaseFilterForm(ScopedForm):
@@ -209,3 +210,8 @@ class CaseFilterForm(ScopedForm):
     show = forms.MultipleChoiceField(
         choices=COLUMNS, required=False, label="More columns", widget=forms.CheckboxSelectMultiple
     )
+
+    @property
+    def asks_more(self) -> bool:
+        """Whether one of the filters is used that stand folded away, so that a phone shows cases first."""
+        return any(self.data.get(name) for name in FOLDED)

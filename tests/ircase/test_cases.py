@@ -41,6 +41,13 @@ class CaseListTests(CastTestCase):
         assert low.reference not in self.listed(self.alice)
         assert low.reference in self.listed(self.alice, "?state=closed&exercise=1")
 
+    def test_filters_that_are_folded_away_open_where_one_is_used(self) -> None:
+        folded, opened = '<details class="more" id="more-filters">', '<details class="more" id="more-filters" open>'
+        for query in ("", "?q=&state=open&phase=&severity=high&mine=on&exercise=&owner=&tag=&age=&show=tlp"):
+            assert folded in self.listed(self.bob, query), query
+        for query in ("?tag=vip", "?age=7", "?detected_from=2026-01-01", "?exercise=1"):
+            assert opened in self.listed(self.bob, query), query
+
     def test_mine_is_what_i_am_a_member_of(self) -> None:
         other = make_case(self.alice, title="Not Bob's")
         page = self.listed(self.bob, "?mine=on")
