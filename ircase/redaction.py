@@ -194,7 +194,7 @@ class Mask:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_index", _index_of(self.names))
-        alias = {form.lower(): name.alias for name in self.words for form in _cases(name.forms)}
+        alias = {form.lower(): name.alias for name in self.words for form in _cases(name.forms, whole=True)}
         object.__setattr__(self, "_word_alias", alias)
         forms = sorted(alias, key=len, reverse=True)
         found = re.compile("|".join(re.escape(form) for form in forms), re.IGNORECASE) if forms else None
@@ -352,15 +352,18 @@ def _index_of(names: Iterable[Name]) -> dict[str, list[tuple[str, str]]]:
     return {run: sorted(forms.items(), key=lambda pair: -len(pair[0])) for run, forms in found.items()}
 
 
-def _cases(forms: Iterable[str]) -> Iterator[str]:
+def _cases(forms: Iterable[str], *, whole: bool = False) -> Iterator[str]:
     """Each form as it may be typed: composed and decomposed, and in cases that change its length. Trimmed to what
-    begins and ends with a letter or a digit; a shorter one than SHORTEST is no name."""
+    begins and ends with a letter or a digit; where that is shorter than SHORTEST it is no name, or with `whole` it is
+    taken as it was typed."""
     for form in forms:
         for typed in (form, unicodedata.normalize("NFC", form), unicodedata.normalize("NFD", form)):
             for cased in dict.fromkeys((typed, typed.lower(), typed.upper(), typed.casefold(), typed.title())):
                 trimmed = _trim(cased)
                 if len(trimmed) >= SHORTEST:
                     yield trimmed
+                elif whole:
+                    yield cased
 
 
 def _trim(form: str) -> str:

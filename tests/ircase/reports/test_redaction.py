@@ -96,6 +96,12 @@ def test_a_leads_own_words_survive_nowhere_not_even_inside_others(words: list[st
     assert not any(given.lower() in piece for piece in re.split(r"word-\d+", shown.lower()) for given in words)
 
 
+@pytest.mark.parametrize("given_word", ["0F..", "-x9-", "@é@"])
+def test_an_own_word_that_is_hardly_more_than_marks_is_masked_as_it_was_typed(given_word: str) -> None:
+    mask = Mask(words=(Name("word-01", Redaction(words=(given_word,)).words),))
+    assert mask.text(f"a{given_word.upper()}b {given_word}") == "aword-01b word-01"
+
+
 ENCODED = (
     "{}",
     "powershell -enc {}",
