@@ -274,10 +274,10 @@ class CaseMaskTests(CastTestCase):
         assert text == "person-01 asked person-02; Mallory knew."
 
     def test_whoever_was_given_something_or_taken_off_the_case_is_masked(self) -> None:
-        gone, helper, keeper = (make_user(name, User.SiteRole.ANALYST) for name in ("gregor", "helene", "kirsten"))
+        gone, owner, keeper = (make_user(name, User.SiteRole.ANALYST) for name in ("gregor", "helene", "kirsten"))
         cases.set_member(case=self.case, actor=self.alice, user=gone, role=CaseRole.ANALYST)
         cases.remove_member(case=self.case, actor=self.alice, user=gone)
-        improvements.add(case=self.case, actor=self.alice, title="Patch sooner", owner=helper)
+        improvements.add(case=self.case, actor=self.alice, title="Patch sooner", owner=owner)
         item = self.case.checklist.filter(state="open").first()
         checklist.plan_item(item=item, actor=self.alice, owner=keeper, due_at=None)
         checklist.plan_item(item=item, actor=self.alice, owner=self.bob, due_at=None)
