@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
-from ircase.models import Approval, CaseMember, Evidence, LogEntry, ParseJob
+from ircase.models import Approval, CaseMember, Evidence, LogEntry, ParseJob, User
 from ircase.services import approvals, cases, evidence
 from ircase.services.writing import comments
 from liveresponse import runner, tasks
@@ -64,6 +64,13 @@ class CollectionTestCase(CastTestCase):
             row = self.move(row)
         return row
 
+    def standing(self, giver: User) -> None:
+        """The script approved in advance."""
+        approvals.grant_standing(
+            case=self.case, actor=giver, connection=self.connection, script_name="DFIR-Script.ps1",
+            script_sha256=SCRIPT_SHA, reason="tested", days=30,
+        )  # fmt: skip
+
 
 class HappyPathTests(CollectionTestCase):
     def test_dfir_triage_from_approval_to_sealed_zip_and_parse(self) -> None:
@@ -93,25 +100,14 @@ class HappyPathTests(CollectionTestCase):
         assert row.output.name == "loader.exe"
 
     def test_a_standing_approval_lets_it_start(self) -> None:
-        approvals.grant_standing(
-            case=self.case,
-            actor=self.alice,
-            connection=self.connection,
-            script_name="DFIR-Script.ps1",
-            script_sha256=SCRIPT_SHA,
-            reason="tested",
-            days=30,
-        )
+        self.standing(self.alice)
         row = self.ask()
         assert row.state == CollectionState.REQUESTED or self.fresh(row).state == CollectionState.APPROVED
         assert self.finish(self.fresh(row)).state == CollectionState.DONE
 
     def test_ones_own_standing_approval_is_no_second_persons(self) -> None:
         CaseMember.objects.filter(case=self.case, user=self.bob).update(role="lead", own_role="lead")
-        approvals.grant_standing(
-            case=self.case, actor=self.bob, connection=self.connection, script_name="DFIR-Script.ps1",
-            script_sha256=SCRIPT_SHA, reason="mine", days=30,
-        )  # fmt: skip
+        self.standing(self.bob)
         row = self.ask()
         assert self.fresh(row).state == CollectionState.REQUESTED
         assert Approval.objects.get(subject=row.uuid).requested_by == self.bob
@@ -167,7 +163,7 @@ class ApprovalTests(CollectionTestCase):
         assert longest.deadline <= Approval.objects.get(subject=longest.uuid).expires_at
 
     def test_nobody_is_covered_by_an_approval_in_advance_of_their_own(self) -> None:
-        self.standing()
+        self.standing(self.alice)
         mine = collections.request_collection(
             case=self.case, actor=self.alice, definition="dfir-triage", device="ws-07.contoso.com", parameters={}
         )
@@ -179,7 +175,7 @@ class ApprovalTests(CollectionTestCase):
             assert ("Approved in advance" in page) is said, person
 
     def test_an_approval_in_advance_ends_with_the_role_of_who_gave_it(self) -> None:
-        self.standing()
+        self.standing(self.alice)
         row = self.fresh(self.ask())
         assert row.state == CollectionState.APPROVED
         cases.set_member(case=self.case, actor=self.alice, user=self.ada, role="lead")
@@ -188,12 +184,6 @@ class ApprovalTests(CollectionTestCase):
         row = self.finish(row)
         assert (row.state, self.tenant.submitted) == (CollectionState.REFUSED, [])
         assert [held.standing for held in library.held(self.connection) if held.name == "DFIR-Script.ps1"] == [()]
-
-    def standing(self) -> None:
-        approvals.grant_standing(
-            case=self.case, actor=self.alice, connection=self.connection, script_name="DFIR-Script.ps1",
-            script_sha256=SCRIPT_SHA, reason="tested", days=3,
-        )  # fmt: skip
 
     def test_a_changed_script_is_refused_by_the_worker(self) -> None:
         row = self.approved()
