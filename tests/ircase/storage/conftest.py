@@ -44,6 +44,11 @@ class Stage:
     def raw(self, name: str) -> bytes:
         return b"".join(self.store.backend.read(name))
 
+    def alter(self, name: str) -> None:
+        """Flip a bit of the last byte. (A fixed byte there would now and then be the one that ciphertext has.)"""
+        data = self.raw(name)
+        self.tamper(name, data[:-1] + bytes([data[-1] ^ 1]))
+
 
 @pytest.fixture(scope="session")
 def bucket() -> Iterator[Bucket]:
