@@ -17,8 +17,8 @@ UNKNOWN = "(no such account)"
 
 @receiver(user_logged_in)
 def came_in(request: HttpRequest, user: User, **_: Any) -> None:
-    method, sid = getattr(request, "sign_in_by", ("", ""))
-    sessions.begin(request=request, user=user, method=method, entra_sid=sid)
+    method, sid, proved_at = getattr(request, "sign_in_by", ("", "", None))
+    sessions.begin(request=request, user=user, method=method, entra_sid=sid, proved_at=proved_at)
 
 
 @receiver(user_logged_out)

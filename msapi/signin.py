@@ -101,6 +101,7 @@ class EntraPerson:
     app_roles: frozenset[str]
     guest: bool | None  # None where the token lacks the optional claim acct
     sid: str
+    proved_at: int | None = None  # when they last proved who they are (auth_time), in seconds since 1970, where it says
 
 
 class Refused(SignInFailed):
@@ -121,18 +122,26 @@ class PeopleSignIn:
         self._keys: dict[str, Mapping[str, Any]] = {}
         self._keys_at = float("-inf")
 
-    def begin(self, *, redirect_uri: str, prompt: str = "", login_hint: str = "") -> dict[str, Any]:
-        """The flow to be kept in the session; `auth_uri` in it is where the browser goes."""
+    def begin(
+        self, *, redirect_uri: str, prompt: str = "", login_hint: str = "", max_age: int | None = None
+    ) -> dict[str, Any]:
+        """The flow to be kept in the session; `auth_uri` in it is where the browser goes.
+
+        `max_age`: a proof older than these seconds does not do. The browser carries the question and may have dropped
+        it, as it may drop `prompt`: the caller looks at `proved_at` of the answer, which the tenant has signed.
+        https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest"""
         flow: dict[str, Any] = self._guarded(
             lambda: self._built().initiate_auth_code_flow(
                 scopes=[],
                 redirect_uri=redirect_uri,
                 prompt=prompt or None,
                 login_hint=login_hint or None,
+                max_age=max_age,
                 # A posted answer would come without our cookie, which is SameSite=Lax; the code needs the verifier too.
                 response_mode="query",
             )
         )
+        flow.pop("max_age", None)  # by which msal would refuse without saying why
         return flow
 
     def finish(self, flow: Mapping[str, Any], answer: Mapping[str, str]) -> EntraPerson:
@@ -298,6 +307,7 @@ def _person(claims: Mapping[str, Any]) -> EntraPerson:
         app_roles=frozenset(str(role)[:120] for role in roles[:100]),
         guest=None if acct is None else str(acct) != "0",
         sid=str(claims.get("sid", ""))[:64],
+        proved_at=proved if type(proved := claims.get("auth_time")) is int and proved > 0 else None,
     )
 
 

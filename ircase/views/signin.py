@@ -26,7 +26,7 @@ from ircase.services import log
 from ircase.services.identity import entra, factors, passkeys, sessions
 from ircase.services.identity.policies import may_use_password
 from msapi.errors import ApiError
-from msapi.signin import PeopleSignIn
+from msapi.signin import EntraPerson, PeopleSignIn
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PENDING, FLOW, NEXT = "sign_in_pending", "entra_flow", "entra_next"
@@ -74,8 +74,10 @@ class SignInView(LoginView):
 sign_in = SignInView.as_view()
 
 
-def _enter(request: HttpRequest, user: Any, method: str, target: str, sid: str = "") -> HttpResponse:
-    request.sign_in_by = (method, sid)  # type: ignore[attr-defined]
+def _enter(
+    request: HttpRequest, user: Any, method: str, target: str, sid: str = "", proved_at: int | None = None
+) -> HttpResponse:
+    request.sign_in_by = (method, sid, proved_at)  # type: ignore[attr-defined]
     sessions.close(request)  # of an earlier sign-in of this browser
     request.session.pop(PENDING, None)  # nor does a half one wait on
     login(request, user, backend=BACKEND)
@@ -229,7 +231,8 @@ def to_entra(request: HttpRequest) -> HttpResponse:
         return redirect("ircase:sign_in")
     again = request.user.is_authenticated
     try:
-        flow = way.begin(redirect_uri=_back(request), prompt="login" if again else "select_account")
+        asked = {"prompt": "login", "max_age": sessions.FRESH_SECONDS} if again else {"prompt": "select_account"}
+        flow = way.begin(redirect_uri=_back(request), **asked)
     except ApiError as error:
         return _sorry(request, str(error), error.code)
     request.session[FLOW] = flow
@@ -262,14 +265,24 @@ def _landed(request: HttpRequest, way: PeopleSignIn, flow: dict[str, Any], targe
                 request, "That is another account than the one you are signed in with.", "another", status=403
             )
         if request.session.get(sessions.METHOD) == SessionRecord.Method.ENTRA:
-            sessions.refresh(request)
+            return _proved(request, person, target)
+    # Microsoft lets in whom it knows from this morning: that proves nothing about who sits there now.
+    return _enter(request, user, SessionRecord.Method.ENTRA, target, person.sid, person.proved_at or 0)
+
+
+def _proved(request: HttpRequest, person: EntraPerson, target: str) -> HttpResponse:
+    """Back from proving it again. Whether Microsoft asked, the token says: the browser may have asked less."""
+    if person.proved_at is not None:
+        sessions.refresh(request, person.proved_at)
+        if sessions.is_fresh(request):
             return HttpResponseRedirect(target)
-    return _enter(request, user, SessionRecord.Method.ENTRA, target, person.sid)
+    sentence = "Microsoft does not say that it has just asked you who you are. Sign in there again."
+    return _sorry(request, sentence, "auth_time", status=403, target=target)
 
 
-def _sorry(request: HttpRequest, sentence: str, reason: str, status: int = 400) -> HttpResponse:
+def _sorry(request: HttpRequest, sentence: str, reason: str, status: int = 400, target: str = "") -> HttpResponse:
     log.record("sign_in.refused", by="Entra", reason=reason[:60], address=address_of(request))
-    return render(request, "registration/refused.html", {"sentence": sentence}, status=status)
+    return render(request, "registration/refused.html", {"sentence": sentence, "target": target}, status=status)
 
 
 @never_cache

@@ -27,11 +27,14 @@ _KEPT: Final = timedelta(days=90)
 
 
 @transaction.atomic
-def begin(*, request: HttpRequest, user: User, method: str = "", entra_sid: str = "") -> SessionRecord:
-    """Note the session that was just opened; who opened it has just proved who they are."""
+def begin(
+    *, request: HttpRequest, user: User, method: str = "", entra_sid: str = "", proved_at: int | None = None
+) -> SessionRecord:
+    """Note the session that was just opened. `proved_at`: when they proved who they are (seconds), if not just now."""
     method = method or SessionRecord.Method.PASSWORD
     session = request.session
-    session[FRESH] = session[SEEN] = int(time.time())
+    session[SEEN] = int(time.time())
+    refresh(request, proved_at)
     session[METHOD] = method
     if session.session_key is None:
         session.create()
@@ -66,9 +69,10 @@ def is_fresh(request: HttpRequest) -> bool:
     return isinstance(at, int) and 0 <= time.time() - at < FRESH_SECONDS
 
 
-def refresh(request: HttpRequest) -> None:
-    """They have just proved it again."""
-    request.session[FRESH] = int(time.time())
+def refresh(request: HttpRequest, proved_at: int | None = None) -> None:
+    """They have proved it: at `proved_at`, in seconds, or just now. (Another clock may be ahead of ours.)"""
+    now = int(time.time())
+    request.session[FRESH] = now if proved_at is None else min(proved_at, now)
 
 
 def live(user: User) -> QuerySet[SessionRecord]:

@@ -182,6 +182,35 @@ class LeavingTests(EntraTestCase):
         assert self.go(GRACE, path=reverse("ircase:factor")).headers["Location"] == reverse("ircase:factor")
         self.assertContains(self.client.get(reverse("ircase:factor")), "Scan this")
 
+    def test_a_sign_in_by_microsofts_cookie_is_no_proof_of_who_sits_there(self) -> None:
+        self.go(GRACE)
+        self.assertContains(self.client.get(reverse("ircase:factor")), "Sign in at Microsoft again")
+
+    def test_a_tenant_that_says_when_they_proved_it_is_believed(self) -> None:
+        for how, asks in (("proved_earlier", True), ("proved_just_now", False)):
+            self.tenant.fault(match="oauth2/v2.0/token", fault="id_token", how=how)
+            browser = Client()
+            self.go(GRACE, browser)
+            page = browser.get(reverse("ircase:factor")).content.decode()
+            assert ("Sign in at Microsoft again" in page) is asks, how
+
+    def test_microsoft_is_asked_for_a_fresh_proof_and_its_answer_is_read(self) -> None:
+        self.go(GRACE)
+        factor = reverse("ircase:factor")
+        sent = self.client.get(reverse("ircase:entra"), {"next": factor}).headers["Location"]
+        assert parse_qs(urlsplit(sent).query)["max_age"] == ["900"]
+        stripped = sent.replace("prompt=login", "prompt=none").replace("max_age=900", "x=1")
+        reply = self.client.get(reverse("ircase:entra_back"), self.tenant.pick(stripped, GRACE))
+        self.assertContains(reply, "does not say that it has just asked you", status_code=403)
+        self.assertContains(reply, f"?next={factor.replace('/', '%2F')}", status_code=403)
+        for how in ("proved_earlier", "proved_never"):
+            self.tenant.fault(match="oauth2/v2.0/token", fault="id_token", how=how)
+            assert self.go(GRACE, path=factor).status_code == 403, how
+            self.assertContains(self.client.get(factor), "Sign in at Microsoft again")
+        assert self.client.get("/cases/").status_code == 200, "they are still in"
+        assert LogEntry.objects.filter(action="sign_in.refused").count() == 3
+        assert self.go(GRACE, path=factor).headers["Location"] == factor
+
 
 class SettingsTests(EntraTestCase):
     def form(self, **more: Any) -> dict[str, Any]:
