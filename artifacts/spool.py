@@ -236,7 +236,9 @@ class Spools:
         tables = []
         for spool in sorted(self._tables.values(), key=lambda table: table.name):
             spool.flush()
-            if spool.rows:
+            if spool.rows and not spool.columns():
+                problem(spool.name, "table.empty", f"{spool.rows:,} rows hold no value: there is no table of them")
+            elif spool.rows:
                 progress(spool.name)
                 tables.append(_written(spool, out, problem))
             spool.path.unlink(missing_ok=True)

@@ -150,7 +150,7 @@ class Opened:
         if column.type == "datetime":
             return self.value(column), "?::TIMESTAMP", value.replace(tzinfo=None)
         if column.type == "guid":
-            return f"lower({self.text(column)})", "?", str(value).lower()
+            return f"lower({self.text(column)})", "?", bindable(str(value).lower())
         return self.value(column), "?", value
 
     def row(self, found: Sequence[Any], columns: Sequence[Column] | None = None) -> GridRow:

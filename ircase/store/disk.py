@@ -136,7 +136,8 @@ class DiskStore:
             path.rename(path.with_name(f"{path.name}.altered-{uuid.uuid4().hex[:8]}"))
 
     def entries(self, prefix: str = "") -> Iterator[Entry]:
-        for folder, inner, names in os.walk(self.root):
+        # A whole hash lies in one folder: the others, as many as 65,536, are not looked into.
+        for folder, inner, names in os.walk(self.path(prefix).parent if len(prefix) >= 4 else self.root):
             inner[:] = sorted(name for name in inner if len(name) == 2)
             for name in sorted(names):
                 if not name.startswith(prefix) or Path(folder) == self.root:

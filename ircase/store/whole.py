@@ -221,11 +221,14 @@ class Store:
     # --- removing, looking after
 
     def delete(self, sha256: str) -> None:
-        """Remove the bytes in every form. Raises StoreLocked. The keys go first: without them nothing can be read.
+        """Remove the bytes in every form, what was set aside as altered with them: it may be all of them but a byte.
+        Raises StoreLocked. The keys go first: without them nothing can be read.
         Raises StoreLingers when everything was deleted that the store nevertheless keeps for a while."""
-        keys = [entry.name for entry in self.backend.entries(sha256) if _KEY.match(entry.name)]
+        found = [Item.of(entry) for entry in self.backend.entries(sha256)]
+        keys = [item.entry.name for item in found if item.kind == "key"]
+        altered = [item.entry.name for item in found if item.kind == "altered"]
         lingering: list[StoreLingers] = []
-        for name in (*keys, sha256 + _ENC, sha256):
+        for name in (*keys, sha256 + _ENC, sha256, *altered):
             try:
                 self.backend.remove(name)
             except StoreLingers as error:

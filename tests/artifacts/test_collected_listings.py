@@ -240,6 +240,19 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@given(st.lists(st.tuples(PIECES, st.sampled_from([1, 40, 7_900, 20_000])), max_size=14), st.integers(0, 900))
+def test_no_log_loses_a_line(text: list[tuple[str, int]], more: int) -> None:
+    """Every line is in some row, however long it is, or its message, or a block that nothing ends."""
+    written = {f"mark-{number}-": f"{piece} mark-{number}- {'x' * size}" for number, (piece, size) in enumerate(text)}
+    written |= {f"more-{number}-": f"more-{number}-" for number in range(more)}
+    for reader in (logs.protection_log, logs.command_runs, logs.firewall_log):
+        rows = list(reader(f"{line}\n" for line in written.values()))
+        kept = "\n".join(str(value) for row in rows for value in row.values())
+        lost = [mark for mark, line in written.items() if mark not in kept and not line.startswith("#")]
+        assert lost == [], reader.__name__
+    assert all(0 < len(str(row["Text"])) <= 8_000 for row in logs.protection_log(written.values()))
+
+
 @given(st.lists(st.lists(PIECES, max_size=6).map("".join), max_size=12))
 def test_no_reader_breaks_on_anything(text: list[str]) -> None:
     for reader in READERS:

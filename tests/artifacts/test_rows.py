@@ -268,6 +268,12 @@ def test_any_bytes_as_csv_json_or_evtx_are_a_report(run: Loaded, content: bytes)
     assert "file.fault" not in codes(report)
 
 
+def test_rows_without_a_value_are_said_and_the_rest_is_kept(run: Loaded) -> None:
+    report = run({"a.json": "[{}, {}]", "b.json": ndjson({"x": 1})})
+    assert counts(report) == {"b": 1}
+    assert codes(report) == ["table.empty"]
+
+
 def test_more_columns_than_the_cap_are_packed_and_said(run: Loaded) -> None:
     report = run({"t.json": ndjson({f"c{n}": n for n in range(8)})}, Limits(columns=5))
     (row,) = rows(report, "t")

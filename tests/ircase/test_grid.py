@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ircase import grid
@@ -147,6 +147,7 @@ hostile = st.text(min_size=0, max_size=60) | st.sampled_from(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(text="\ud800", column=next(column for column in COLUMNS if column.type == "guid"), operator="equals")
 @given(text=hostile, column=st.sampled_from(COLUMNS), operator=st.sampled_from(grid.OPERATORS))
 def test_no_value_becomes_sql(parquet: Path, text: str, column: Column, operator: grid.Operator) -> None:
     """Whatever is typed, the answer is a subset of the rows or a sentence, and `contains` means what it says."""

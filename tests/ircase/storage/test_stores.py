@@ -151,6 +151,15 @@ def test_what_is_deleted_is_gone_with_its_key_and_its_copy(stage: Stage) -> None
     assert stage.store.exists(sha(b"to stay"))
 
 
+def test_what_was_set_aside_as_altered_goes_with_what_is_destroyed(stage: Stage) -> None:
+    stored = stage.store.put([b"to be destroyed, too"])
+    stage.alter(stored.sha256 + (".enc" if stage.store.is_encrypted else ""))
+    stage.store.put([b"to be destroyed, too"])
+    assert any(".altered-" in name for name in stage.names())
+    stage.store.delete(stored.sha256)
+    assert stage.names() == []
+
+
 def test_many_at_once_store_the_same_bytes_once(stage: Stage) -> None:
     failures: list[BaseException] = []
 
