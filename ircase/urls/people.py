@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ircase.views import audit, caseaccess, factor, passkeys, persons, policies, signin, teams
+from ircase.views import audit, caseaccess, factor, fresh, passkeys, persons, policies, signin, teams
 
 _PERSON = "administration/people/<int:pk>/"
 _CASE = "cases/<str:reference>/access/"
@@ -16,6 +16,7 @@ urlpatterns = [
     path("sign-in/entra/", signin.to_entra, name="entra"),
     path("sign-in/entra/back/", signin.entra_back, name="entra_back"),
     path("sign-in/entra/left/", signin.front_channel, name="entra_left"),
+    path("sign-in/go-on/", fresh.go_on, name="go_on"),
     path("sign-out/", signin.sign_out, name="sign_out"),
     path("signed-out/", signin.signed_out, name="signed_out"),
     path("set-password/<str:uidb64>/<str:token>/", signin.set_password, name="set_password"),

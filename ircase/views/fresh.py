@@ -1,18 +1,26 @@
 """Who does something grave proves again who they are, where the last time is more than 15 minutes ago.
 
-What they were sending is kept on the page that asks, and goes on with the answer: nothing typed is lost."""
+What they were sending is kept on the page that asks, and goes on with the answer; over the way to Microsoft and back it
+waits, encrypted, in their session: nothing typed is lost."""
 
+import json
+import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec
 
+from django.contrib import messages
 from django.contrib.auth import authenticate
-from django.core.exceptions import ValidationError
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET
 
-from ircase import access
+from ircase import access, secrets
 from ircase.models import SessionRecord, User
 from ircase.services.identity import entra, factors, passkeys, sessions
 
@@ -20,6 +28,9 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], Any]
 FIELD, PASSKEY = "confirm-it-is-you", "confirm-passkey"
 _OURS = frozenset({FIELD, PASSKEY, "csrfmiddlewaretoken"})
+WAITING: Final = "fresh_waiting"
+_WAITS_AT_MOST: Final = 200_000  # characters
+Kept = list[tuple[str, str]]
 
 
 def recently(*, only_post: bool = False) -> Callable[[View[P]], View[P]]:
@@ -82,13 +93,16 @@ def _problem(request: HttpRequest, user: User) -> str:
 def _ask(request: HttpRequest, user: User, problem: str) -> HttpResponse:
     has_code, has_passkey = factors.of(user) is not None, passkeys.of(user).exists()
     at_microsoft = request.session.get(sessions.METHOD) == SessionRecord.Method.ENTRA
-    kept = [
+    kept: Kept = [
         (name, value)
         for name, values in request.POST.lists()
         if name not in _OURS and not name.startswith("confirm-")
         for value in values
     ]
-    if request.method != "POST" or request.POST.get("confirm-method") == "GET":
+    reads = request.method != "POST" or request.POST.get("confirm-method") == "GET"
+    microsoft = at_microsoft and entra.way_in() is not None
+    waits = microsoft and not reads and _let_wait(request, kept)
+    if reads:
         kept.append(("confirm-method", "GET"))
     context = {
         "kept": kept,
@@ -98,10 +112,46 @@ def _ask(request: HttpRequest, user: User, problem: str) -> HttpResponse:
         "passkey_origins": passkeys.origins(),
         "passkey_field": PASSKEY,
         "asks_password": not has_code and not has_passkey and user.has_usable_password(),
-        "microsoft": at_microsoft and entra.way_in() is not None,
+        "microsoft": microsoft,
+        "back_to": request.get_full_path() if reads else reverse("ircase:go_on" if waits else "ircase:my_work"),
+        "lost": microsoft and not reads and not waits,
         "field": FIELD,
     }
     # 401 would have browsers ask for a password of their own.
     response = render(request, "registration/confirm.html", context, status=422 if problem else 200)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _let_wait(request: HttpRequest, kept: Kept) -> bool:
+    """Keep what was being sent until they are back. It may hold a tenant's secret: nobody reads it in the database."""
+    text = json.dumps([request.get_full_path(), kept])
+    if len(text) > _WAITS_AT_MOST or request.FILES:
+        request.session.pop(WAITING, None)
+        return False
+    request.session[WAITING] = [int(time.time()), secrets.encrypt(text)]
+    return True
+
+
+def _waiting(request: HttpRequest) -> tuple[str, Kept] | None:
+    """Where what waits was being sent, and its fields. It is handed out once."""
+    found = request.session.pop(WAITING, None)
+    if not isinstance(found, list) or not 0 <= time.time() - found[0] < sessions.FRESH_SECONDS:
+        return None
+    try:
+        path, kept = json.loads(secrets.decrypt(found[1]))
+    except ImproperlyConfigured:
+        return None
+    return path, [(name, value) for name, value in kept]
+
+
+@never_cache
+@require_GET
+@login_required
+def go_on(request: HttpRequest) -> HttpResponse:
+    """Back from Microsoft: what they were sending is shown as waiting, and one press sends it."""
+    found = _waiting(request)
+    if found is None:
+        messages.info(request, "Nothing waits to be sent any more. Begin it anew.")
+        return redirect("ircase:my_work")
+    return render(request, "registration/go_on.html", {"path": found[0], "kept": found[1]})

@@ -1,5 +1,6 @@
 """Coming in by Microsoft: who it is, which role, who is refused; against the simulated tenant, without a socket."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -193,6 +194,34 @@ class LeavingTests(EntraTestCase):
             self.go(GRACE, browser)
             page = browser.get(reverse("ircase:factor")).content.decode()
             assert ("Sign in at Microsoft again" in page) is asks, how
+
+    def test_what_was_being_sent_waits_for_the_way_to_microsoft_and_back(self) -> None:
+        self.go(GRACE)
+        new = reverse("ircase:profile_token")
+        values = {"name": "my <script>", "days": "30", "scopes": ["read"], "networks": ""}
+        page = self.client.post(new, values).content.decode()
+        assert f"?next={reverse('ircase:go_on').replace('/', '%2F')}" in page
+        assert "my <script>" not in str(dict(self.client.session)), "nobody reads it in the database"
+        assert self.go(GRACE, path=reverse("ircase:go_on")).headers["Location"] == reverse("ircase:go_on")
+        waiting = self.client.get(reverse("ircase:go_on")).content.decode()
+        assert f'action="{new}"' in waiting
+        fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', waiting))
+        assert fields.pop("name") == "my &lt;script&gt;"
+        assert {name: fields[name] for name in ("days", "scopes")} == {"days": "30", "scopes": "read"}
+        self.assertRedirects(self.client.get(reverse("ircase:go_on")), reverse("ircase:my_work"))
+        assert self.client.post(new, values).status_code == 200
+        assert ApiToken.objects.get(user__username=GRACE).name == "my <script>"
+
+    def test_what_waits_is_not_for_ever_nor_without_end(self) -> None:
+        self.go(GRACE)
+        new = reverse("ircase:profile_token")
+        self.assertContains(self.client.post(new, {"name": "x" * 300_000}), "too large to wait")
+        self.client.post(new, {"name": "x"})
+        session = self.client.session
+        session["fresh_waiting"][0] -= 901
+        session.save()
+        page = self.client.get(reverse("ircase:go_on"), follow=True)
+        self.assertContains(page, "Nothing waits to be sent any more")
 
     def test_microsoft_is_asked_for_a_fresh_proof_and_its_answer_is_read(self) -> None:
         self.go(GRACE)
