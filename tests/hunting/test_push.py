@@ -2,6 +2,7 @@
 
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
@@ -28,8 +29,10 @@ from msapi.results import Column
 from tests.hunting.cluster import SourcesTestCase
 from tests.hunting.stage import make_table, quiet_heart, record_of, work
 
+DAY = f"{datetime.now(UTC) - timedelta(days=3):%Y-%m-%d}"
+"""Within every window that is asked about, whenever that is."""
 ROWS = [
-    {"Timestamp": f"2026-11-20T10:00:{second:02d}.1234567Z", "DeviceName": "ws01", "FileName": f"{second}.exe"}
+    {"Timestamp": f"{DAY}T10:00:{second:02d}.1234567Z", "DeviceName": "ws01", "FileName": f"{second}.exe"}
     for second in range(12)
 ]
 
@@ -55,6 +58,10 @@ class PushTestCase(SourcesTestCase):
         task(push.pk)
         return TablePush.objects.get(pk=push.pk)
 
+    def copied(self, name: str) -> str:
+        """What the copy of a table of the case is called on the cluster."""
+        return f"Case_{self.case.reference.removeprefix('IR-').replace('-', '_')}_{name}"
+
     def on_cluster(self, name: str = "DeviceProcessEvents") -> list[list[Any]]:
         return self.rows_on_cluster("Cases", f"{pushes.target_of(self.case, name)} | sort by {ROW} asc")
 
@@ -69,11 +76,11 @@ class CopyTests(PushTestCase):
         table = make_table(self.case, self.bob, "DeviceProcessEvents", ROWS)
         push = self.copy()
         assert (push.state, push.row_count, push.sent, push.reason) == ("done", 12, 12, "")
-        assert push.target == "Case_2026_0001_DeviceProcessEvents"
+        assert push.target == self.copied("DeviceProcessEvents")
         query = (
             f"{push.target} | where {SOURCE} == '{table.uuid}' | summarize count(), min(Timestamp), dcount(FileName)"
         )
-        assert self.rows_on_cluster("Cases", query) == [[12, "2026-11-20T10:00:00.1234560Z", 12]]
+        assert self.rows_on_cluster("Cases", query) == [[12, f"{DAY}T10:00:00.1234560Z", 12]]
         entry = table.evidence.custody.get(action="copied")
         assert entry.detail["cluster"] == self.connection.kusto_cluster
         assert entry.detail["target"] == push.target
@@ -263,14 +270,14 @@ class RightsTests(PushTestCase):
         self.client.force_login(self.alice)
         page = self.client.get(confirm, {"table": "DeviceProcessEvents"})
         self.assertContains(page, self.connection.kusto_cluster)
-        self.assertContains(page, "Case_2026_0001_DeviceProcessEvents")
+        self.assertContains(page, self.copied("DeviceProcessEvents"))
         self.assertContains(page, "12 in")
         body = {"table": "DeviceProcessEvents", "cluster": self.connection.kusto_cluster, "database": "Cases"}
         answer = self.client.post(confirm, body)
         push = TablePush.objects.get()
         self.assertRedirects(answer, reverse("hunting:push", args=[self.case.reference, push.uuid]))
         task(push.pk)
-        self.assertContains(self.client.get(answer["Location"]), "12 rows in Case_2026_0001")
+        self.assertContains(self.client.get(answer["Location"]), f"12 rows in {self.copied('DeviceProcessEvents')}")
         self.assertContains(
             self.client.get(reverse("hunting:cluster", args=[self.case.reference])), "Hunt on the cluster"
         )
@@ -290,8 +297,8 @@ class HuntThereTests(PushTestCase):
         self.copy()
         run = self.run_there("DeviceProcessEvents | where FileName == '7.exe' | project TimeGenerated, DeviceName")
         assert (run.state, run.row_count) == ("done", 1), run.reason
-        assert record_of(run) == [{"TimeGenerated": "2026-11-20T10:00:07.1234560Z", "DeviceName": "ws01"}]
-        assert run.prelude.startswith("let DeviceProcessEvents = Case_2026_0001_DeviceProcessEvents")
+        assert record_of(run) == [{"TimeGenerated": f"{DAY}T10:00:07.1234560Z", "DeviceName": "ws01"}]
+        assert run.prelude.startswith(f"let DeviceProcessEvents = {self.copied('DeviceProcessEvents')}")
         assert run.evidence is not None
         assert run.evidence.manifest["source"]["database"] == "Cases"
         every = self.run_there("DeviceProcessEvents | take 1")
@@ -303,7 +310,7 @@ class HuntThereTests(PushTestCase):
         ]
         make_table(self.case, self.bob, "DeviceProcessEvents", rows)
         self.copy()
-        values = {"TargetDevice": "ws01", "AsOf": "2026-11-20T18:00:00Z"}
+        values = {"TargetDevice": "ws01", "AsOf": f"{DAY}T18:00:00Z"}
         frozen = attach(hunt=hunts()["device-process-list"], given=values)
         wanted = [Source.CASE, Source.KUSTO_CASE]
         queued = runs.queue_runs(case=self.case, actor=self.bob, frozen=frozen, sources=wanted)
@@ -374,4 +381,4 @@ class HuntThereTests(PushTestCase):
 
     def test_names_of_two_tables_never_meet(self) -> None:
         assert pushes.target_of(self.case, "a-b") != pushes.target_of(self.case, "a_b")
-        assert pushes.target_of(self.case, "a_b") == "Case_2026_0001_a_b"
+        assert pushes.target_of(self.case, "a_b") == self.copied("a_b")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hunting import watcher
-from hunting.binding import moved
+from hunting.binding import attach_kql, moved
 from hunting.models import HuntRun, Source, Watch, WatchTurn
 from hunting.services import runs, turns, watching
 from hunting.tasks import compare_turn
@@ -303,7 +303,7 @@ class EndTests(WatchCase):
 
     def test_what_cannot_be_watched(self) -> None:
         waiting = runs.queue_run(
-            case=self.case, actor=self.bob, frozen=runs.frozen_of(self.run_), source=Source.DEFENDER
+            case=self.case, actor=self.bob, frozen=attach_kql(kql="DeviceInfo"), source=Source.DEFENDER
         )
         for wrong in (
             lambda: watching.watch_run(run=waiting, actor=self.bob),

@@ -244,7 +244,7 @@ class PreparationTests(CastTestCase):
 
     def test_a_case_keeps_the_copy_it_was_opened_with(self) -> None:
         before = cases.open_case(actor=self.alice, title="Before")
-        self.client.post(self.page, {**self.same, "done_at": "2026-11-20T08:30"})
+        self.client.post(self.page, {**self.same, "done_at": f"{timezone.now() - timedelta(days=2):%Y-%m-%dT08:30}"})
         after = cases.open_case(actor=self.alice, title="After")
         states = [c.checklist.get(key="prep_contacts").state for c in (before, after)]
         assert states == ["open", "done"]
