@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth import authenticate
@@ -48,6 +49,7 @@ def recently(*, only_post: bool = False) -> Callable[[View[P]], View[P]]:
                 problem = _problem(request, user)
                 if not problem:
                     sessions.refresh(request)
+                    request.session.pop(WAITING, None)
                     return view(_as_it_was(request), *args, **kwargs)
             return _ask(request, user, problem)
 
@@ -150,6 +152,8 @@ def _waiting(request: HttpRequest) -> tuple[str, Kept] | None:
 @login_required
 def go_on(request: HttpRequest) -> HttpResponse:
     """Back from Microsoft: what they were sending is shown as waiting, and one press sends it."""
+    if not sessions.is_fresh(request):  # what waits is for who has proved it, not for who finds the browser open
+        return redirect(f"{reverse('ircase:entra')}?{urlencode({'next': request.path})}")
     found = _waiting(request)
     if found is None:
         messages.info(request, "Nothing waits to be sent any more. Begin it anew.")

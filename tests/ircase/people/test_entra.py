@@ -3,6 +3,7 @@
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -202,6 +203,8 @@ class LeavingTests(EntraTestCase):
         page = self.client.post(new, values).content.decode()
         assert f"?next={reverse('ircase:go_on').replace('/', '%2F')}" in page
         assert "my <script>" not in str(dict(self.client.session)), "nobody reads it in the database"
+        early = self.client.get(reverse("ircase:go_on"))
+        assert early.headers["Location"].startswith(reverse("ircase:entra")), "nor who finds the browser open"
         assert self.go(GRACE, path=reverse("ircase:go_on")).headers["Location"] == reverse("ircase:go_on")
         waiting = self.client.get(reverse("ircase:go_on")).content.decode()
         assert f'action="{new}"' in waiting
@@ -219,6 +222,7 @@ class LeavingTests(EntraTestCase):
         self.client.post(new, {"name": "x"})
         session = self.client.session
         session["fresh_waiting"][0] -= 901
+        session["fresh_at"] = int(time.time())
         session.save()
         page = self.client.get(reverse("ircase:go_on"), follow=True)
         self.assertContains(page, "Nothing waits to be sent any more")
