@@ -45,62 +45,57 @@ def protection_log(lines: Iterable[str]) -> Iterator[Row]:
 
     ``Kind`` says what was recognised: Detection, ProcessActivity, Block, ScanFailure, ProcessScan, FileQuery,
     CommandLine, Exclusion, ResourceScan, ThreatAction; else it is empty and ``Text`` has the line. Times inside blocks
-    are the device's own and stand in ``Time_Local``. What is longer than a row holds goes on in rows of the same time.
+    are the device's own and stand in ``Time_Local``. A message of very many lines goes on in rows of the same time.
     https://artefacts.help/windows_defender_support_logs.html,
     https://www.crowdstrike.com/blog/how-to-use-microsoft-protection-logging-for-forensic-investigations/
     """
-    held: list[Row] = []  # the last stamped line, which lines without a stamp go on with
+    held: Row | None = None  # the last stamped line, which lines without a stamp go on with
     block: list[str] = []
     began = 0
     for number, line in enumerate(plain_lines(lines), 1):
         stamped = _STAMP.match(line)
         word = (stamped.group(2) if stamped else line).strip().lower()
         if block and stamped is not None and not word.startswith(_BLOCKS[block[0]][0]):
-            yield from _stamped(stamped, number)  # no line of the block: another thread's, or it was never ended
+            yield _stamped(stamped, number)  # no line of the block: another thread's, or it was never ended
             continue
         if block:
             ends = _BLOCKS[block[0]][0]
             block.append(line)
             if word.startswith(ends) or len(block) > _BLOCK_LINES or word.startswith("****"):
-                yield from _block(block, began)
+                yield _block(block, began)
                 block = []
             continue
         if word not in _BLOCKS and stamped is None:
-            if word.strip("*"):
-                yield from held[:-1]
-                held = _gone_on(held[-1] if held else {}, line, number)
+            if held is not None and word and len(str(held["Text"])) < _TEXT:
+                held["Text"] = f"{held['Text']}\n{line}"
+            elif word.strip("*"):
+                if held is not None:
+                    yield held
+                held = _further(held or {}, line, number)
             continue
-        yield from held
-        held = [] if stamped is None else _stamped(stamped, number)
+        if held is not None:
+            yield held
+        held = None if stamped is None else _stamped(stamped, number)
         if word in _BLOCKS:
-            held, block, began = [], [word], number
+            held, block, began = None, [word], number
     if block:
-        yield from _block(block, began)
-    yield from held
+        yield _block(block, began)
+    if held is not None:
+        yield held
 
 
-def _stamped(found: re.Match[str], number: int) -> list[Row]:
+def _stamped(found: re.Match[str], number: int) -> Row:
     stamp, text = found.groups()
     zoned = stamp[-1:] == "Z" or stamp[-6:-5] in ("+", "-") or stamp[-5:-4] in ("+", "-")
     moment = utc_text(stamp)
     row: Row = {"Timestamp": moment} if zoned else {"Time_Local": moment}
-    return _pieces({**row, "LineNumber": number, **_recognised(text)}, text)
+    return {**row, "LineNumber": number, **_recognised(text), "Text": text}
 
 
-def _pieces(row: Row, text: str) -> list[Row]:
-    """The row with its text, and rows of the same time and line with what it has no room for."""
-    again = {name: row[name] for name in ("Timestamp", "Time_Local", "LineNumber") if name in row}
-    rest = [{**again, "Text": text[at : at + _TEXT]} for at in range(_TEXT, len(text), _TEXT)]
-    return [{**row, "Text": text[:_TEXT]}, *rest]
-
-
-def _gone_on(row: Row, line: str, number: int) -> list[Row]:
-    """The row with one more line; where it has no room, or there is no row, another one begins."""
-    text = str(row.get("Text", ""))
-    if text and len(text) + len(line) < _TEXT:
-        return [{**row, "Text": f"{text}\n{line}"}]
+def _further(row: Row, line: str, number: int) -> Row:
+    """Another row of the same time, with what `row` has no more room for; of no time where there was no row."""
     again: Row = {name: row[name] for name in ("Timestamp", "Time_Local") if name in row}
-    return [*([row] if row else []), *_pieces({**again, "LineNumber": number}, line)]
+    return {**again, "LineNumber": number, "Text": line}
 
 
 def _recognised(text: str) -> Row:
@@ -129,8 +124,8 @@ def _recognised(text: str) -> Row:
     return {"Kind": "Exclusion"} if _EXCLUSION.search(text) else {}
 
 
-def _block(lines: list[str], number: int) -> list[Row]:
-    row: Row = {"LineNumber": number, "Kind": _BLOCKS[lines[0]][1]}
+def _block(lines: list[str], number: int) -> Row:
+    row: Row = {"LineNumber": number, "Kind": _BLOCKS[lines[0]][1], "Text": "\n".join(lines[1:])}
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         word, value = name.strip().lower(), value.strip()
@@ -142,7 +137,7 @@ def _block(lines: list[str], number: int) -> list[Row]:
                 continue
         elif colon and value and word in _FIELDS:
             row.setdefault(_FIELDS[word], value.removeprefix("\\\\?\\"))
-    return _pieces(row, "\n".join(lines[1:]))
+    return row
 
 
 _RUN = re.compile(r"\s*MpCmdRun: Command Line: (.*)\Z")
