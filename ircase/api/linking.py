@@ -65,6 +65,10 @@ class PlanOut(Schema):
     exhibits: int
     open_items: int
     notes: int
+    new_notes: int
+    new_items: int
+    new_incidents: int
+    told: int
     people: list[str]
     hold: list[str]
 

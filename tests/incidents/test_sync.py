@@ -9,11 +9,22 @@ from hypothesis import strategies as st
 
 from ircase.intake import agreeing
 from ircase.intake.agreeing import Step
-from ircase.models import IncidentComment, JobState, Notice, SyncChange, SyncConflict, SyncField, SyncState
+from ircase.models import (
+    CaseIncident,
+    IncidentComment,
+    JobState,
+    Notice,
+    SyncChange,
+    SyncConflict,
+    SyncField,
+    SyncState,
+)
 from ircase.services import cases
-from ircase.services.incidents import incidentsync
+from ircase.services.casework import casemerging, mergedincidents
+from ircase.services.incidents import incidentsync, merging
 from msapi.errors import Ambiguous, Unavailable
 from msapi.transport import Call
+from tests.cast import make_case
 from tests.incidents.conftest import Desk
 
 ALL = ("status", "assigned_to", "classification", "determination", "severity", "tags")
@@ -118,6 +129,74 @@ def test_resolved_there_is_a_question_for_a_lead(desk: Desk, number: str) -> Non
     incidentsync.choose(conflict=conflict, actor=desk.alice, choice="theirs")
     desk.case.refresh_from_db()
     assert not desk.case.is_open
+
+
+def test_a_merged_duplicate_ends_nothing_there_and_the_other_case_speaks(desk: Desk, number: str) -> None:
+    held(desk, number)
+    desk.sync(*ALL)
+    into = make_case(desk.alice, title="The whole thing", connection=desk.connection)
+    for case in (desk.case, into):
+        cases.edit_case(case=case, actor=desk.alice, classification="truePositive")
+    desk.settle()
+    assert casemerging.plan(desk.case, into, desk.alice).new_incidents == 1
+    made = casemerging.merge(case=desk.case, into=into, actor=desk.alice, reason="Same actor")
+    desk.settle()
+    there = desk.there(number)
+    assert (there["status"], there["assignedTo"]) == ("inProgress", "alice@contoso.com"), "it goes on in the other case"
+    (link,) = CaseIncident.objects.held().filter(case=into)
+    assert (link.number, link.via, link.evidence) == (number, "merged", None)
+    desk.patch(number, customTags=["again"])
+    desk.settle()
+    assert SyncState.objects.get(link=link).ours["tags"] == ["again"]
+    casemerging.undo(made=made, actor=desk.alice, reason="Two actors")
+    link.refresh_from_db()
+    assert link.removed_reason == mergedincidents.UNDONE
+    desk.settle()
+    assert desk.there(number)["status"] == "inProgress"
+    cases.close_case(case=desk.case, actor=desk.alice, reason="Done")
+    desk.settle()
+    assert desk.there(number)["status"] == "resolved"
+    assert not SyncConflict.objects.filter(choice="").exists()
+
+
+def test_a_merge_that_is_undone_leaves_the_incident_of_which_a_newer_version_was_taken(
+    desk: Desk, number: str, client: Client
+) -> None:
+    held(desk, number)
+    into = make_case(desk.alice, title="The whole thing", connection=desk.connection)
+    cases.edit_case(case=into, actor=desk.alice, classification="truePositive")
+    client.force_login(desk.alice)
+    page = client.get(reverse("ircase:merge", args=[desk.case.reference]), {"into": into.reference}).content.decode()
+    assert "1 incident comes along" in page
+    made = casemerging.merge(case=desk.case, into=into, actor=desk.alice, reason="Same actor")
+    desk.patch(number, customTags=["new"])
+    desk.poll()
+    link = CaseIncident.objects.held().get(case=into)
+    assert client.get(reverse("ircase:case_incidents", args=[into.reference])).status_code == 200
+    assert link.incoming is not None
+    merging.merge(case=into, incident=link.incoming, actor=desk.alice)
+    casemerging.undo(made=made, actor=desk.alice, reason="Two actors")
+    assert CaseIncident.objects.held().filter(pk=link.pk).exists()
+
+
+def test_of_two_cases_an_open_one_speaks_and_at_last_the_one_that_was_closed_last(desk: Desk, number: str) -> None:
+    first = held(desk, number)
+    desk.sync("status")
+    other = make_case(desk.alice, title="Another", connection=desk.connection)
+    for case in (desk.case, other):
+        cases.edit_case(case=case, actor=desk.alice, classification="truePositive")
+    second = merging.merge(case=other, incident=first.incoming, actor=desk.alice)  # type: ignore[attr-defined]
+    desk.settle()
+    assert [bool(incidentsync.sync_of(link)) for link in (first, second)] == [True, False]  # type: ignore[arg-type]
+    cases.close_case(case=desk.case, actor=desk.alice, reason="Done")
+    desk.settle()
+    assert desk.there(number)["status"] == "inProgress"
+    looks = SyncState.objects.get(link=first).looked_at
+    desk.tick()
+    assert SyncState.objects.get(link=first).looked_at == looks, "who does not speak is not looked at all the time"
+    cases.close_case(case=other, actor=desk.alice, reason="Done")
+    desk.settle()
+    assert desk.there(number)["status"] == "resolved"
 
 
 def test_a_confidential_case_says_nothing_until_its_lead_allows_it(desk: Desk, number: str) -> None:

@@ -1,5 +1,5 @@
-"""Merging a duplicate into another case: findings are joined by value, notes and items that it lacks come along, and
-evidence stays with its custody.
+"""Merging a duplicate into another case: findings are joined by value, incidents, notes and items that it lacks come
+along, and evidence stays with its custody.
 
 The duplicate is closed with a link. What the merge added is remembered in the link, so that it can be taken back.
 """
@@ -28,7 +28,7 @@ from ircase.models import (
 )
 from ircase.services import cases, log
 from ircase.services.analysis.findings import clean
-from ircase.services.casework import casecopies, closing, mergedwork
+from ircase.services.casework import casecopies, closing, mergedincidents, mergedwork
 from ircase.services.phases import repeats
 
 MOST: Final = 20_000
@@ -51,6 +51,7 @@ class Plan:
     notes: int
     new_notes: int
     new_items: int
+    new_incidents: int
     told: int
     people: tuple[str, ...]
     hold: tuple[str, ...]
@@ -82,6 +83,7 @@ def plan(case: Case, into: Case, actor: User) -> Plan:
         notes=case.notes.count(),
         new_notes=len(work.notes),
         new_items=len(work.items),
+        new_incidents=mergedincidents.lacking(case, into).count(),
         told=len(work.ended),
         people=tuple(member.user.name for member in left),
         hold=tuple(_holds(case, into, actor)),
@@ -149,7 +151,8 @@ def merge(*, case: Case, into: Case, actor: User, reason: str) -> CaseLink:
     made = CaseLink(case=case, other=into, kind=CaseLink.Kind.DUPLICATE, reason=clean(reason).strip(), made_by=actor)
     new, work = _missing(case, into), mergedwork.lacking(case, into)
     link = str(made.uuid)
-    made.merge = _join(new, case, into, actor, link) | mergedwork.bring(work, into, actor, link)
+    incidents = mergedincidents.bring(mergedincidents.lacking(case, into), into, actor)
+    made.merge = _join(new, case, into, actor, link) | mergedwork.bring(work, into, actor, link) | incidents
     # What was written until here came by the merge: whoever touches it from now on works on it.
     made.made_at = timezone.now()
     made.save()
@@ -208,6 +211,7 @@ def undo(*, made: CaseLink, actor: User, reason: str) -> dict[str, int]:
         raise ValidationError("The case it was merged into is closed. Open it again first.")
     kept = _take_away(row, actor)
     work = mergedwork.take_away(row.other, row.merge, actor, row.made_at)
+    work["incidents"] = mergedincidents.take_away(row.other, row.merge.get("incidents", ()), actor)
     row.removed_at, row.removed_by = timezone.now(), actor
     row.save(update_fields=["removed_at", "removed_by"])
     if not row.case.is_open:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
@@ -79,15 +80,15 @@ def may_tell(case: Case) -> bool:
 def sync_of(link: CaseIncident) -> IncidentSync | None:
     """What is kept the same for this incident, if anything is: switched on, still held, and first in line.
 
-    Where two cases hold one incident, the one that had it first speaks for it.
+    Where several cases hold one incident, the open one that had it first speaks for it: it has not ended while anybody
+    works on it. Once all are closed, the last that was speaks.
     """
     incoming = link.incoming
     if incoming is None or incoming.connection_id is None or link.removed_at is not None or incoming.redirect_id:
         return None
-    first = (
-        CaseIncident.objects.held().filter(incoming=incoming).order_by("added_at", "pk").values_list("pk", flat=True)
-    )
-    if first.first() != link.pk:
+    line = CaseIncident.objects.held().filter(incoming=incoming)
+    first = line.order_by(F("case__closed_at").desc(nulls_first=True), "added_at", "pk").first()
+    if first is None or first.pk != link.pk:
         return None
     connection = incoming.connection_id
     return IncidentSync.objects.filter(connection=connection, enabled=True, connection__enabled=True).first()
@@ -97,9 +98,11 @@ def sync_of(link: CaseIncident) -> IncidentSync | None:
 def reconcile(link: CaseIncident) -> None:
     """Compare the two sides field by field, and write down what follows: agree, take, queue, or keep a conflict."""
     sync = sync_of(link)
-    if sync is None or link.incoming is None:
-        return
     state = _state(link)
+    if sync is None or link.incoming is None:
+        state.looked_at = timezone.now()  # another case speaks for it: it need not be looked at with every tick
+        state.save(update_fields=["looked_at"])
+        return
     incident = read_incident(link.incoming.raw)
     tells = may_tell(link.case)
     for field in sync.fields:
