@@ -10,9 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ircase import secrets
-from ircase.models import ChainHead, Connection, LogEntry, PreparationItem, User
+from ircase.models import ApiToken, ChainHead, Connection, LogEntry, PreparationItem, User
 from ircase.services import cases, preflights
-from ircase.services.identity import accounts
+from ircase.services.identity import accounts, people
 from ircase.services.phases import preparation
 from msapi.preflight import PreflightReport
 from tests.cast import CastTestCase, make_user
@@ -124,6 +124,14 @@ class PeopleTests(CastTestCase):
         assert bobs.get(reverse("ircase:my_work")).status_code == 302, "every session has ended"
         assert self.client_class().get(reply.context["url"]).status_code == 302
         assert LogEntry.objects.filter(action="person.password_reset", actor=self.ada).exists()
+        assert "API token" not in reply.content.decode()
+
+    def test_a_reset_says_which_tokens_go_on_working(self) -> None:
+        people.create_token(user=self.bob, name="night script")
+        ended, _ = people.create_token(user=self.bob, name="ended")
+        ApiToken.objects.filter(pk=ended.pk).update(expires_at=timezone.now())
+        reply = self.client.post(reverse("ircase:person_password", args=[self.bob.pk]))
+        self.assertContains(reply, "1 API token still works: night script.")
 
     def test_shut_out_means_at_once(self) -> None:
         bobs = self.client_class()
