@@ -275,16 +275,19 @@ class QueueTests(CastTestCase):
         urgent = queue_kql(self.case, self.bob, "DeviceInfo", Source.DEFENDER)
         HuntRun.objects.filter(pk=urgent.pk).update(priority=9)
 
-        def grows() -> Wait:
+        def acquire(_: object, ticket: str, *__: object) -> Wait:
+            asked.append(ticket)
             HuntRun.objects.filter(pk=urgent.pk).update(priority=0)
-            return Wait(30, 1, 30)
+            return Wait(60, 17, 300) if ticket == str(urgent.uuid) else Wait(30, 1, 30)
 
+        asked: list[str] = []
         run = queue_kql(self.case, self.bob, "x", Source.DEFENDER)
         with mock.patch("hunting.quota.governor") as governor:
-            governor.return_value.acquire.side_effect = lambda *_: grows()
+            governor.return_value.acquire.side_effect = acquire
             governor.return_value.first.return_value = []
             run = work(run)
         assert run.state == "queued" and run.reason == "Waiting for the tenant's hunting quota."
+        assert asked == [str(run.uuid), str(urgent.uuid)], "the worker went over to the urgent one at once"
 
     def test_a_message_takes_the_urgent_first_and_then_the_head_of_the_line(self) -> None:
         runs_ = [queue_kql(self.case, self.bob, f"DeviceInfo | where {n} == {n}", Source.DEFENDER) for n in range(4)]
