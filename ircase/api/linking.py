@@ -68,6 +68,7 @@ class PlanOut(Schema):
     new_notes: int
     new_items: int
     new_incidents: int
+    staying_incidents: int
     told: int
     people: list[str]
     hold: list[str]

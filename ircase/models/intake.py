@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ircase.models.cases import Case
 from ircase.models.connections import Connection
 from ircase.models.incidentdoors import IncidentSource
 
@@ -86,6 +87,10 @@ class IncomingIncident(models.Model):
     def tenant(self) -> Connection | None:
         """The tenant that a case made of it is about."""
         return self.source.connection if self.source else self.connection
+
+    def fits(self, case: Case) -> bool:
+        """Whether the case can hold it: both are of one tenant, or one of them is of none."""
+        return self.tenant is None or case.connection_id in (None, self.tenant.pk)
 
 
 class IncidentEntity(models.Model):

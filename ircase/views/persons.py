@@ -10,7 +10,6 @@ from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -55,8 +54,7 @@ def new(request: HttpRequest) -> HttpResponse:
 
 def _link(request: HttpRequest, person: User, link: accounts.ResetLink) -> HttpResponse:
     url = request.build_absolute_uri(reverse("ircase:set_password", args=[link.uid, link.token]))
-    working = people.live_tokens(person).filter(expires_at__gt=timezone.now())
-    context = {"person": person, "url": url, "tokens": list(working)}
+    context = {"person": person, "url": url, "tokens": list(people.working_tokens(person))}
     return render(request, "administration/password.html", context)
 
 

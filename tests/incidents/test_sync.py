@@ -24,7 +24,7 @@ from ircase.services.casework import casemerging, mergedincidents
 from ircase.services.incidents import incidentsync, merging
 from msapi.errors import Ambiguous, Unavailable
 from msapi.transport import Call
-from tests.cast import make_case
+from tests.cast import make_case, make_connection
 from tests.incidents.conftest import Desk
 
 ALL = ("status", "assigned_to", "classification", "determination", "severity", "tags")
@@ -177,6 +177,20 @@ def test_a_merge_that_is_undone_leaves_the_incident_of_which_a_newer_version_was
     merging.merge(case=into, incident=link.incoming, actor=desk.alice)
     casemerging.undo(made=made, actor=desk.alice, reason="Two actors")
     assert CaseIncident.objects.held().filter(pk=link.pk).exists()
+
+
+def test_a_merge_leaves_the_incident_of_another_tenant_with_the_duplicate(
+    desk: Desk, number: str, client: Client
+) -> None:
+    held(desk, number)
+    into = make_case(desk.alice, title="Elsewhere", connection=make_connection(name="Another tenant"))
+    cases.edit_case(case=into, actor=desk.alice, classification="truePositive")
+    client.force_login(desk.alice)
+    page = client.get(reverse("ircase:merge", args=[desk.case.reference]), {"into": into.reference}).content.decode()
+    assert "1 incident of another tenant stays here and ends with this case" in page
+    made = casemerging.merge(case=desk.case, into=into, actor=desk.alice, reason="Same actor")
+    assert not CaseIncident.objects.filter(case=into).exists()
+    assert made.merge is not None and "incidents" not in made.merge
 
 
 def test_of_two_cases_an_open_one_speaks_and_at_last_the_one_that_was_closed_last(desk: Desk, number: str) -> None:

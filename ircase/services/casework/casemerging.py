@@ -52,6 +52,7 @@ class Plan:
     new_notes: int
     new_items: int
     new_incidents: int
+    staying_incidents: int
     told: int
     people: tuple[str, ...]
     hold: tuple[str, ...]
@@ -68,7 +69,7 @@ class _Findings:
 
 def plan(case: Case, into: Case, actor: User) -> Plan:
     """What would move and what would stay; changes nothing."""
-    new, work = _missing(case, into), mergedwork.lacking(case, into)
+    new, work, incidents = _missing(case, into), mergedwork.lacking(case, into), mergedincidents.lacking(case, into)
     there = CaseMember.objects.filter(case=into).values("user")
     left = CaseMember.objects.filter(case=case).exclude(user__in=there).select_related("user")
     return Plan(
@@ -83,7 +84,8 @@ def plan(case: Case, into: Case, actor: User) -> Plan:
         notes=case.notes.count(),
         new_notes=len(work.notes),
         new_items=len(work.items),
-        new_incidents=mergedincidents.lacking(case, into).count(),
+        new_incidents=len(incidents.come),
+        staying_incidents=len(incidents.stay),
         told=len(work.ended),
         people=tuple(member.user.name for member in left),
         hold=tuple(_holds(case, into, actor)),
@@ -151,7 +153,7 @@ def merge(*, case: Case, into: Case, actor: User, reason: str) -> CaseLink:
     made = CaseLink(case=case, other=into, kind=CaseLink.Kind.DUPLICATE, reason=clean(reason).strip(), made_by=actor)
     new, work = _missing(case, into), mergedwork.lacking(case, into)
     link = str(made.uuid)
-    incidents = mergedincidents.bring(mergedincidents.lacking(case, into), into, actor)
+    incidents = mergedincidents.bring(mergedincidents.lacking(case, into).come, into, actor)
     made.merge = _join(new, case, into, actor, link) | mergedwork.bring(work, into, actor, link) | incidents
     # What was written until here came by the merge: whoever touches it from now on works on it.
     made.made_at = timezone.now()

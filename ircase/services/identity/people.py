@@ -121,7 +121,13 @@ def revoke_token(*, token: ApiToken, actor: User) -> None:
 
 
 def live_tokens(user: User) -> QuerySet[ApiToken]:
+    """Those that are not revoked, ended ones among them: whoever looks for why a script has stopped finds them."""
     return ApiToken.objects.filter(user=user, revoked_at=None).order_by("-created_at")
+
+
+def working_tokens(user: User) -> QuerySet[ApiToken]:
+    """Those that open something today, if the person is let in."""
+    return live_tokens(user).filter(expires_at__gt=timezone.now())
 
 
 @transaction.atomic

@@ -87,8 +87,8 @@ def sync_of(link: CaseIncident) -> IncidentSync | None:
     if incoming is None or incoming.connection_id is None or link.removed_at is not None or incoming.redirect_id:
         return None
     line = CaseIncident.objects.held().filter(incoming=incoming)
-    first = line.order_by(F("case__closed_at").desc(nulls_first=True), "added_at", "pk").first()
-    if first is None or first.pk != link.pk:
+    line = line.order_by(F("case__closed_at").desc(nulls_first=True), "added_at", "pk")
+    if line.values_list("pk", flat=True).first() != link.pk:
         return None
     connection = incoming.connection_id
     return IncidentSync.objects.filter(connection=connection, enabled=True, connection__enabled=True).first()

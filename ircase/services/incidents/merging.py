@@ -36,9 +36,10 @@ def merge(*, case: Case, incident: IncomingIncident, actor: User) -> CaseInciden
     held = CaseIncident.objects.held().filter(case=case, incoming=incident).first()
     if held is not None and held.taken_version == incident.updated_at:
         raise ValidationError("The case holds this incident already, in its newest version.")
-    tenant = incident.tenant
-    if tenant is not None and case.connection_id not in (None, tenant.pk):
-        raise ValidationError(f"The incident is of {tenant.name}, the case of another tenant. Open a case of its own.")
+    if not incident.fits(case):
+        raise ValidationError(
+            f"The incident is of {incident.tenant}, the case of another tenant. Open a case of its own."
+        )
     stored = evidence.put(iter([intake.canonical(incident.raw)]))
     with transaction.atomic():
         incident = intake.lock(incident)
