@@ -75,7 +75,8 @@ SENTENCES: dict[str, Callable[[Detail], str]] = {
     "case.unlinked": lambda d: f"removed a link of the case ({_named(CaseLink.Kind, d, 'kind')})",
     "case.merged_in": lambda d: (
         f"merged a duplicate into the case: {d.get('assets', 0)} assets, {d.get('indicators', 0)} indicators, "
-        f"{d.get('events', 0)} events, {d.get('notes', 0)} notes, {d.get('items', 0)} checklist items were new"
+        f"{d.get('events', 0)} events, {d.get('notes', 0)} notes, {d.get('items', 0)} checklist items, "
+        f"{d.get('incidents', 0)} incidents were new"
     ),
     "case.split_off": lambda d: f"split another case off, with copies of {_split(d)}",
     "case.split_from": lambda d: f"opened it by a split from another case, with copies of {_split(d)}",

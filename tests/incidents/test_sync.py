@@ -13,12 +13,14 @@ from ircase.models import (
     CaseIncident,
     IncidentComment,
     JobState,
+    LogEntry,
     Notice,
     SyncChange,
     SyncConflict,
     SyncField,
     SyncState,
 )
+from ircase.sentences import sentence_of
 from ircase.services import cases
 from ircase.services.casework import casemerging, mergedincidents
 from ircase.services.incidents import incidentsync, merging
@@ -140,6 +142,8 @@ def test_a_merged_duplicate_ends_nothing_there_and_the_other_case_speaks(desk: D
     desk.settle()
     assert casemerging.plan(desk.case, into, desk.alice).new_incidents == 1
     made = casemerging.merge(case=desk.case, into=into, actor=desk.alice, reason="Same actor")
+    said = sentence_of(LogEntry.objects.get(case=into, action="case.merged_in"))
+    assert "1 incidents were new" in said.text
     desk.settle()
     there = desk.there(number)
     assert (there["status"], there["assignedTo"]) == ("inProgress", "alice@contoso.com"), "it goes on in the other case"

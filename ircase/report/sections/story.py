@@ -99,14 +99,14 @@ def indicators(d: ReportData) -> Iterator[Piece]:
         (
             i.kind,
             doc.stack(doc.mono(i.value), doc.quiet(i.description)),
-            doc.badge(i.verdict_words, doc.tone(i.verdict)),
-            i.tlp,
+            doc.stack(doc.badge(i.verdict_words, doc.tone(i.verdict)), i.tlp),
             doc.stack(doc.at(i.first_seen), doc.at(i.last_seen)),
         )
         for i in d.indicators
     )
-    header = (_("Kind"), _("Value"), _("Verdict"), _("TLP"), _("First and last seen (UTC)"))
-    yield from listed(header, (20, 0, 25, 24, 33), rows, _("No indicator is kept."))
+    # The rest is as wide as a SHA-256 in one piece.
+    header = (_("Kind"), _("Value"), _("Verdict and TLP"), _("First and last seen (UTC)"))
+    yield from listed(header, (20, 0, 32, 28), rows, _("No indicator is kept."))
 
 
 def incidents(d: ReportData) -> Iterator[Piece]:
