@@ -7,6 +7,9 @@ from typing import Any
 from ircase.report.shape import Block
 
 BREAK = "\n"
+WIDE = 170
+"""Millimetres of A4 between the margins."""
+_NARROWEST = 18
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,12 @@ def facts(rows: Iterable[tuple[str, Any]]) -> Piece:
 
 def table(header: tuple[str, ...], widths: tuple[int, ...], rows: Iterable[tuple[Any, ...]]) -> Piece:
     return Piece("table", header=header, widths=widths, rows=tuple(tuple(cell(one) for one in row) for row in rows))
+
+
+def millimetres(widths: tuple[int, ...]) -> list[float]:
+    """How wide each column of a table is: what is 0 shares what is left."""
+    rest, count = WIDE - sum(widths), widths.count(0)
+    return [float(width) or max(_NARROWEST, rest / count) for width in widths]
 
 
 def cell(*things: Any) -> Cell:

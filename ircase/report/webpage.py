@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ircase.report import shape
-from ircase.report.document import Cell, Document, Part, Piece
+from ircase.report.document import Cell, Document, Part, Piece, millimetres
 from ircase.report.markdown import visible
 
 # The style is inline, so that one file is all; everything else is refused, whoever serves the file.
@@ -15,13 +15,14 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 _STYLE = """
 :root{color-scheme:light dark;--ink:#111827;--soft:#475569;--line:#cbd5e1;--ground:#fff;--paper:#f1f5f9;
 --good:#15803d;--warn:#92400e;--bad:#b91c1c;--accent:ACCENT}
-@media (prefers-color-scheme:dark){:root{--ink:#e5e7eb;--soft:#a8b3c4;--line:#475569;--ground:#0f172a;--paper:#1e293b;
+@media screen and (prefers-color-scheme:dark){:root{
+--ink:#e5e7eb;--soft:#a8b3c4;--line:#475569;--ground:#0f172a;--paper:#1e293b;
 --good:#4ade80;--warn:#fbbf24;--bad:#fca5a5;--accent:var(--ink)}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:72rem;padding:1.5rem;background:var(--ground);color:var(--ink);
 font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 h1,h2,h3,h4{line-height:1.25}h2{color:var(--accent);border-bottom:1px solid var(--line);margin-top:2.5rem}
-a{color:inherit}table{border-collapse:collapse;width:100%;font-size:.875rem}
+a{color:inherit}table{border-collapse:collapse;width:100%;font-size:.875rem;table-layout:fixed}
 th,td{text-align:start;vertical-align:top;padding:.4rem .5rem;border-bottom:1px solid var(--line)}
 th{background:var(--paper);color:var(--soft)}
 .scroll{overflow-x:auto}.tlp{background:#000;color:TLP;font-weight:700;padding:.15rem .5rem;white-space:nowrap}
@@ -41,8 +42,9 @@ font-weight:700;padding:.5rem}
 header img{max-height:4rem;float:inline-end}figure{margin:1rem 0}figure img{max-width:100%;height:auto}
 @media (max-width:40rem){body{padding:1rem}dl{grid-template-columns:1fr}}
 @media print{body{max-width:none;padding:0;font-size:10pt}h2{break-after:avoid}tr,.note{break-inside:avoid}
-.scroll{overflow:visible}}
+.scroll{overflow:visible}table{min-width:0!important}}
 """
+_REM_PER_MM = 0.28  # a date fits the 24 mm that it has on paper
 _TLP = {"red": "#ff2b2b", "amber": "#ffc000", "amber+strict": "#ffc000", "green": "#33ff00", "clear": "#fff"}
 
 
@@ -129,7 +131,12 @@ def _piece(piece: Piece, shown: Mapping[str, Path]) -> Iterator[str]:
 
 def _table(piece: Piece) -> Iterator[str]:
     names = "".join(f'<th scope="col">{_text(name)}</th>' for name in piece.header)
-    yield f'<div class="scroll" tabindex="0"><table><thead><tr>{names}</tr></thead><tbody>'
+    # As wide to each other as on paper; a narrow screen moves the table sideways instead of breaking every word.
+    sizes = millimetres(piece.widths)
+    columns = "".join(f'<col style="width:{size / sum(sizes):.1%}">' for size in sizes)
+    wide = f"{sum(sizes) * _REM_PER_MM:.0f}rem"
+    yield f'<div class="scroll" tabindex="0"><table style="min-width:{wide}"><colgroup>{columns}</colgroup>'
+    yield f"<thead><tr>{names}</tr></thead><tbody>"
     for row in piece.rows:
         yield f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>\n"
     yield "</tbody></table></div>"

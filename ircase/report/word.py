@@ -14,14 +14,12 @@ from docx.oxml.ns import qn
 from docx.shared import Mm, Pt, RGBColor
 
 from ircase.report import shape
-from ircase.report.document import Cell, Document, Part, Piece
+from ircase.report.document import WIDE, Cell, Document, Part, Piece, millimetres
 from ircase.report.markdown import visible
 
 _TONES: Final = {"good": "15803D", "warn": "92400E", "bad": "B91C1C", "soft": "475569"}
 _TLP: Final = {"red": "FF2B2B", "amber": "FFC000", "amber+strict": "FFC000", "green": "33FF00", "clear": "FFFFFF"}
-_WIDE: Final = 170  # millimetres between the margins
 _HIGH: Final = 120
-_NARROWEST: Final = 18
 MOST_ROWS: Final = 3_000
 """Of one table: a word processor opens no more in a time that people wait."""
 
@@ -147,7 +145,7 @@ def _rows(out: Docx, rows: tuple[tuple[Cell, ...], ...], widths: tuple[int, ...]
     grid = out.add_table(rows=0, cols=columns)
     grid.style = "Light Grid Accent 1" if header else "Normal Table"
     grid.autofit = False
-    sizes = _sizes(widths)
+    sizes = millimetres(widths)
     for column, size in zip(grid.columns, sizes, strict=True):
         column.width = Mm(size)
     if header:
@@ -160,12 +158,6 @@ def _rows(out: Docx, rows: tuple[tuple[Cell, ...], ...], widths: tuple[int, ...]
             cell.width = Mm(size)
             _parts(cell.paragraphs[0], parts, size=8.5)
     out.add_paragraph()
-
-
-def _sizes(widths: tuple[int, ...]) -> list[float]:
-    """What is 0 shares what is left."""
-    rest, count = _WIDE - sum(widths), widths.count(0)
-    return [float(width) or max(_NARROWEST, rest / count) for width in widths]
 
 
 def _repeat(row: Any) -> None:
@@ -201,7 +193,7 @@ def _picture(out: Docx, block: shape.Block, shown: Mapping[str, Path]) -> None:
     words = "".join(span.text for span in block.spans)
     if block.marker in shown:
         picture = out.add_picture(str(shown[block.marker]))
-        scale = min(1.0, Mm(_WIDE) / picture.width, Mm(_HIGH) / picture.height)
+        scale = min(1.0, Mm(WIDE) / picture.width, Mm(_HIGH) / picture.height)
         picture.width, picture.height = int(picture.width * scale), int(picture.height * scale)
         _describe(picture, words)
     _line(out, f"{block.marker}  {words}")

@@ -90,7 +90,7 @@ def assets(d: ReportData) -> Iterator[Piece]:
         for a in d.assets
     )
     header = (_("Kind"), _("Asset"), _("Compromise"), _("Description"))
-    yield from listed(header, (22, 0, 26, 0), rows, _("No asset is named."))
+    yield from listed(header, (20, 0, 22, 0), rows, _("No asset is named."))
 
 
 def indicators(d: ReportData) -> Iterator[Piece]:

@@ -1,5 +1,6 @@
-"""A report's PDF as a reader sees it: no word stands over another, and none leaves the paper."""
+"""A report's PDF and HTML as a reader sees them: no word stands over another, and columns can be read."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import sync_playwright
 
 from ircase.report import document as doc
-from ircase.report import typeset
+from ircase.report import typeset, webpage
 from ircase.report.data import collect
 from ircase.report.document import Document, Piece
 from ircase.report.kinds import compose
@@ -19,6 +21,7 @@ from ircase.services.analysis import findings
 from tests.cast import CastTestCase
 
 DIGEST = "4dceb53d61d105efdfb2d409d8cb2b6d343b72a77c4a8b55f090ea8bfea3e7ed"
+DEVICE_ID = DIGEST[:40]  # as Defender gives them
 LONG = (
     "W" * 24,
     "SuspiciousPowerShellStart",
@@ -27,6 +30,7 @@ LONG = (
     "10.20.30.40",
     "العربيةالعربية" * 2,
 )
+CHROMIUM = shutil.which("chromium")
 RIGHT_EDGE = 595.3 - 20 / 25.4 * 72
 _WORD = re.compile(r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)</word>')
 
@@ -78,12 +82,37 @@ def test_long_words_stay_in_their_column(columns: int, tmp_path: Path) -> None:
     assert text.count(DIGEST[:4]) == len(rows) * values.count(DIGEST), "and nothing of them is lost"
 
 
-class IndicatorTests(CastTestCase):
-    def test_a_digest_is_in_one_piece_beside_its_verdict(self) -> None:
+@pytest.mark.browser
+@pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="needs chromium (Debian: apt install chromium)")
+@pytest.mark.parametrize("width", [1200, 390])
+def test_columns_of_the_html_file_keep_their_share(width: int, tmp_path: Path) -> None:
+    event = doc.stack(doc.strong("schtasks.exe started"), doc.quiet('"C:\\ProgramData\\EdgeHelper" /sc minute ' * 12))
+    narrow = doc.table(("Time (UTC)", "Event", "Source"), (24, 0, 29), [("2026-11-23 10:24:51", event, "Sysmon")])
+    wide = doc.table(tuple(f"C{n}" for n in range(12)), (0,) * 12, [tuple(map(doc.mono, LONG * 2))])
+    path = tmp_path / "report.html"
+    with path.open("w", encoding="utf-8") as out:
+        webpage.write(paper(narrow, wide), out)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        # The date and the time are broken at their space and nowhere else.
+        lines = """() => { const range = document.createRange(); range.selectNodeContents(document.querySelector('td'));
+            return new Set([...range.getClientRects()].map(box => box.top)).size }"""
+        assert page.evaluate(lines) <= 2
+        cells = page.evaluate("[...document.querySelectorAll('td')].map(one => one.scrollWidth - one.clientWidth)")
+        assert max(cells) <= 0, "no word stands over the next column"
+        browser.close()
+
+
+class FindingsTests(CastTestCase):
+    def test_a_digest_and_a_device_id_are_in_one_piece(self) -> None:
+        findings.add_asset(case=self.case, actor=self.alice, kind="device", name="ws-07", identifier=DEVICE_ID)
         findings.add_indicator(
             case=self.case, actor=self.alice, kind="sha256", value=DIGEST, verdict="malicious", tlp="amber+strict"
         )
         report = collect(self.case, now=timezone.now())
         pages = printed(compose(report), Path(self.enterContext(tempfile.TemporaryDirectory())))
         assert faults(pages) == []
-        assert DIGEST in [word[4] for words in pages for word in words]
+        assert {DIGEST, DEVICE_ID} <= {word[4] for words in pages for word in words}
