@@ -90,7 +90,7 @@ def assets(d: ReportData) -> Iterator[Piece]:
         for a in d.assets
     )
     header = (_("Kind"), _("Asset"), _("Compromise"), _("Description"))
-    yield from listed(header, (20, 0, 22, 0), rows, _("No asset is named."))
+    yield from listed(header, (20, 0, 25, 0), rows, _("No asset is named."))
 
 
 def indicators(d: ReportData) -> Iterator[Piece]:
@@ -104,7 +104,7 @@ def indicators(d: ReportData) -> Iterator[Piece]:
         )
         for i in d.indicators
     )
-    # The rest is as wide as a SHA-256 in one piece.
+    # The rest is as wide as a SHA-256 in one piece; that of the assets, as a device id.
     header = (_("Kind"), _("Value"), _("Verdict and TLP"), _("First and last seen (UTC)"))
     yield from listed(header, (20, 0, 32, 28), rows, _("No indicator is kept."))
 
